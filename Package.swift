@@ -1,0 +1,237 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// Compiled into every Swift target. A misspelt name is silently ignored by the compiler, so
+// Sources/Kernel/LanguageFeatures.swift asks `hasFeature` for each one.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+    .enableUpcomingFeature("ImmutableWeakCaptures"),  // SE-0481
+    .enableUpcomingFeature("InferIsolatedConformances"),  // SE-0470
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461
+    .treatAllWarnings(as: .error),  // SE-0480
+]
+
+/// A Swift target whose folder is not named like its module.
+func module(
+    _ name: String, at path: String, _ dependencies: [Target.Dependency] = [],
+    exclude: [String] = [], resources: [Resource] = []
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/\(path)", exclude: exclude,
+        resources: resources, swiftSettings: settings)
+}
+
+/// The tests of one target, in `Tests/<name>`.
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude,
+        swiftSettings: settings)
+}
+
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTesting = Target.Dependency.product(
+    name: "HummingbirdTesting", package: "hummingbird")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioTestUtilities = Target.Dependency.product(name: "NIOTestUtils", package: "swift-nio")
+let serviceLifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+let domains: [Target.Dependency] = [
+    "Accounts", "Analytics", "Auth", "Chat", "Operations", "Orders", "Weixin",
+]
+
+let package = Package(
+    name: "tollgate",
+    products: [
+        .library(name: "TollgateClient", targets: ["TollgateClient"]),
+        .executable(name: "tollgate", targets: ["Tollgate"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: [
+        // C libraries of the system; SQLite comes with GRDB's own system library target.
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CProtobufC", pkgConfig: "libprotobuf-c",
+            providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(
+            name: "CQRencode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
+
+        // C made by protoc-c: the contract, and the protoc plugin's own input.
+        .target(name: "CProto", dependencies: ["CProtobufC"]),
+        .target(
+            name: "CProtocPlugin", dependencies: ["CProtobufC"], path: "Sources/CProtocPlugin"),
+
+        // Values and pure functions.
+        module("TollgateKernel", at: "Kernel"),
+        module("Cryptography", at: "Cryptography", ["COpenSSL", "TollgateKernel"]),
+        module("Accounts", at: "Domain/Accounts", ["Cryptography", "TollgateKernel"]),
+        module("Analytics", at: "Domain/Analytics", ["TollgateKernel"]),
+        module("Auth", at: "Domain/Auth", ["Cryptography", "TollgateKernel"]),
+        module("Chat", at: "Domain/Chat", ["TollgateKernel"]),
+        module("Operations", at: "Domain/Operations", ["TollgateKernel"]),
+        module("Orders", at: "Domain/Orders", ["TollgateKernel"]),
+        module("Weixin", at: "Domain/Weixin", ["Cryptography", "TollgateKernel"]),
+        module(
+            "Application", at: "Application",
+            domains + ["Cryptography", "TollgateKernel", logging, metrics]),
+
+        // The wire.
+        module("TollgateWire", at: "Wire", ["CProto", "CProtobufC", "TollgateKernel"]),
+        module(
+            "TollgateRPC", at: "RPC",
+            ["TollgateKernel", "TollgateWire", collections, logging, metrics, nioCore, nioPosix]),
+        .executableTarget(
+            name: "ProtoGenerator", dependencies: ["CProtobufC", "CProtocPlugin"],
+            swiftSettings: settings),
+
+        // Adapters.
+        module(
+            "Storage", at: "Storage",
+            domains + [
+                "Application", "Cryptography", "TollgateKernel", grdb, grdbSQLite, logging, metrics,
+            ]),
+        module(
+            "Gateways", at: "Gateways",
+            [
+                "Application", "CCurl", "Chat", "Cryptography", "Orders", "TollgateKernel",
+                "Weixin", logging, metrics,
+            ]),
+        module("Observability", at: "Observability", ["TollgateKernel", logging, metrics]),
+
+        // Roles.
+        module(
+            "Server", at: "Server",
+            domains + [
+                "Application", "TollgateKernel", "TollgateRPC", "TollgateWire", logging, metrics,
+            ]),
+        module(
+            "Jobs", at: "Jobs",
+            domains + ["Application", "TollgateKernel", logging, metrics, serviceLifecycle]),
+        module(
+            "TollgateClient", at: "Client",
+            ["TollgateKernel", "TollgateRPC", "TollgateWire", logging, metrics]),
+        module("Web", at: "Web", ["TollgateClient", hummingbird, logging, metrics]),
+        module(
+            "Sandbox", at: "Sandbox",
+            ["Cryptography", "TollgateKernel", grdb, hummingbird, logging]),
+        module(
+            "CLI", at: "CLI", ["CQRencode", "TollgateClient", argumentParser]),
+        .executableTarget(
+            name: "Tollgate",
+            dependencies: domains + [
+                "Application", "CLI", "Cryptography", "Gateways", "Jobs", "Observability",
+                "Sandbox", "Server",
+                "Storage", "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire", "Web",
+                "CCurl", argumentParser, configuration, grdb, grdbSQLite, histogram, logging,
+                metrics, nioCore, nioPosix,
+                serviceLifecycle, hummingbird,
+            ], swiftSettings: settings),
+
+        // Tests: one target a source target, and those that judge the whole.
+        tests("AccountsTests", ["Accounts", "Cryptography", "TollgateKernel"]),
+        tests("AnalyticsTests", ["Analytics", "TollgateKernel"]),
+        tests(
+            "ApplicationTests",
+            domains + ["Application", "Cryptography", "Storage", "TollgateKernel"]),
+        tests("AuthTests", ["Auth", "TollgateKernel"]),
+        tests("CLITests", ["CLI", "TollgateClient"]),
+        tests("ChatTests", ["Chat", "TollgateKernel"]),
+        tests(
+            "ClientTests",
+            ["TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire", nioCore, nioPosix]),
+        tests("CryptographyTests", ["Cryptography", "TollgateKernel"]),
+        tests(
+            "GatewaysTests",
+            [
+                "Application", "Chat", "Cryptography", "Gateways", "Orders", "TollgateKernel",
+                hummingbird,
+            ]),
+        tests("JobsTests", domains + ["Application", "Jobs", "Storage", "TollgateKernel"]),
+        tests("KernelTests", ["TollgateKernel"]),
+        tests("ObservabilityTests", ["Observability", "TollgateKernel", logging, metrics]),
+        tests("OperationsTests", ["Operations", "TollgateKernel"]),
+        tests("OrdersTests", ["Orders", "TollgateKernel"]),
+        tests("ProtoGeneratorTests", []),
+        tests(
+            "RPCTests",
+            [
+                "TollgateKernel", "TollgateRPC", "TollgateWire", nioCore, nioEmbedded, nioPosix,
+                nioTestUtilities,
+            ]),
+        tests(
+            "SandboxTests",
+            ["Cryptography", "Sandbox", "TollgateKernel", hummingbirdTesting, hummingbird]),
+        tests(
+            "ServerTests",
+            domains + [
+                "Application", "Cryptography", "Server", "Storage", "TollgateClient",
+                "TollgateKernel", "TollgateRPC", "TollgateWire",
+            ]),
+        tests(
+            "StorageContractTests",
+            domains + [
+                "Application", "Cryptography", "Storage", "TollgateKernel", grdb, grdbSQLite,
+            ]),
+        tests("ThirdPartyTests", ["Cryptography", "Sandbox", "TollgateKernel", "Weixin"]),
+        tests("TidyTests", []),
+        tests(
+            "TollgateTests",
+            domains + [
+                "Application", "Gateways", "Jobs", "Sandbox", "Server", "Storage", "TollgateClient",
+                "TollgateKernel", "TollgateRPC",
+            ]),
+        tests(
+            "WebTests",
+            ["TollgateClient", "TollgateKernel", "Web", hummingbird, hummingbirdTesting]),
+        tests("WeixinTests", ["Cryptography", "TollgateKernel", "Weixin"]),
+        tests("WireTests", ["CProto", "CProtobufC", "TollgateKernel", "TollgateWire"]),
+    ],
+    cLanguageStandard: .gnu11
+)
+
+// `TOLLGATE_SLICE=RPCTests,WireTests swift test` builds those tests and what they need alone: on a
+// small machine one target's tests should not wait for the web server to compile.
+if let slice = Context.environment["TOLLGATE_SLICE"], !slice.isEmpty {
+    let byName = Dictionary(uniqueKeysWithValues: package.targets.map { ($0.name, $0) })
+    var wanted: Set<String> = []
+    var pending = slice.split(separator: ",").map(String.init)
+    while let name = pending.popLast() {
+        guard let target = byName[name], wanted.insert(name).inserted else { continue }
+        for dependency in target.dependencies {
+            switch dependency {
+            case .byNameItem(let name, _), .targetItem(let name, _): pending.append(name)
+            default: break
+            }
+        }
+    }
+    package.targets.removeAll { !wanted.contains($0.name) }
+    package.products = []
+}

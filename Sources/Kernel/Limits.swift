@@ -1,0 +1,10 @@
+/// Every bound of the system in one place, each with its reason.
+///
+/// Targets add theirs in `extension Limits` here, grouped by target; nothing else holds a bound.
+package enum Limits {
+    /// An idempotency key: room for a UUID or a prefixed hash, small enough for an index.
+    package static let idempotencyKeyBytes = 64
+
+    /// Micro-credits in one transfer: 10^15 leaves 9,000 such transfers before Int64 overflows.
+    package static let creditsInOneTransfer: Int64 = 1_000_000_000_000_000
+}
