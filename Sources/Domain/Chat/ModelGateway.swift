@@ -1,5 +1,3 @@
-package import TollgateKernel
-
 /// One turn of a conversation.
 package struct ChatMessage: Hashable, Sendable {
     /// Who speaks.
