@@ -1,0 +1,34 @@
+package import Accounts
+package import Analytics
+package import Auth
+package import Chat
+package import Operations
+package import Orders
+package import Weixin
+
+/// One transaction's view of every repository.
+///
+/// It lives as long as the closure it is given to, on the store's own thread; it is not Sendable
+/// and must not escape. In `Store.read` the repositories refuse to write.
+package protocol Transaction {
+    /// Customers and free trials.
+    var accounts: any AccountRepository { get }
+    /// Balances, lots, holds, transfers.
+    var ledger: any LedgerRepository { get }
+    /// Rollups.
+    var analytics: any AnalyticsRepository { get }
+    /// Login codes and sessions.
+    var auth: any AuthRepository { get }
+    /// Models, channels, usage.
+    var chat: any ChatRepository { get }
+    /// Schedules, leases, runs.
+    var jobs: any JobRepository { get }
+    /// Incidents and the audit.
+    var operations: any OperationsRepository { get }
+    /// Products, orders, payments.
+    var orders: any OrderRepository { get }
+    /// Messages to people.
+    var outbox: any OutboxRepository { get }
+    /// Received pushes.
+    var pushes: any PushRepository { get }
+}

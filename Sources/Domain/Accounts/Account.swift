@@ -1,0 +1,84 @@
+package import TollgateKernel
+
+/// A customer: one person of the official account.
+package struct Account: Hashable, Sendable {
+    /// Whether the account may spend.
+    package enum Status: String, Hashable, Sendable {
+        case active
+        /// An operator stopped it; it can still receive.
+        case frozen
+    }
+
+    /// The account.
+    package var id: AccountID
+    /// HMAC-SHA256 of the openid under the store's identity key: how the person is found again,
+    /// also after the openid itself was deleted.
+    package var openIDDigest: [UInt8]
+    /// Whether it may spend.
+    package var status: Status
+    /// Whether its calls are charged to `promotion` instead of its credits.
+    package var isWhiteListed: Bool
+    /// When it was opened.
+    package var openedAt: Timestamp
+
+    /// Makes an account value.
+    package init(
+        id: AccountID, openIDDigest: [UInt8], status: Status, isWhiteListed: Bool,
+        openedAt: Timestamp
+    ) {
+        self.id = id
+        self.openIDDigest = openIDDigest
+        self.status = status
+        self.isWhiteListed = isWhiteListed
+        self.openedAt = openedAt
+    }
+}
+
+/// Free calls of one account on one Shanghai day.
+package struct TrialDay: Hashable, Sendable {
+    /// The account.
+    package var account: AccountID
+    /// The day.
+    package var day: ShanghaiDay
+    /// Free calls used or under way; a failed call gives its one back.
+    package var used: Int64
+
+    /// Makes a value.
+    package init(account: AccountID, day: ShanghaiDay, used: Int64) {
+        self.account = account
+        self.day = day
+        self.used = used
+    }
+}
+
+/// Stores accounts, what they may use, and their free trials. Every method runs inside one
+/// transaction.
+package protocol AccountRepository {
+    /// The account with this id.
+    func account(_ id: AccountID) throws(StoreError) -> Account?
+
+    /// The account of the person with this openid digest.
+    func account(openIDDigest: [UInt8]) throws(StoreError) -> Account?
+
+    /// Adds an account and its empty ledger (posted 0, held 0, sequence 0, a chain hash of 32 zero
+    /// bytes). The digest is unique.
+    func insert(_ account: Account, openID: String) throws(StoreError)
+
+    /// The openid to send messages to; nil if the account is unknown.
+    func openID(of account: AccountID) throws(StoreError) -> String?
+
+    /// Changes the status and the white-list mark; `conflict` if the account is unknown.
+    func update(_ account: Account) throws(StoreError)
+
+    /// Whether the account was permitted this model by a purchase.
+    func isPermitted(_ model: ModelName, for account: AccountID) throws(StoreError) -> Bool
+
+    /// Permits models; those already permitted stay so.
+    func permit(_ models: [ModelName], for account: AccountID) throws(StoreError)
+
+    /// Free calls on a day; `used` is 0 if there is no row.
+    func trialDay(of account: AccountID, on day: ShanghaiDay) throws(StoreError) -> TrialDay
+
+    /// Stores `used` (inserting or replacing); the schema has CHECK used >= 0.
+    func save(_ trialDay: TrialDay) throws(StoreError)
+}

@@ -1,0 +1,211 @@
+package import TollgateKernel
+
+/// A customer's balance row. The schema has CHECK held >= 0 AND posted >= held.
+package struct CustomerLedger: Hashable, Sendable {
+    /// The account.
+    package var account: AccountID
+    /// Credits on the account, held ones included, in micro-credits.
+    package var posted: Int64
+    /// Credits reserved by open holds, in micro-credits.
+    package var held: Int64
+    /// Transfers on the account so far.
+    package var sequence: Int64
+    /// The hash of the last one; 32 zero bytes before the first.
+    package var chainHash: [UInt8]
+
+    /// What a new hold can take.
+    package var balance: Credits { Credits(micro: posted - held) }
+
+    /// Makes a value.
+    package init(
+        account: AccountID, posted: Int64, held: Int64, sequence: Int64, chainHash: [UInt8]
+    ) {
+        self.account = account
+        self.posted = posted
+        self.held = held
+        self.sequence = sequence
+        self.chainHash = chainHash
+    }
+}
+
+/// Credits of one origin with one expiry. The schema has CHECK 0 <= held, held <= remaining and
+/// remaining <= granted; the sums over an account's lots equal its posted and held.
+package struct Lot: Hashable, Sendable {
+    /// Where credits come from.
+    package enum Origin: String, Hashable, Sendable {
+        case welcome
+        case order
+        case adjustment
+    }
+
+    /// The lot.
+    package var id: LotID
+    /// Whose.
+    package var account: AccountID
+    /// Where from.
+    package var origin: Origin
+    /// The order that bought it.
+    package var order: OrderID?
+    /// What was granted, in micro-credits.
+    package var granted: Int64
+    /// What is left, held credits included, in micro-credits.
+    package var remaining: Int64
+    /// What open holds reserve of it, in micro-credits.
+    package var held: Int64
+    /// When what is not reserved expires; nil is never.
+    package var expiresAt: Timestamp?
+
+    /// Makes a value.
+    package init(
+        id: LotID, account: AccountID, origin: Origin, order: OrderID?, granted: Int64,
+        remaining: Int64, held: Int64, expiresAt: Timestamp?
+    ) {
+        self.id = id
+        self.account = account
+        self.origin = origin
+        self.order = order
+        self.granted = granted
+        self.remaining = remaining
+        self.held = held
+        self.expiresAt = expiresAt
+    }
+}
+
+/// A reservation for one call, which ends once.
+package struct Hold: Hashable, Sendable {
+    /// What pays for the call.
+    package enum Source: String, Hashable, Sendable {
+        /// Lots of the account.
+        case credits
+        /// One of today's free calls.
+        case trial
+        /// Us, for a white-listed account.
+        case promotion
+    }
+
+    /// How it stands.
+    package enum State: String, Hashable, Sendable {
+        case held
+        case settled
+        case released
+        case expired
+    }
+
+    /// The hold.
+    package var id: HoldID
+    /// Whose.
+    package var account: AccountID
+    /// The caller's request id: (account, request id) is unique.
+    package var requestID: IdempotencyKey
+    /// SHA-256 of the request, to tell a repetition from a mismatch; 32 bytes.
+    package var requestHash: [UInt8]
+    /// What pays.
+    package var source: Source
+    /// The most the call can cost. For trial and promotion nothing is reserved in lots.
+    package var amount: Credits
+    /// How it stands.
+    package var state: State
+    /// What was charged in the end.
+    package var settled: Credits
+    /// The day a free call belongs to; nil for other sources.
+    package var trialDay: ShanghaiDay?
+    /// When it was made.
+    package var createdAt: Timestamp
+    /// When the sweeper may end it in the customer's favour.
+    package var expiresAt: Timestamp
+    /// When it ended.
+    package var endedAt: Timestamp?
+
+    /// Makes a value.
+    package init(
+        id: HoldID, account: AccountID, requestID: IdempotencyKey, requestHash: [UInt8],
+        source: Source, amount: Credits, state: State, settled: Credits, trialDay: ShanghaiDay?,
+        createdAt: Timestamp, expiresAt: Timestamp, endedAt: Timestamp?
+    ) {
+        self.id = id
+        self.account = account
+        self.requestID = requestID
+        self.requestHash = requestHash
+        self.source = source
+        self.amount = amount
+        self.state = state
+        self.settled = settled
+        self.trialDay = trialDay
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.endedAt = endedAt
+    }
+}
+
+/// What a hold reserves of one lot.
+package struct LotReservation: Hashable, Sendable {
+    /// The lot.
+    package var lot: LotID
+    /// How much, in micro-credits.
+    package var amount: Int64
+
+    /// Makes a value.
+    package init(lot: LotID, amount: Int64) {
+        self.lot = lot
+        self.amount = amount
+    }
+}
+
+/// Stores balances, lots, holds and transfers: primitives only, the rules are ``Ledger``'s. Every
+/// method runs inside one transaction.
+package protocol LedgerRepository {
+    /// The balance row of an account; nil if the account is unknown.
+    func customerLedger(_ account: AccountID) throws(StoreError) -> CustomerLedger?
+
+    /// Stores `new`, guarded by every value of `old`: `conflict` if the row is not `old` any more.
+    func save(_ new: CustomerLedger, replacing old: CustomerLedger) throws(StoreError)
+
+    /// Lots with something neither spent nor reserved nor expired at `now`, earliest expiry first,
+    /// never-expiring last, then by id; at most `limit`.
+    func spendableLots(of account: AccountID, at now: Timestamp, limit: Int) throws(StoreError)
+        -> [Lot]
+
+    /// Lots with something left at all, in the same order; at most `limit`.
+    func openLots(of account: AccountID, limit: Int) throws(StoreError) -> [Lot]
+
+    /// Lots with an unreserved rest whose time is out at `now`; at most `limit`, oldest expiry first.
+    func expiredLots(at now: Timestamp, limit: Int) throws(StoreError) -> [Lot]
+
+    /// The lot with this id.
+    func lot(_ id: LotID) throws(StoreError) -> Lot?
+
+    /// Adds a lot.
+    func insert(_ lot: Lot) throws(StoreError)
+
+    /// Stores `remaining` and `held` of `new`, guarded by those of `old`.
+    func save(_ new: Lot, replacing old: Lot) throws(StoreError)
+
+    /// The hold with this id.
+    func hold(_ id: HoldID) throws(StoreError) -> Hold?
+
+    /// The hold of an account's request.
+    func hold(of account: AccountID, requestID: IdempotencyKey) throws(StoreError) -> Hold?
+
+    /// Open holds whose time is out at `now`, oldest expiry first; at most `limit`.
+    func expiredHolds(at now: Timestamp, limit: Int) throws(StoreError) -> [Hold]
+
+    /// Adds a hold with what it reserves.
+    func insert(_ hold: Hold, reservations: [LotReservation]) throws(StoreError)
+
+    /// What a hold reserves, in the order it was reserved.
+    func reservations(of hold: HoldID) throws(StoreError) -> [LotReservation]
+
+    /// Stores the end of a hold (state, settled, endedAt), guarded by state `held`: `conflict` if
+    /// it has ended already.
+    func end(_ hold: Hold) throws(StoreError)
+
+    /// Whether a transfer with this key exists.
+    func transferExists(key: String) throws(StoreError) -> Bool
+
+    /// Adds a transfer, with its link if one side is a customer; `constraint` if the key exists.
+    func insert(_ transfer: Transfer, link: ChainLink?) throws(StoreError)
+
+    /// A customer's transfers below a sequence number (nil starts at the newest), newest first.
+    func entries(of account: AccountID, before sequence: Int64?, limit: Int) throws(StoreError)
+        -> [LedgerEntry]
+}

@@ -1,0 +1,196 @@
+package import TollgateKernel
+
+/// A model as users see it, with its price.
+package struct ChatModel: Hashable, Sendable {
+    /// What users call it.
+    package var name: ModelName
+    /// What it is good for.
+    package var summary: String
+    /// What it costs.
+    package var price: ChatPrice
+    /// The most tokens an answer may have.
+    package var maxTokens: Int64
+    /// Whether every account may use it, without a purchase that permits it.
+    package var isOpenToAll: Bool
+    /// Whether it is offered at all.
+    package var isEnabled: Bool
+    /// The place in the list; the first enabled one is the default model.
+    package var position: Int64
+
+    /// Makes a value.
+    package init(
+        name: ModelName, summary: String, price: ChatPrice, maxTokens: Int64, isOpenToAll: Bool,
+        isEnabled: Bool, position: Int64
+    ) {
+        self.name = name
+        self.summary = summary
+        self.price = price
+        self.maxTokens = maxTokens
+        self.isOpenToAll = isOpenToAll
+        self.isEnabled = isEnabled
+        self.position = position
+    }
+}
+
+/// What a call costs.
+package struct ChatPrice: Hashable, Sendable {
+    /// Of each call.
+    package var perCall: Credits
+    /// Of 1,000 tokens of the prompt.
+    package var perThousandPromptTokens: Credits
+    /// Of 1,000 tokens of the answer.
+    package var perThousandCompletionTokens: Credits
+
+    /// Makes a price.
+    package init(
+        perCall: Credits, perThousandPromptTokens: Credits, perThousandCompletionTokens: Credits
+    ) {
+        self.perCall = perCall
+        self.perThousandPromptTokens = perThousandPromptTokens
+        self.perThousandCompletionTokens = perThousandCompletionTokens
+    }
+}
+
+/// One way to get a model's answer: a channel, and the model's name there.
+package struct ChannelRoute: Hashable, Sendable {
+    /// The channel's stable key.
+    package var channel: String
+    /// The interface the provider speaks.
+    package var kind: ModelEndpoint.Kind
+    /// Such as `https://api.openai.com/v1`.
+    package var baseURL: String
+    /// The provider's key, sealed under the master key (AES-256-GCM).
+    package var sealedAPIKey: [UInt8]
+    /// The provider's own name of the model.
+    package var upstreamModel: String
+    /// Lower is asked first.
+    package var priority: Int64
+    /// The share among channels of the same priority, at least 1.
+    package var weight: Int64
+
+    /// Makes a value.
+    package init(
+        channel: String, kind: ModelEndpoint.Kind, baseURL: String, sealedAPIKey: [UInt8],
+        upstreamModel: String, priority: Int64, weight: Int64
+    ) {
+        self.channel = channel
+        self.kind = kind
+        self.baseURL = baseURL
+        self.sealedAPIKey = sealedAPIKey
+        self.upstreamModel = upstreamModel
+        self.priority = priority
+        self.weight = weight
+    }
+}
+
+/// What one answered call used: the row behind bills and metrics.
+package struct UsageRecord: Hashable, Sendable {
+    /// How a call ended.
+    package enum Outcome: String, Hashable, Sendable {
+        /// A whole answer.
+        case answered
+        /// The caller left; what was delivered is charged.
+        case cancelled
+        /// The provider broke off; what was delivered is charged.
+        case truncated
+    }
+
+    /// The call's hold.
+    package var hold: HoldID
+    /// Who called.
+    package var account: AccountID
+    /// The model.
+    package var model: ModelName
+    /// The channel that answered.
+    package var channel: String
+    /// What paid: a raw value of the ledger's hold sources.
+    package var source: String
+    /// Tokens.
+    package var usage: TokenUsage
+    /// Whether the tokens are our estimate.
+    package var isEstimated: Bool
+    /// What was charged.
+    package var charged: Credits
+    /// How it ended.
+    package var outcome: Outcome
+    /// When the question came.
+    package var startedAt: Timestamp
+    /// When the first token left; nil if none did.
+    package var firstTokenAt: Timestamp?
+    /// When it ended.
+    package var endedAt: Timestamp
+
+    /// Makes a value.
+    package init(
+        hold: HoldID, account: AccountID, model: ModelName, channel: String, source: String,
+        usage: TokenUsage, isEstimated: Bool, charged: Credits, outcome: Outcome,
+        startedAt: Timestamp, firstTokenAt: Timestamp?, endedAt: Timestamp
+    ) {
+        self.hold = hold
+        self.account = account
+        self.model = model
+        self.channel = channel
+        self.source = source
+        self.usage = usage
+        self.isEstimated = isEstimated
+        self.charged = charged
+        self.outcome = outcome
+        self.startedAt = startedAt
+        self.firstTokenAt = firstTokenAt
+        self.endedAt = endedAt
+    }
+}
+
+/// Stores models, channels, words and usage. Every method runs inside one transaction.
+package protocol ChatRepository {
+    /// Every enabled model in the operator's order.
+    func enabledModels() throws(StoreError) -> [ChatModel]
+
+    /// The model with this name, enabled or not.
+    func model(_ name: ModelName) throws(StoreError) -> ChatModel?
+
+    /// Enabled channels of a model, by priority, then key.
+    func routes(for model: ModelName) throws(StoreError) -> [ChannelRoute]
+
+    /// Adds or replaces a model.
+    func save(_ model: ChatModel) throws(StoreError)
+
+    /// Adds or replaces a channel and its offer of one model.
+    func save(_ route: ChannelRoute, for model: ModelName, isEnabled: Bool) throws(StoreError)
+
+    /// Words that are refused or masked.
+    func sensitiveWords() throws(StoreError) -> [SensitiveWord]
+
+    /// Adds or replaces a word.
+    func save(_ word: SensitiveWord) throws(StoreError)
+
+    /// Adds a usage row; the hold is unique.
+    func insert(_ usage: UsageRecord) throws(StoreError)
+
+    /// Counts a refused question: which model was asked for, which code refused it.
+    func insertRefusal(
+        account: AccountID?, model: ModelName, code: Failure.Code, at now: Timestamp
+    ) throws(StoreError)
+}
+
+/// A word the rule chain looks for.
+package struct SensitiveWord: Hashable, Sendable {
+    /// What happens to it.
+    package enum Action: String, Hashable, Sendable {
+        /// The question is refused.
+        case refuse
+        /// The word is replaced by asterisks, in questions and answers.
+        case mask
+    }
+
+    /// The word in normal form (``WordFilter``).
+    package var word: String
+    /// What happens.
+    package var action: Action
+
+    /// Makes a value.
+    package init(word: String, action: Action) {
+        self.word = word
+        self.action = action
+    }
+}

@@ -1,0 +1,84 @@
+package import TollgateKernel
+
+/// Something a person has to look at.
+package struct Incident: Hashable, Sendable {
+    /// What kind.
+    package enum Kind: String, Hashable, Sendable {
+        /// A payment whose amount or currency is not the order's.
+        case amountMismatch = "amount_mismatch"
+        /// A second payment for an order.
+        case duplicatePayment = "duplicate_payment"
+        /// A payment whose order is unknown.
+        case unknownOrder = "unknown_order"
+        /// Paid, but the account could not receive.
+        case undelivered
+        /// Money for a closed order.
+        case paidAfterClose = "paid_after_close"
+        /// Our keys, clock or configuration at a gateway are wrong.
+        case gatewayMisconfigured = "gateway_misconfigured"
+        /// A message that could not be sent and was given up.
+        case undeliverableMessage = "undeliverable_message"
+    }
+
+    /// Unique: the same trouble is told once.
+    package var key: String
+    /// What kind.
+    package var kind: Kind
+    /// What it is about, at most 64 bytes.
+    package var reference: String
+    /// A sentence; no secrets, no openids.
+    package var summary: String
+    /// When.
+    package var at: Timestamp
+
+    /// Makes a value.
+    package init(key: String, kind: Kind, reference: String, summary: String, at: Timestamp) {
+        self.key = key
+        self.kind = kind
+        self.reference = reference
+        self.summary = summary
+        self.at = at
+    }
+}
+
+/// One checker's verdict over the books.
+package struct AuditFinding: Hashable, Sendable {
+    /// The checker, such as `C1` (`reference`, faults 3.2).
+    package var check: String
+    /// What it proves.
+    package var summary: String
+    /// Rows looked at.
+    package var rows: Int64
+    /// Violations, at most ``Limits/auditViolationsTold``.
+    package var violations: [String]
+    /// Violations in all.
+    package var violationCount: Int64
+
+    /// Makes a value.
+    package init(
+        check: String, summary: String, rows: Int64, violations: [String], violationCount: Int64
+    ) {
+        self.check = check
+        self.summary = summary
+        self.rows = rows
+        self.violations = violations
+        self.violationCount = violationCount
+    }
+}
+
+/// Stores incidents and re-adds the books. Every method runs inside one transaction.
+package protocol OperationsRepository {
+    /// Adds an incident; false if its key stands already.
+    @discardableResult
+    func insert(_ incident: Incident) throws(StoreError) -> Bool
+
+    /// Incidents, newest first.
+    func incidents(limit: Int) throws(StoreError) -> [Incident]
+
+    /// Re-adds the books: C1 (the transfers of each unit add up to zero over all accounts, and no
+    /// transfer mixes units), C2 (posted = re-added transfers = sum of lots' remaining; held = sum
+    /// of open credit holds = sum of lots' held = sum of their reservations), C3 (no customer
+    /// account below zero), C6 (each hold ended at most once, settled <= amount, and its usage
+    /// transfer equals what it settled), C13 (integrity and foreign keys of the engine).
+    func audit() throws(StoreError) -> [AuditFinding]
+}

@@ -1,0 +1,107 @@
+package import TollgateKernel
+
+/// Something that can be bought.
+package struct Product: Hashable, Sendable {
+    /// The stable key.
+    package var key: ProductKey
+    /// The name.
+    package var name: String
+    /// A sentence about it.
+    package var summary: String
+    /// The price.
+    package var price: Money
+    /// What it grants.
+    package var credits: Credits
+    /// How long the credits live after payment, in days; nil is for ever.
+    package var lifetimeDays: Int64?
+    /// Models it permits.
+    package var models: [ModelName]
+    /// Whether it is on sale.
+    package var isEnabled: Bool
+    /// The place in the list.
+    package var position: Int64
+
+    /// Makes a value.
+    package init(
+        key: ProductKey, name: String, summary: String, price: Money, credits: Credits,
+        lifetimeDays: Int64?, models: [ModelName], isEnabled: Bool, position: Int64
+    ) {
+        self.key = key
+        self.name = name
+        self.summary = summary
+        self.price = price
+        self.credits = credits
+        self.lifetimeDays = lifetimeDays
+        self.models = models
+        self.isEnabled = isEnabled
+        self.position = position
+    }
+}
+
+/// An order: a snapshot of its product, and how far it has come.
+package struct Order: Hashable, Sendable {
+    /// The order.
+    package var id: OrderID
+    /// Who buys.
+    package var account: AccountID
+    /// The buyer's key: (account, key) is unique.
+    package var idempotencyKey: IdempotencyKey
+    /// Our number at WeChat Pay, unique; made before the first call and reused on each retry.
+    package var outTradeNumber: String
+    /// The product, as it was when ordered: later changes of price or content do not reach here.
+    package var product: ProductKey
+    /// Its name then.
+    package var productName: String
+    /// Its price then.
+    package var total: Money
+    /// What it granted then.
+    package var credits: Credits
+    /// How long the credits live after payment, in days; nil is for ever.
+    package var lifetimeDays: Int64?
+    /// Models it permitted then.
+    package var models: [ModelName]
+    /// How far it has come.
+    package var state: OrderState
+    /// What to draw as a QR code, once WeChat Pay gave it.
+    package var codeURL: String?
+    /// When it was made.
+    package var createdAt: Timestamp
+    /// When paying ends.
+    package var expiresAt: Timestamp
+    /// When it was paid.
+    package var paidAt: Timestamp?
+    /// WeChat's number of the payment.
+    package var transactionID: String?
+    /// How often payment-reconcile has asked WeChat.
+    package var queryCount: Int64
+    /// When payment-reconcile or order-close looks at it again.
+    package var nextQueryAt: Timestamp
+
+    /// Makes a value.
+    package init(
+        id: OrderID, account: AccountID, idempotencyKey: IdempotencyKey, outTradeNumber: String,
+        product: ProductKey, productName: String, total: Money, credits: Credits,
+        lifetimeDays: Int64?, models: [ModelName], state: OrderState, codeURL: String?,
+        createdAt: Timestamp, expiresAt: Timestamp, paidAt: Timestamp?, transactionID: String?,
+        queryCount: Int64, nextQueryAt: Timestamp
+    ) {
+        self.id = id
+        self.account = account
+        self.idempotencyKey = idempotencyKey
+        self.outTradeNumber = outTradeNumber
+        self.product = product
+        self.productName = productName
+        self.total = total
+        self.credits = credits
+        self.lifetimeDays = lifetimeDays
+        self.models = models
+        self.state = state
+        self.codeURL = codeURL
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.paidAt = paidAt
+        self.transactionID = transactionID
+        self.queryCount = queryCount
+        self.nextQueryAt = nextQueryAt
+    }
+}
