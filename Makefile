@@ -1,0 +1,56 @@
+# The project's tasks; `make` alone lists them. Each one installs what it lacks first.
+
+BUILD := .build
+TOLLGATE := $(BUILD)/release/tollgate
+# What `make demo` plays; one variable, so that the demonstration can move.
+DEMO := $(TOLLGATE) demo
+SWIFT_FORMAT := swift format
+# Generated code is its generator's business, not the formatter's.
+SOURCES := find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*' -print0
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-one demo bench format lint proto clean prerequisites release
+.SUFFIXES:
+
+help:  ## list these tasks
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+run: release  ## build and start everything on this machine (Ctrl-C drains and stops)
+	@exec $(TOLLGATE) up
+
+test: prerequisites  ## every test, then the unit tests again under the thread sanitizer
+	@if [ -x Scripts/third-party-venv ]; then Scripts/third-party-venv; fi
+	swift test
+	Scripts/thread-sanitizer
+
+test-one: prerequisites  ## one target's tests: make test-one TARGET=RPCTests [FILTER=regex]
+	@test -n "$(TARGET)" || { echo 'say which: make test-one TARGET=KernelTests' >&2; exit 2; }
+	TOLLGATE_SLICE=$(TARGET) swift test $(if $(FILTER),--filter '$(FILTER)')
+
+demo: release  ## play the whole loop with real processes and print the transcript
+	@$(DEMO)
+
+bench: release  ## measure rpc, store and chat into Benchmarks/results
+	@mkdir -p Benchmarks/results
+	@for name in rpc store chat; do \
+	    echo "bench $$name" && \
+	    $(TOLLGATE) bench $$name --json >Benchmarks/results/$$name.json || exit 1; \
+	done
+
+format:  ## rewrite the sources in the project's format
+	@$(SOURCES) | xargs -0 $(SWIFT_FORMAT) format --in-place --parallel
+
+lint:  ## check format and lint rules; any finding fails
+	@$(SOURCES) | xargs -0 $(SWIFT_FORMAT) lint --strict --parallel
+
+proto: prerequisites  ## generate code from Proto/
+	@Scripts/proto
+
+clean:  ## remove what was built; data folders stay
+	rm -rf $(BUILD)
+
+prerequisites:
+	@Scripts/prerequisites
+
+release: prerequisites
+	swift build -c release --product tollgate
