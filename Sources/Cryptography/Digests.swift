@@ -1,0 +1,61 @@
+internal import COpenSSL
+internal import TollgateKernel
+
+/// SHA-1 (FIPS 180-4): only where WeChat's protocols demand it, never for new ones.
+package enum SHA1 {
+    /// The 20 bytes of the digest.
+    package static func hash(_ bytes: [UInt8]) throws(CryptographyError) -> [UInt8] {
+        try digest(.sha1, bytes, length: 20)
+    }
+}
+
+/// SHA-256 (FIPS 180-4).
+package enum SHA256 {
+    /// The 32 bytes of the digest.
+    package static func hash(_ bytes: [UInt8]) throws(CryptographyError) -> [UInt8] {
+        try digest(.sha256, bytes, length: 32)
+    }
+
+    /// The 32 bytes of the digest of a text's UTF-8.
+    package static func hash(_ text: String) throws(CryptographyError) -> [UInt8] {
+        try hash(Array(text.utf8))
+    }
+}
+
+/// HMAC with SHA-256 (RFC 2104, FIPS 198-1).
+package enum HMACSHA256 {
+    /// The 32 bytes of the code.
+    ///
+    /// Keys of any length are allowed, as the RFC allows them.
+    package static func authenticate(_ bytes: [UInt8], key: [UInt8]) throws(CryptographyError)
+        -> [UInt8]
+    {
+        guard bytes.count <= Limits.cryptographyInputBytes,
+            key.count <= Limits.cryptographyInputBytes
+        else { throw .unsuitableLength }
+        var code = [UInt8](repeating: 0, count: 32)
+        var length: UInt32 = 0
+        // An empty key may be a null pointer in Swift, which HMAC takes as "no key given".
+        let keyBytes = key.isEmpty ? [0] : key
+        let done = HMAC(
+            Algorithm.sha256.pointer, keyBytes, Int32(key.count), bytes, bytes.count, &code,
+            &length)
+        guard done != nil, length == 32 else { throw .takingQueue("HMAC") }
+        return code
+    }
+}
+
+private func digest(_ algorithm: Algorithm, _ bytes: [UInt8], length: Int)
+    throws(CryptographyError) -> [UInt8]
+{
+    guard bytes.count <= Limits.cryptographyInputBytes else { throw .unsuitableLength }
+    guard let context = EVP_MD_CTX_new() else { throw .takingQueue("EVP_MD_CTX_new") }
+    defer { EVP_MD_CTX_free(context) }
+    var result = [UInt8](repeating: 0, count: length)
+    var written: UInt32 = 0
+    guard EVP_DigestInit_ex2(context, algorithm.pointer, nil) == 1,
+        EVP_DigestUpdate(context, bytes, bytes.count) == 1,
+        EVP_DigestFinal_ex(context, &result, &written) == 1, written == UInt32(length)
+    else { throw .takingQueue("digest") }
+    return result
+}
