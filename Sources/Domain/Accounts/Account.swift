@@ -51,8 +51,9 @@ package struct TrialDay: Hashable, Sendable {
     }
 }
 
-/// Stores accounts, what they may use, and their free trials. Every method runs inside one
-/// transaction.
+/// Stores accounts, what they may use, and their free trials.
+///
+/// Every method runs inside one transaction.
 package protocol AccountRepository {
     /// The account with this id.
     func account(_ id: AccountID) throws(StoreError) -> Account?

@@ -1,6 +1,8 @@
 package import TollgateKernel
 
-/// A customer's balance row. The schema has CHECK held >= 0 AND posted >= held.
+/// A customer's balance row.
+///
+/// The schema has CHECK held >= 0 AND posted >= held.
 package struct CustomerLedger: Hashable, Sendable {
     /// The account.
     package var account: AccountID
@@ -28,8 +30,10 @@ package struct CustomerLedger: Hashable, Sendable {
     }
 }
 
-/// Credits of one origin with one expiry. The schema has CHECK 0 <= held, held <= remaining and
-/// remaining <= granted; the sums over an account's lots equal its posted and held.
+/// Credits of one origin with one expiry.
+///
+/// The schema has CHECK 0 <= held, held <= remaining and remaining <= granted; the sums over an
+/// account's lots equal its posted and held.
 package struct Lot: Hashable, Sendable {
     /// Where credits come from.
     package enum Origin: String, Hashable, Sendable {
@@ -101,7 +105,9 @@ package struct Hold: Hashable, Sendable {
     package var requestHash: [UInt8]
     /// What pays.
     package var source: Source
-    /// The most the call can cost. For trial and promotion nothing is reserved in lots.
+    /// The most the call can cost.
+    ///
+    /// For trial and promotion nothing is reserved in lots.
     package var amount: Credits
     /// How it stands.
     package var state: State
@@ -151,8 +157,9 @@ package struct LotReservation: Hashable, Sendable {
     }
 }
 
-/// Stores balances, lots, holds and transfers: primitives only, the rules are ``Ledger``'s. Every
-/// method runs inside one transaction.
+/// Stores balances, lots, holds and transfers: primitives only, the rules are ``Ledger``'s.
+///
+/// Every method runs inside one transaction.
 package protocol LedgerRepository {
     /// The balance row of an account; nil if the account is unknown.
     func customerLedger(_ account: AccountID) throws(StoreError) -> CustomerLedger?

@@ -1,7 +1,8 @@
 package import TollgateKernel
 
-/// The system's own accounts. They keep no stored balance, so that they are no hot rows: the audit
-/// adds their transfers.
+/// The system's own accounts.
+///
+/// They keep no stored balance, so that they are no hot rows: the audit adds their transfers.
 package enum SystemAccount: String, Hashable, Sendable, CaseIterable {
     /// Credits: where sold credits come from.
     case issued
