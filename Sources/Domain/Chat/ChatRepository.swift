@@ -141,7 +141,9 @@ package struct UsageRecord: Hashable, Sendable {
     }
 }
 
-/// Stores models, channels, words and usage. Every method runs inside one transaction.
+/// Stores models, channels, words and usage.
+///
+/// Every method runs inside one transaction.
 package protocol ChatRepository {
     /// Every enabled model in the operator's order.
     func enabledModels() throws(StoreError) -> [ChatModel]

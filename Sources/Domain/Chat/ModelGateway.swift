@@ -134,7 +134,9 @@ package struct ModelGatewayFailure: Error, Hashable, Sendable {
     package var allowsFailover: Bool { kind != .invalidRequest }
 }
 
-/// Asks providers for streamed answers. Implemented over libcurl in Gateways.
+/// Asks providers for streamed answers.
+///
+/// Implemented over libcurl in Gateways.
 package protocol ModelGateway: Sendable {
     /// Starts one streamed answer and gives each event to `onEvent` in order.
     ///
