@@ -47,7 +47,9 @@ package struct LoginSession: Hashable, Sendable {
     }
 }
 
-/// Stores login codes, guesses and login sessions. Every method runs inside one transaction.
+/// Stores login codes, guesses and login sessions.
+///
+/// Every method runs inside one transaction.
 package protocol AuthRepository {
     /// Adds a code and removes every other code of the same openid; false, and nothing changed, if
     /// the digest belongs to a code of somebody else that is still live at `now`.
