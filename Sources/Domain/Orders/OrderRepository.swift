@@ -29,7 +29,9 @@ package struct OrderEvent: Hashable, Sendable {
     }
 }
 
-/// A payment that was booked. WeChat's transaction id is unique.
+/// A payment that was booked.
+///
+/// WeChat's transaction id is unique.
 package struct PaymentRecord: Hashable, Sendable {
     /// WeChat's number.
     package var transactionID: String
@@ -54,7 +56,9 @@ package struct PaymentRecord: Hashable, Sendable {
     }
 }
 
-/// Stores products, orders and payments. Every method runs inside one transaction.
+/// Stores products, orders and payments.
+///
+/// Every method runs inside one transaction.
 package protocol OrderRepository {
     /// Products on sale in the operator's order.
     func enabledProducts() throws(StoreError) -> [Product]

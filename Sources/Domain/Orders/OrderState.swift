@@ -42,7 +42,9 @@ package enum OrderCause: String, Hashable, Sendable, CaseIterable {
     case refundFailed = "refund_failed"
 }
 
-/// One allowed move. The table is the whole truth: what is not in it cannot happen.
+/// One allowed move.
+///
+/// The table is the whole truth: what is not in it cannot happen.
 package struct OrderEdge: Hashable, Sendable {
     /// Where from.
     package let from: OrderState

@@ -108,7 +108,9 @@ package struct PaymentGatewayFailure: Error, Hashable, Sendable {
     }
 }
 
-/// WeChat Pay v3 as the domain needs it. Implemented over libcurl in Gateways.
+/// WeChat Pay v3 as the domain needs it.
+///
+/// Implemented over libcurl in Gateways.
 ///
 /// A time-out is never a failure: it is ``PaymentGatewayFailure/Kind/unknownOutcome``.
 package protocol PaymentGateway: Sendable {
@@ -160,7 +162,9 @@ package struct VerifiedPaymentNotification: Hashable, Sendable {
     }
 }
 
-/// Checks notifications in the order of `reference` section 1.6. Implemented in Gateways.
+/// Checks notifications in the order of `reference` section 1.6.
+///
+/// Implemented in Gateways.
 package protocol PaymentNotificationVerifier: Sendable {
     /// Verifies and decrypts; pure CPU work of some 100 µs (RSA), so never on an event loop.
     ///
