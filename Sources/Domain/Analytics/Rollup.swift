@@ -65,7 +65,9 @@ package struct RollupPoint: Hashable, Sendable {
     }
 }
 
-/// Counts raw rows and stores rollups. Every method runs inside one transaction.
+/// Counts raw rows and stores rollups.
+///
+/// Every method runs inside one transaction.
 package protocol AnalyticsRepository {
     /// Counts the raw rows with `from` <= moment < `until` as one period starting at `from`, sorted
     /// by metric and dimension. Usage counts at its end, an order when made, a payment when booked.
