@@ -43,7 +43,8 @@ extension Generator {
 
     private func writeReading(of message: Message, to source: inout SourceText) {
         for field in message.plainFields {
-            let value = field.isRepeated
+            let value =
+                field.isRepeated
                 ? readingArray(field, in: message) : reading(field, in: message)
             source.line("self.\(Names.property(field)) = \(value)")
         }
@@ -52,7 +53,8 @@ extension Generator {
             let chosen = "source.pointee.\(Names.cField(oneof.name))_case.rawValue"
             if members.count == 1 {
                 source.nested("if \(chosen) == \(members[0].number) {", "}") {
-                    $0.line("self.\(Names.property(members[0])) = \(reading(members[0], in: message))")
+                    $0.line(
+                        "self.\(Names.property(members[0])) = \(reading(members[0], in: message))")
                 }
                 continue
             }
@@ -98,7 +100,8 @@ extension Generator {
         let arguments = "source.pointee.\(name), source.pointee.n_\(name)"
         let place = place(field, in: message)
         if field.isTextMap {
-            return "try Reading.entries(\(arguments), \(place)) { ($0.pointee.key, $0.pointee.value) }"
+            return
+                "try Reading.entries(\(arguments), \(place)) { ($0.pointee.key, $0.pointee.value) }"
         }
         switch field.kind {
         case .int32, .int64, .uint32, .uint64, .double, .refused:
@@ -151,7 +154,8 @@ extension Generator {
             let value = writing(member, "value", in: message)
             source.line("target.pointee.\(Names.cField(member.name)) = \(value)")
             source.line(
-                "target.pointee.\(Names.cField(oneof.name))_case = .init(rawValue: \(member.number))")
+                "target.pointee.\(Names.cField(oneof.name))_case = .init(rawValue: \(member.number))"
+            )
         }
         if members.count == 1 {
             source.nested("if let value = self.\(Names.property(members[0])) {", "}") {

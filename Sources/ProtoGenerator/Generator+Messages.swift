@@ -121,7 +121,8 @@ extension Generator {
             let declaration = message.oneofs[oneof]
             guard message.members(of: oneof).count > 1 else {
                 // The contract's way to say that a value may be absent.
-                let comment = field.documentation.isEmpty
+                let comment =
+                    field.documentation.isEmpty
                     ? declaration.documentation : field.documentation
                 return Property(
                     name: Names.property(field), protoName: field.name,

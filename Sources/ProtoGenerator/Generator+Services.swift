@@ -15,7 +15,8 @@ extension Generator {
                 source.line("/// The methods in the contract's order.")
                 let names = service.methods.map { Names.lowerFirst($0.name) }
                 source.line(
-                    "public static let all: [MethodDescriptor] = [\(names.joined(separator: ", "))]")
+                    "public static let all: [MethodDescriptor] = [\(names.joined(separator: ", "))]"
+                )
             }
         }
         return source.text

@@ -47,7 +47,8 @@ enum Names {
     /// The case of an enum's value: `ORDER_STATE_PAID` of `OrderState` is `paid`.
     static func enumCase(_ value: Enumeration.Value, of enumeration: Enumeration) -> String {
         let prefix = upperSnake(enumeration.name) + "_"
-        let rest = value.name.hasPrefix(prefix) ? value.name.dropFirst(prefix.count) : value.name[...]
+        let rest =
+            value.name.hasPrefix(prefix) ? value.name.dropFirst(prefix.count) : value.name[...]
         return escaped(lowerCamel(upperSnake: String(rest)))
     }
 }

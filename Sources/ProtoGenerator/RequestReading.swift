@@ -47,7 +47,9 @@ enum RequestReading {
         message.name = text(source.pointee.name)
         message.fullName = "\(scope).\(message.name)"
         message.documentation = comments.lines(at: path)
-        if let options = source.pointee.options { message.isMapEntry = options.pointee.map_entry != 0 }
+        if let options = source.pointee.options {
+            message.isMapEntry = options.pointee.map_entry != 0
+        }
         message.fields = list(source.pointee.field, source.pointee.n_field)
             .enumerated().map { field($1, at: path + [2, Int32($0)], comments) }
             .sorted { $0.number < $1.number }
@@ -178,7 +180,8 @@ extension Contract {
         for file in files { collect(file.messages) }
         func mark(_ message: inout Message) {
             for index in message.fields.indices {
-                if case .message(let name) = message.fields[index].kind, textEntries.contains(name) {
+                if case .message(let name) = message.fields[index].kind, textEntries.contains(name)
+                {
                     message.fields[index].isTextMap = true
                 }
             }

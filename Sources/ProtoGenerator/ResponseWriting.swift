@@ -13,8 +13,9 @@ struct GeneratedFile {
 enum ResponseWriting {
     /// The files as a serialised CodeGeneratorResponse.
     static func bytes(of files: [GeneratedFile]) -> [UInt8] {
-        var structs: [UnsafeMutablePointer<Google__Protobuf__Compiler__CodeGeneratorResponse__File>?] =
-            []
+        var structs:
+            [UnsafeMutablePointer<Google__Protobuf__Compiler__CodeGeneratorResponse__File>?] =
+                []
         defer {
             for file in structs {
                 free(file?.pointee.name)

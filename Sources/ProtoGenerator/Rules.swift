@@ -43,12 +43,14 @@ enum Rules {
             }
             switch field.kind {
             case .refused(let type):
-                refusals.append("\(place): the type \(type) is refused; Tollgate speaks int32, "
-                    + "int64, uint32, uint64, bool, double, string, bytes, enums and messages")
+                refusals.append(
+                    "\(place): the type \(type) is refused; Tollgate speaks int32, "
+                        + "int64, uint32, uint64, bool, double, string, bytes, enums and messages")
             case .message(let name), .enumeration(let name):
                 if !name.hasPrefix(package + ".") {
                     refusals.append("\(place): \(name) is not of package \(package)")
-                } else if message.messages.contains(where: { $0.isMapEntry && $0.fullName == name }),
+                } else if message.messages.contains(where: { $0.isMapEntry && $0.fullName == name }
+                ),
                     !field.isTextMap
                 {
                     refusals.append("\(place): of maps, only map<string, string> is spoken")
