@@ -179,7 +179,7 @@ let package = Package(
         tests("ObservabilityTests", ["Observability", "TollgateKernel", logging, metrics]),
         tests("OperationsTests", ["Operations", "TollgateKernel"]),
         tests("OrdersTests", ["Orders", "TollgateKernel"]),
-        tests("ProtoGeneratorTests", ["ProtoGenerator"], exclude: ["Samples"]),
+        tests("ProtoGeneratorTests", []),
         tests(
             "RPCTests",
             [
@@ -212,11 +212,7 @@ let package = Package(
             "WebTests",
             ["TollgateClient", "TollgateKernel", "Web", hummingbird, hummingbirdTesting]),
         tests("WeixinTests", ["Cryptography", "TollgateKernel", "Weixin"]),
-        .target(name: "CProtoSamples", dependencies: ["CProtobufC"], path: "Tests/CProtoSamples"),
-        tests(
-            "WireTests",
-            ["CProto", "CProtoSamples", "CProtobufC", "TollgateKernel", "TollgateWire"],
-            exclude: ["Samples"]),
+        tests("WireTests", ["CProto", "CProtobufC", "TollgateKernel", "TollgateWire"]),
     ],
     cLanguageStandard: .gnu11
 )

@@ -4,7 +4,7 @@ internal import COpenSSL
 /// a short message does.
 ///
 /// Sendable although it holds pointers: a fetched `EVP_MD` or `EVP_CIPHER` is never changed after
-/// the fetch and OpenSSL documents it as shareable between threads; it lives as long as the process.
+/// the fetch and OpenSSL documents it as shareable between threads; it lives as long as we do.
 struct Algorithm: @unchecked Sendable {
     let pointer: OpaquePointer?
 

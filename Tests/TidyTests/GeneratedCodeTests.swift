@@ -1,0 +1,44 @@
+import Foundation
+import Testing
+
+/// Committed generated code is what the generator makes of the contract today.
+@Suite struct GeneratedCodeTests {
+    @Test func `generated code is what the contract implies`() throws {
+        let script = SourceTree.projectTop + "/Scripts/proto"
+        let missing = ["protoc", "protoc-c", "swift"].filter { !isOnPath($0) }
+        guard FileManager.default.isExecutableFile(atPath: script), missing.isEmpty else {
+            let reason = missing.isEmpty ? "Scripts/proto" : missing.joined(separator: ", ")
+            skip("the check of generated code needs \(reason)")
+            return
+        }
+        let process = Process()
+        let output = Pipe()
+        process.executableURL = URL(fileURLWithPath: script)
+        process.arguments = ["--check"]
+        process.currentDirectoryURL = URL(fileURLWithPath: SourceTree.projectTop)
+        process.standardOutput = output
+        process.standardError = output
+        process.environment = ProcessInfo.processInfo.environment
+            // The sanitizer's helper library is for these tests, not for a compiler.
+            .filter { !["LD_PRELOAD", "TOLLGATE_SLICE"].contains($0.key) }
+        try process.run()
+        let said = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        #expect(
+            process.terminationStatus == 0,
+            "\n\(String(decoding: said.suffix(6_000), as: UTF8.self))")
+    }
+
+    private func isOnPath(_ tool: String) -> Bool {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        return path.split(separator: ":").contains {
+            FileManager.default.isExecutableFile(atPath: "\($0)/\(tool)")
+        }
+    }
+}
+
+/// Says loudly that something was not judged: a line the gate shows, and a warning on the test.
+func skip(_ reason: String) {
+    print("SKIPPED: \(reason)")
+    Issue.record("SKIPPED: \(reason)", severity: .warning)
+}

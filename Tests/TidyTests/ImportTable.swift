@@ -1,0 +1,117 @@
+/// Which modules a layer may import: the direction of dependencies as data.
+///
+/// SwiftPM refuses cycles, and undeclared targets where it is asked to; it does not see modules
+/// that a declared dependency brings along, nor those of the system. This table sees both.
+struct Layer: Sendable {
+    /// The folder, with its slash.
+    var folder: String
+    var modules: Set<String>
+    /// Modules that single files may import beside, keyed by the file's path.
+    var exceptions: [String: Set<String>] = [:]
+}
+
+enum ImportTable {
+    private static let domains: Set<String> = [
+        "Accounts", "Analytics", "Auth", "Chat", "Operations", "Orders", "Weixin",
+    ]
+    private static let facades: Set<String> = ["Logging", "Metrics", "CoreMetrics"]
+    private static let collections: Set<String> = [
+        "Collections", "DequeModule", "HeapModule", "OrderedCollections",
+    ]
+    private static let nio: Set<String> = ["NIOCore", "NIOPosix"]
+    private static let hummingbird: Set<String> = [
+        "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore",
+    ]
+    private static let foundation: Set<String> = ["Foundation", "FoundationEssentials"]
+    private static let sqlite: Set<String> = ["GRDB", "GRDBSQLite"]
+
+    /// What every layer may import: part of the language, no policy in it.
+    static let everywhere: Set<String> = ["Synchronization"]
+
+    /// Every folder of Sources with Swift in it; a folder that is not here is a finding.
+    static let layers: [Layer] = values + wire + adapters + roles
+
+    private static let values: [Layer] = [
+        Layer(
+            folder: "Sources/Kernel/", modules: [],
+            // The machine's clock; nothing else of the kernel touches the system.
+            exceptions: ["Sources/Kernel/SystemPorts.swift": ["Glibc"]]),
+        Layer(folder: "Sources/Cryptography/", modules: ["COpenSSL", "TollgateKernel"]),
+        Layer(folder: "Sources/Domain/Accounts/", modules: ["Cryptography", "TollgateKernel"]),
+        Layer(folder: "Sources/Domain/Analytics/", modules: ["TollgateKernel"]),
+        Layer(folder: "Sources/Domain/Auth/", modules: ["Cryptography", "TollgateKernel"]),
+        Layer(folder: "Sources/Domain/Chat/", modules: ["TollgateKernel"]),
+        Layer(folder: "Sources/Domain/Operations/", modules: ["TollgateKernel"]),
+        Layer(folder: "Sources/Domain/Orders/", modules: ["TollgateKernel"]),
+        Layer(
+            folder: "Sources/Domain/Weixin/",
+            // The official account speaks XML, and Foundation has the kept-up parser.
+            modules: ["Cryptography", "TollgateKernel", "Foundation", "FoundationXML"]),
+        Layer(
+            folder: "Sources/Application/",
+            modules: domains.union(facades).union(["Cryptography", "TollgateKernel"])),
+    ]
+
+    private static let wire: [Layer] = [
+        Layer(folder: "Sources/Wire/", modules: ["CProto", "CProtobufC", "TollgateKernel"]),
+        Layer(
+            folder: "Sources/RPC/",
+            modules: facades.union(collections).union(nio)
+                .union(["TollgateKernel", "TollgateWire"])),
+        Layer(
+            folder: "Sources/ProtoGenerator/",
+            modules: ["CProtobufC", "CProtocPlugin", "Glibc"]),
+    ]
+
+    private static let adapters: [Layer] = [
+        Layer(
+            folder: "Sources/Storage/",
+            modules: domains.union(facades).union(sqlite)
+                .union(["Application", "Cryptography", "TollgateKernel"])),
+        Layer(
+            folder: "Sources/Gateways/",
+            modules: facades.union(foundation).union([
+                "Application", "CCurl", "Chat", "Cryptography", "Glibc", "Orders",
+                "TollgateKernel", "Weixin",
+            ])),
+        Layer(
+            folder: "Sources/Observability/", modules: facades.union(["TollgateKernel", "Glibc"])),
+    ]
+
+    private static let roles: [Layer] = [
+        Layer(
+            folder: "Sources/Server/",
+            modules: domains.union(facades)
+                .union(["Application", "TollgateKernel", "TollgateRPC", "TollgateWire"])),
+        Layer(
+            folder: "Sources/Jobs/",
+            modules: domains.union(facades).union(foundation)
+                .union(["Application", "TollgateKernel", "ServiceLifecycle"])),
+        Layer(
+            folder: "Sources/Client/",
+            modules: facades.union(["TollgateKernel", "TollgateRPC", "TollgateWire"])),
+        Layer(
+            folder: "Sources/Web/",
+            modules: facades.union(foundation).union(hummingbird).union(["TollgateClient"])),
+        Layer(
+            folder: "Sources/Sandbox/",
+            modules: facades.union(foundation).union(hummingbird).union(sqlite)
+                .union(["Cryptography", "TollgateKernel"])),
+        Layer(
+            folder: "Sources/CLI/",
+            modules:
+                foundation
+                .union(["ArgumentParser", "CQRencode", "Glibc", "TollgateClient"])),
+        // The composition root: the one place that knows every adapter, if not the wire's C.
+        Layer(
+            folder: "Sources/Tollgate/",
+            modules: domains.union(facades).union(foundation).union(hummingbird).union(nio)
+                .union(sqlite).union([
+                    "Application", "ArgumentParser", "CCurl", "CLI", "Configuration",
+                    "Cryptography", "Dispatch", "Gateways", "Glibc", "Histogram", "Jobs",
+                    "Observability", "Sandbox", "Server", "ServiceLifecycle", "Storage",
+                    "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire",
+                    "UnixSignals", "Web",
+                ])),
+    ]
+}
