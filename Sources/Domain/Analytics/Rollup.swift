@@ -69,6 +69,10 @@ package struct RollupPoint: Hashable, Sendable {
 ///
 /// Every method runs inside one transaction.
 package protocol AnalyticsRepository {
+    /// The moment of the oldest raw row of any kind; nil if there is none. Where the first rollup
+    /// starts.
+    func oldestMoment() throws(StoreError) -> Timestamp?
+
     /// Counts the raw rows with `from` <= moment < `until` as one period starting at `from`, sorted
     /// by metric and dimension. Usage counts at its end, an order when made, a payment when booked.
     func count(from: Timestamp, until: Timestamp) throws(StoreError) -> [RollupPoint]
