@@ -1,0 +1,31 @@
+package import TollgateKernel
+package import TollgateRPC
+
+/// Why a call failed: a code for programs, a sentence for people.
+public struct TollgateError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The stable code, such as `quota_exhausted`.
+    public let code: String
+
+    /// One sentence that says what to do.
+    public let message: String
+
+    /// The HTTP status a web tier answers with.
+    public let httpStatus: Int
+
+    /// How long to wait before trying again, in milliseconds, if waiting helps.
+    public let retryAfterMilliseconds: Int64?
+
+    /// The code and the sentence.
+    public var description: String { "\(code): \(message)" }
+
+    /// Wraps a failure that crossed the wire, or one of the way there.
+    package init(_ failure: Failure) {
+        code = failure.code.rawValue
+        message = failure.message
+        httpStatus = failure.code.httpStatus
+        retryAfterMilliseconds = failure.retryAfterMilliseconds
+    }
+
+    /// Wraps a failed call.
+    package init(_ error: RPCError) { self.init(error.failure) }
+}

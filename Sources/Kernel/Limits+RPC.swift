@@ -1,0 +1,63 @@
+extension Limits {
+    /// A packet's meta: a credential and a few dozen user fields fit many times over.
+    package static let rpcMetaBytes = 64 * 1_024
+
+    /// A packet's body after its header: larger messages belong into a stream.
+    package static let rpcBodyBytes = 16 * 1_024 * 1_024
+
+    /// Metadata entries of one packet: callers use a handful, and each is copied.
+    package static let rpcUserFields = 64
+
+    /// Calls running at once for one connection: 16 times what the benchmark's 64 callers need, and
+    /// at 64 KiB a request still only 64 MiB.
+    package static let rpcCallsInFlightPerConnection = 1_024
+
+    /// Requests held back while a connection's credential is checked: a client may send a burst
+    /// before its first answer, not a flood.
+    package static let rpcRequestsAwaitingCredential = 128
+
+    /// Connections at once: each costs a descriptor and some tens of KiB; the usual descriptor limit
+    /// is 1,024 soft and far higher hard.
+    package static let rpcConnections = 10_000
+
+    /// A stream's DATA frame: a long message does not hold up other streams for more than this.
+    package static let rpcFragmentBytes = 64 * 1_024
+
+    /// Bytes of one stream that may be on their way: bRPC's default buffer, which its readers must
+    /// be ready for (rpc-wire, 1.8).
+    package static let rpcStreamWindowBytes: Int64 = 2 * 1_024 * 1_024
+
+    /// A stream without a deadline of its own ends after this, in milliseconds.
+    package static let rpcStreamDeadlineMilliseconds: Int64 = 600_000
+
+    /// The longest deadline a caller can ask for, in milliseconds: one day.
+    package static let rpcDeadlineMilliseconds: Int64 = 86_400_000
+
+    /// How often a loop looks for passed deadlines, in milliseconds: a call overruns by no more.
+    package static let rpcDeadlineTickMilliseconds: Int64 = 10
+
+    /// Bytes queued for a slow peer before its writers wait, and where they go on.
+    package static let rpcOutboundHighWaterBytes = 512 * 1_024
+
+    /// Bytes queued for a slow peer at which waiting writers go on.
+    package static let rpcOutboundLowWaterBytes = 128 * 1_024
+
+    /// How long a drain waits for running calls before it cancels them, in milliseconds: most
+    /// supervisors kill after 30 s.
+    package static let rpcDrainGraceMilliseconds: Int64 = 20_000
+
+    /// How long making a connection may take, in milliseconds.
+    package static let rpcConnectTimeoutMilliseconds: Int64 = 3_000
+
+    /// Calls waiting on one client connection: above what a server admits, so that it says so.
+    package static let rpcPendingCallsPerConnection = 4_096
+
+    /// The first pause after a failed connect, in milliseconds; it doubles up to the next limit.
+    package static let rpcReconnectPauseMilliseconds: Int64 = 50
+
+    /// The longest pause between connects, in milliseconds: a restarted server is found soon.
+    package static let rpcReconnectPauseMaximumMilliseconds: Int64 = 2_000
+
+    /// Attempts of one call, the first included.
+    package static let rpcAttempts = 3
+}

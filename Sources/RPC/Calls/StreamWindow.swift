@@ -1,0 +1,27 @@
+import TollgateKernel
+
+/// How far a stream's sender may be ahead of its reader (rpc-wire, 1.8, flow control).
+///
+/// The window belongs to the sender and is never announced: it writes while
+/// `produced < consumed + size`, so one message may overshoot.
+struct StreamWindow: Hashable, Sendable {
+    private let size: Int64
+    private(set) var produced: Int64 = 0
+    private(set) var consumed: Int64 = 0
+
+    /// Makes a window of so many bytes.
+    init(size: Int64 = Limits.rpcStreamWindowBytes) { self.size = size }
+
+    /// Whether a message may be written now.
+    var isOpen: Bool { produced < consumed + size }
+
+    /// Counts a written message.
+    mutating func wrote(_ bytes: Int) { produced += Int64(bytes) }
+
+    /// Takes in the peer's FEEDBACK; a smaller value than before is stale, a larger one than was
+    /// ever written is a lie, and both are ignored.
+    mutating func peerConsumed(_ total: Int64) {
+        guard total > consumed, total <= produced else { return }
+        consumed = total
+    }
+}

@@ -1,0 +1,97 @@
+import CProto
+import CProtobufC
+
+extension EnvelopeArena {
+    /// Bytes for the fixed C structures of the largest envelope.
+    private static let structureBytes = 1_024
+
+    /// Lays out a message, packs it, and lends the bytes.
+    static func withPacked<Result>(
+        dynamicBytes: Int,
+        _ lay: (inout EnvelopeArena) -> UnsafeMutablePointer<ProtobufCMessage>?,
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        // Structures and texts once as C values and once as packed bytes, which are never longer.
+        let result: Result?? = try with(bytes: 2 * (structureBytes + dynamicBytes)) { arena in
+            guard let message = lay(&arena.pointee), !arena.pointee.overflowed else { return nil }
+            let size = protobuf_c_message_get_packed_size(message)
+            guard let place = arena.pointee.allocate(max(1, size)) else { return nil }
+            let written = protobuf_c_message_pack(
+                message, place.assumingMemoryBound(to: UInt8.self))
+            return try body(UnsafeRawBufferPointer(start: place, count: written))
+        }
+        guard case .some(.some(let result)) = result else {
+            throw WireError.unencodable("the envelope does not fit its memory")
+        }
+        return result
+    }
+}
+
+extension [String: String] {
+    /// Bytes that ``lay(out:)`` takes at most.
+    var envelopeBytes: Int {
+        reduce(0) { bytes, field in
+            let structures = MemoryLayout<Tollgate__Rpc__UserField>.size + 64
+            return bytes + structures + field.key.utf8.count + field.value.utf8.count
+        }
+    }
+
+    /// Lays metadata out as protobuf-c wants it; nil if the arena is full.
+    func lay(
+        out arena: inout EnvelopeArena
+    ) -> UnsafeMutablePointer<UnsafeMutablePointer<Tollgate__Rpc__UserField>?>? {
+        typealias Pointer = UnsafeMutablePointer<Tollgate__Rpc__UserField>?
+        guard let memory = arena.allocate(count * MemoryLayout<Pointer>.stride) else { return nil }
+        let table = memory.bindMemory(to: Pointer.self, capacity: count)
+        for (index, field) in self.enumerated() {
+            guard let entry = arena.allocate(Tollgate__Rpc__UserField.self),
+                let key = arena.copy(field.key.utf8), let value = arena.copy(field.value.utf8)
+            else { return nil }
+            tollgate__rpc__user_field__init(entry)
+            entry.pointee.has_key = 1
+            entry.pointee.key = key
+            entry.pointee.has_value = 1
+            entry.pointee.value = value
+            (table + index).initialize(to: entry)
+        }
+        return table
+    }
+}
+
+extension EnvelopeExtension {
+    /// Bytes of texts that ``lay(out:)`` takes at most.
+    var dynamicBytes: Int { (errorText?.utf8.count ?? 0) + 16 + trailers.envelopeBytes }
+
+    /// Lays the extension out as protobuf-c wants it; nil if the arena is full.
+    func lay(
+        out arena: inout EnvelopeArena
+    ) -> UnsafeMutablePointer<Tollgate__Rpc__Extension>? {
+        guard let fields = arena.allocate(Tollgate__Rpc__Extension.self) else { return nil }
+        tollgate__rpc__extension__init(fields)
+        if let version {
+            fields.pointee.has_version = 1
+            fields.pointee.version = version
+        }
+        if let features {
+            fields.pointee.has_features = 1
+            fields.pointee.features = features
+        }
+        if let cancelID {
+            fields.pointee.has_cancel_id = 1
+            fields.pointee.cancel_id = cancelID
+        }
+        if let errorCode {
+            fields.pointee.has_error_code = 1
+            fields.pointee.error_code = errorCode
+        }
+        if let errorText, let text = arena.copy(errorText.utf8) {
+            fields.pointee.has_error_text = 1
+            fields.pointee.error_text = text
+        }
+        if !trailers.isEmpty, let table = trailers.lay(out: &arena) {
+            fields.pointee.n_trailers = trailers.count
+            fields.pointee.trailers = table
+        }
+        return fields
+    }
+}

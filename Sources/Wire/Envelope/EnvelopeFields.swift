@@ -1,0 +1,61 @@
+import CProto
+import CProtobufC
+import TollgateKernel
+
+extension UnsafeRawBufferPointer {
+    /// No bytes.
+    static var empty: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+
+    /// The bytes protobuf-c points at.
+    init(_ data: ProtobufCBinaryData) {
+        self.init(start: data.data, count: data.len)
+    }
+}
+
+extension String {
+    /// Text from the wire.
+    /// - Throws: ``WireError/malformed(_:)`` if it is not UTF-8.
+    init(wire bytes: UnsafeRawBufferPointer) throws(WireError) {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw .malformed("the envelope holds text that is not UTF-8")
+        }
+        self = text
+    }
+}
+
+extension [String: String] {
+    /// Copies metadata.
+    /// - Throws: ``WireError/malformed(_:)`` if there are too many or they are not UTF-8.
+    init(
+        fields: UnsafeMutablePointer<UnsafeMutablePointer<Tollgate__Rpc__UserField>?>?, count: Int
+    ) throws(WireError) {
+        guard count <= Limits.rpcUserFields else {
+            throw .malformed("the envelope holds more than \(Limits.rpcUserFields) user fields")
+        }
+        self.init(minimumCapacity: count)
+        for index in 0..<count {
+            guard let field = fields?[index]?.pointee else { continue }
+            let key = try String(wire: UnsafeRawBufferPointer(field.key))
+            self[key] = try String(wire: UnsafeRawBufferPointer(field.value))
+        }
+    }
+}
+
+extension EnvelopeExtension {
+    /// Copies an extension.
+    /// - Throws: ``WireError/malformed(_:)`` if its trailers are too many or not UTF-8.
+    init(_ pointer: UnsafePointer<Tollgate__Rpc__Extension>) throws(WireError) {
+        let fields = pointer.pointee
+        if fields.has_version != 0 { version = fields.version }
+        if fields.has_features != 0 { features = fields.features }
+        if fields.has_cancel_id != 0 { cancelID = fields.cancel_id }
+        if fields.has_error_code != 0 { errorCode = fields.error_code }
+        if fields.has_error_text != 0 {
+            errorText = String(
+                decoding: UnsafeRawBufferPointer(fields.error_text), as: UTF8.self)
+        }
+        if fields.n_trailers > 0 {
+            trailers = try .init(fields: fields.trailers, count: fields.n_trailers)
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import CProto
+import CProtobufC
+
+extension RpcMeta {
+    /// Writes the meta and lends its bytes, which live only while `body` runs.
+    /// - Throws: ``WireError/unencodable(_:)`` if it is larger than any packet may be, or what
+    ///   `body` throws.
+    package func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try EnvelopeArena.withPacked(
+            dynamicBytes: dynamicBytes,
+            { arena in lay(out: &arena) }, body)
+    }
+
+    /// Bytes of texts, and a generous share for each structure that carries one.
+    private var dynamicBytes: Int {
+        var bytes = authenticationData.map { $0.count + 16 } ?? 0
+        if let request {
+            bytes += request.serviceName.utf8.count + request.methodName.utf8.count + 32
+        }
+        if let response { bytes += response.errorText.utf8.count + 16 }
+        return bytes + userFields.envelopeBytes + (envelopeExtension?.dynamicBytes ?? 0)
+    }
+
+    private func lay(out arena: inout EnvelopeArena) -> UnsafeMutablePointer<ProtobufCMessage>? {
+        guard let meta = arena.allocate(Tollgate__Rpc__RpcMeta.self) else { return nil }
+        tollgate__rpc__rpc_meta__init(meta)
+        if let request { meta.pointee.request = request.lay(out: &arena) }
+        if let response { meta.pointee.response = response.lay(out: &arena) }
+        if compressType != 0 {
+            meta.pointee.has_compress_type = 1
+            meta.pointee.compress_type = compressType
+        }
+        if correlationID != 0 {
+            meta.pointee.has_correlation_id = 1
+            meta.pointee.correlation_id = correlationID
+        }
+        if attachmentSize != 0 {
+            meta.pointee.has_attachment_size = 1
+            meta.pointee.attachment_size = attachmentSize
+        }
+        if let authenticationData, let bytes = arena.copy(authenticationData) {
+            meta.pointee.has_authentication_data = 1
+            meta.pointee.authentication_data = bytes
+        }
+        if let streamSettings { meta.pointee.stream_settings = streamSettings.lay(out: &arena) }
+        if !userFields.isEmpty, let fields = userFields.lay(out: &arena) {
+            meta.pointee.n_user_fields = userFields.count
+            meta.pointee.user_fields = fields
+        }
+        if let envelopeExtension {
+            meta.pointee.extension = envelopeExtension.lay(out: &arena)
+        }
+        return UnsafeMutableRawPointer(meta).assumingMemoryBound(to: ProtobufCMessage.self)
+    }
+}
+
+extension RpcRequestMeta {
+    fileprivate func lay(
+        out arena: inout EnvelopeArena
+    ) -> UnsafeMutablePointer<Tollgate__Rpc__RpcRequestMeta>? {
+        guard let meta = arena.allocate(Tollgate__Rpc__RpcRequestMeta.self),
+            let service = arena.copy(serviceName.utf8), let method = arena.copy(methodName.utf8)
+        else { return nil }
+        tollgate__rpc__rpc_request_meta__init(meta)
+        meta.pointee.service_name = service
+        meta.pointee.method_name = method
+        if let timeoutMilliseconds {
+            meta.pointee.has_timeout_ms = 1
+            meta.pointee.timeout_ms = timeoutMilliseconds
+        }
+        return meta
+    }
+}
+
+extension RpcResponseMeta {
+    fileprivate func lay(
+        out arena: inout EnvelopeArena
+    ) -> UnsafeMutablePointer<Tollgate__Rpc__RpcResponseMeta>? {
+        guard let meta = arena.allocate(Tollgate__Rpc__RpcResponseMeta.self) else { return nil }
+        tollgate__rpc__rpc_response_meta__init(meta)
+        // bRPC writes the code even when it is 0; so do we.
+        meta.pointee.has_error_code = 1
+        meta.pointee.error_code = errorCode
+        if !errorText.isEmpty, let text = arena.copy(errorText.utf8) {
+            meta.pointee.has_error_text = 1
+            meta.pointee.error_text = text
+        }
+        return meta
+    }
+}
+
+extension StreamSettings {
+    fileprivate func lay(
+        out arena: inout EnvelopeArena
+    ) -> UnsafeMutablePointer<Tollgate__Rpc__StreamSettings>? {
+        guard let settings = arena.allocate(Tollgate__Rpc__StreamSettings.self) else { return nil }
+        tollgate__rpc__stream_settings__init(settings)
+        settings.pointee.stream_id = streamID
+        settings.pointee.has_need_feedback = 1
+        settings.pointee.need_feedback = needFeedback ? 1 : 0
+        settings.pointee.has_writable = 1
+        settings.pointee.writable = writable ? 1 : 0
+        return settings
+    }
+}
