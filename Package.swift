@@ -179,7 +179,7 @@ let package = Package(
         tests("ObservabilityTests", ["Observability", "TollgateKernel", logging, metrics]),
         tests("OperationsTests", ["Operations", "TollgateKernel"]),
         tests("OrdersTests", ["Orders", "TollgateKernel"]),
-        tests("ProtoGeneratorTests", []),
+        tests("ProtoGeneratorTests", ["ProtoGenerator"], exclude: ["Samples"]),
         tests(
             "RPCTests",
             [
@@ -212,7 +212,11 @@ let package = Package(
             "WebTests",
             ["TollgateClient", "TollgateKernel", "Web", hummingbird, hummingbirdTesting]),
         tests("WeixinTests", ["Cryptography", "TollgateKernel", "Weixin"]),
-        tests("WireTests", ["CProto", "CProtobufC", "TollgateKernel", "TollgateWire"]),
+        .target(name: "CProtoSamples", dependencies: ["CProtobufC"], path: "Tests/CProtoSamples"),
+        tests(
+            "WireTests",
+            ["CProto", "CProtoSamples", "CProtobufC", "TollgateKernel", "TollgateWire"],
+            exclude: ["Samples"]),
     ],
     cLanguageStandard: .gnu11
 )

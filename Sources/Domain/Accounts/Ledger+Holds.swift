@@ -1,0 +1,93 @@
+package import TollgateKernel
+
+extension Ledger {
+    /// Reserves what a call can cost, or one of the day's free calls.
+    ///
+    /// - Throws: `in_progress`, `already_answered` or `mismatch` for a known request id;
+    ///   `quota_exhausted` if the balance is too small or the day's free calls are used up;
+    ///   `not_found` for an unknown account. Nothing was written then.
+    package func hold(_ request: HoldRequest, at now: Timestamp) throws -> Hold {
+        guard (0...Limits.creditsInOneTransfer).contains(request.amount.micro),
+            request.requestHash.count == 32, (request.source == .trial) == (request.trialDay != nil)
+        else { throw Failure(.internalError, "A hold was asked for in a form it cannot have.") }
+        if let failure = try duplicate(
+            of: request.account, requestID: request.requestID, requestHash: request.requestHash)
+        {
+            throw failure
+        }
+        let hold = Hold(
+            id: HoldID(rawValue: identifiers.next()), account: request.account,
+            requestID: request.requestID, requestHash: request.requestHash, source: request.source,
+            amount: request.amount, state: .held, settled: .zero, trialDay: request.trialDay,
+            createdAt: now, expiresAt: request.expiresAt, endedAt: nil)
+        var reservations: [LotReservation] = []
+        switch request.source {
+        case .credits: reservations = try reserve(request.amount.micro, for: request, at: now)
+        case .trial: try takeTrial(request)
+        case .promotion: break
+        }
+        try repository.insert(hold, reservations: reservations)
+        return hold
+    }
+
+    /// Reserves an amount in the account's lots, earliest expiry first.
+    private func reserve(
+        _ amount: Int64, for request: HoldRequest, at now: Timestamp
+    ) throws -> [LotReservation] {
+        var book = try book(of: request.account)
+        guard amount > 0 else { return [] }
+        guard book.ledger.balance.micro >= amount else { throw quotaExhausted() }
+        let lots = try repository.spendableLots(
+            of: request.account, at: now, limit: Limits.lotsOfOneHold)
+        var missing = amount
+        var changes: [(old: Lot, new: Lot)] = []
+        for lot in lots where missing > 0 {
+            let taken = min(missing, lot.remaining - lot.held)
+            guard taken > 0 else { continue }
+            var reserved = lot
+            reserved.held += taken
+            changes.append((old: lot, new: reserved))
+            missing -= taken
+        }
+        guard missing == 0 else {
+            // The balance covers it, so the rest has expired and waits for its sweep, or lies in
+            // more lots than one hold may touch.
+            throw lots.count < Limits.lotsOfOneHold
+                ? quotaExhausted()
+                : Failure(
+                    .quotaExhausted,
+                    "Your credits lie in too many small parts for one call; ask for a shorter answer."
+                )
+        }
+        for change in changes { try repository.save(change.new, replacing: change.old) }
+        book.changeHeld(by: amount)
+        try book.save(in: repository)
+        return changes.map { change in
+            LotReservation(lot: change.new.id, amount: change.new.held - change.old.held)
+        }
+    }
+
+    private func takeTrial(_ request: HoldRequest) throws {
+        guard let day = request.trialDay else { return }
+        var trial = try accounts.trialDay(of: request.account, on: day)
+        guard trial.used < request.trialLimit else {
+            throw Failure(
+                .quotaExhausted, "Today's free calls are used up; buy credits to go on.")
+        }
+        trial.used += 1
+        try accounts.save(trial)
+    }
+
+    private func quotaExhausted() -> Failure {
+        Failure(.quotaExhausted, "Your credits do not cover this call; buy more to go on.")
+    }
+
+    /// Ends open holds whose time is out, in the customers' favour; at most `limit`.
+    ///
+    /// Returns how many it ended.
+    package func expireHolds(at now: Timestamp, limit: Int) throws -> Int {
+        let holds = try repository.expiredHolds(at: now, limit: limit)
+        for hold in holds { _ = try end(hold, as: .expired, price: 0, at: now) }
+        return holds.count
+    }
+}

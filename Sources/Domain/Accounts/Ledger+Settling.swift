@@ -1,0 +1,152 @@
+package import TollgateKernel
+
+extension Ledger {
+    /// Ends a hold with a charge.
+    ///
+    /// The price, up to the hold's amount, is charged from its reserved lots in order; the rest is
+    /// released, or moved to `expired` if its lot's time is out. What is above the amount goes
+    /// written_off → revenue (key `overrun:<hold>`). Free and white-listed calls go promotion →
+    /// revenue instead; a free call stays used. A price of zero ends the hold without a transfer.
+    ///
+    /// A hold that ended before keeps its outcome and nothing changes, but for one case: if it
+    /// expired before its answer was complete, the price goes written_off → revenue, once (key
+    /// `settle:<hold>`).
+    ///
+    /// - Parameter price: not negative; read as ``Limits/creditsInOneTransfer`` if it is above.
+    /// - Throws: `not_found` for an unknown hold.
+    package func settle(_ hold: HoldID, price: Credits, at now: Timestamp) throws -> HoldOutcome {
+        guard price.micro >= 0 else {
+            throw Failure(.internalError, "A price cannot be negative.")
+        }
+        let hold = try known(hold)
+        let micro = min(price.micro, Limits.creditsInOneTransfer)
+        guard hold.state != .held else { return try end(hold, as: .settled, price: micro, at: now) }
+        var writtenOff: Int64 = 0
+        if hold.state == .expired, micro > 0,
+            try !repository.transferExists(key: settleKey(of: hold))
+        {
+            try writeOff(micro, of: hold, key: settleKey(of: hold), at: now)
+            writtenOff = micro
+        }
+        return try earlierOutcome(of: hold, writtenOff: writtenOff)
+    }
+
+    /// Ends a hold without a charge; a free call is given back to its day.
+    ///
+    /// - Parameter state: `released` or `expired`.
+    /// - Throws: `not_found` for an unknown hold.
+    package func release(_ hold: HoldID, as state: Hold.State, at now: Timestamp) throws
+        -> HoldOutcome
+    {
+        guard state == .released || state == .expired else {
+            throw Failure(.internalError, "A release cannot leave a hold \(state.rawValue).")
+        }
+        let hold = try known(hold)
+        guard hold.state == .held else { return try earlierOutcome(of: hold, writtenOff: 0) }
+        return try end(hold, as: state, price: 0, at: now)
+    }
+
+    /// Ends an open hold: the one place where that happens.
+    func end(_ hold: Hold, as state: Hold.State, price: Int64, at now: Timestamp) throws
+        -> HoldOutcome
+    {
+        let settled = min(price, hold.amount.micro)
+        var ended = hold
+        ended.state = state
+        ended.settled = Credits(micro: settled)
+        ended.endedAt = now
+        // Guarded by the state: whoever comes second fails here, before any money moves.
+        try repository.end(ended)
+        var book = try book(of: hold.account)
+        switch hold.source {
+        case .credits:
+            try charge(settled, of: hold, book: &book, at: now)
+            try book.save(in: repository)
+        case .trial where state != .settled:
+            try giveTrialBack(of: hold)
+        case .trial, .promotion:
+            try chargePromotion(settled, of: hold, at: now)
+        }
+        let overrun = price - settled
+        if overrun > 0 { try writeOff(overrun, of: hold, key: "overrun:\(hold.id)", at: now) }
+        return HoldOutcome(
+            state: state, charged: hold.source == .credits ? ended.settled : .zero,
+            writtenOff: Credits(micro: overrun), balance: book.ledger.balance, wasOpen: true)
+    }
+
+    /// Takes a charge out of the reserved lots in order and frees the rest of the reservation.
+    private func charge(
+        _ settled: Int64, of hold: Hold, book: inout CustomerBook, at now: Timestamp
+    ) throws {
+        if settled > 0 {
+            try book.post(
+                transfer(
+                    .usage, from: .customer(hold.account), to: .system(.revenue), amount: settled,
+                    key: settleKey(of: hold), reference: "hold:\(hold.id)", at: now),
+                in: repository)
+        }
+        guard hold.amount > .zero else { return }
+        var unpaid = settled
+        for reservation in try repository.reservations(of: hold.id) {
+            guard let old = try repository.lot(reservation.lot) else {
+                throw StoreError.corrupt("hold \(hold.id) reserves a lot that does not exist")
+            }
+            let taken = min(unpaid, reservation.amount)
+            unpaid -= taken
+            var new = old
+            new.held -= reservation.amount
+            new.remaining -= taken
+            let freed = reservation.amount - taken
+            if freed > 0, old.isExpired(at: now) {
+                try expire(freed, of: &new, book: &book, at: now)
+            }
+            try repository.save(new, replacing: old)
+        }
+        guard unpaid == 0 else {
+            throw StoreError.corrupt("hold \(hold.id) reserves less than its amount")
+        }
+        book.changeHeld(by: -hold.amount.micro)
+    }
+
+    private func chargePromotion(_ settled: Int64, of hold: Hold, at now: Timestamp) throws {
+        guard settled > 0 else { return }
+        try repository.insert(
+            transfer(
+                .promotion, from: .system(.promotion), to: .system(.revenue), amount: settled,
+                key: settleKey(of: hold), reference: "hold:\(hold.id)", at: now),
+            link: nil)
+    }
+
+    private func writeOff(_ amount: Int64, of hold: Hold, key: String, at now: Timestamp) throws {
+        try repository.insert(
+            transfer(
+                .overrun, from: .system(.writtenOff), to: .system(.revenue), amount: amount,
+                key: key, reference: "hold:\(hold.id)", at: now),
+            link: nil)
+    }
+
+    private func giveTrialBack(of hold: Hold) throws {
+        guard let day = hold.trialDay else {
+            throw StoreError.corrupt("trial hold \(hold.id) has no day")
+        }
+        var trial = try accounts.trialDay(of: hold.account, on: day)
+        trial.used -= 1
+        try accounts.save(trial)
+    }
+
+    private func settleKey(of hold: Hold) -> String { "settle:\(hold.id)" }
+
+    private func known(_ id: HoldID) throws -> Hold {
+        guard let hold = try repository.hold(id) else {
+            throw Failure(.notFound, "There is no such hold.")
+        }
+        return hold
+    }
+
+    private func earlierOutcome(of hold: Hold, writtenOff: Int64) throws -> HoldOutcome {
+        HoldOutcome(
+            state: hold.state, charged: hold.source == .credits ? hold.settled : .zero,
+            writtenOff: Credits(micro: writtenOff),
+            balance: try book(of: hold.account).ledger.balance, wasOpen: false)
+    }
+}

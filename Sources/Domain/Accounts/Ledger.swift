@@ -1,0 +1,177 @@
+package import TollgateKernel
+
+/// The rules of money, over the repositories' primitives, inside one transaction.
+///
+/// Every change is a transfer between two accounts in one unit; what makes it happen once is its
+/// key. A rule refuses with a ``Failure`` before it writes anything; a ``StoreError`` after that
+/// undoes the whole transaction.
+package struct Ledger {
+    let repository: any LedgerRepository
+    let accounts: any AccountRepository
+    let identifiers: any IdentifierGenerator
+
+    /// Makes the rules over one transaction's repositories.
+    package init(
+        _ repository: any LedgerRepository, accounts: any AccountRepository,
+        identifiers: any IdentifierGenerator
+    ) {
+        self.repository = repository
+        self.accounts = accounts
+        self.identifiers = identifiers
+    }
+
+    /// Puts credits on an account as a new lot; false, and nothing changed, if `key` exists.
+    ///
+    /// - Parameters:
+    ///   - amount: 1 micro-credit to ``Limits/creditsInOneTransfer``.
+    ///   - kind: `welcome` and `adjustment` may come from `promotion`, `purchase` and `adjustment`
+    ///     from `issued`.
+    ///   - key: what makes it happen once, at most ``Limits/transferKeyBytes``.
+    /// - Throws: `not_found` for an unknown account.
+    package func grant(
+        _ amount: Credits, to account: AccountID, kind: Transfer.Kind, from: SystemAccount,
+        key: String, origin: Lot.Origin, order: OrderID?, reference: String, expiresAt: Timestamp?,
+        at now: Timestamp
+    ) throws -> Bool {
+        switch (kind, from) {
+        case (.welcome, .promotion), (.adjustment, .promotion), (.purchase, .issued),
+            (.adjustment, .issued):
+            break
+        default:
+            throw Failure(.internalError, "No \(kind.rawValue) comes from \(from.rawValue).")
+        }
+        try check(amount: amount.micro, key: key, reference: reference)
+        guard try !repository.transferExists(key: key) else { return false }
+        var book = try book(of: account)
+        let lot = Lot(
+            id: LotID(rawValue: identifiers.next()), account: account, origin: origin, order: order,
+            granted: amount.micro, remaining: amount.micro, held: 0, expiresAt: expiresAt)
+        try book.post(
+            transfer(
+                kind, from: .system(from), to: .customer(account), amount: amount.micro, key: key,
+                reference: reference, at: now),
+            in: repository)
+        try repository.insert(lot)
+        try book.save(in: repository)
+        return true
+    }
+
+    /// Records money received, wechat_clearing → sales; false, and nothing changed, if `key` exists.
+    package func recordPayment(
+        _ total: Money, key: String, reference: String, at now: Timestamp
+    ) throws -> Bool {
+        try check(amount: total.fen, key: key, reference: reference)
+        guard try !repository.transferExists(key: key) else { return false }
+        var payment = transfer(
+            .payment, from: .system(.wechatClearing), to: .system(.sales), amount: total.fen,
+            key: key, reference: reference, at: now)
+        payment.unit = .fen
+        try repository.insert(payment, link: nil)
+        return true
+    }
+
+    /// The failure to answer a request id with that was used before; nil if it is new.
+    ///
+    /// The same request still running is `in_progress`, ended in any way `already_answered` (the
+    /// upstream is never asked twice for one id); the id with other content is `mismatch`.
+    package func duplicate(
+        of account: AccountID, requestID: IdempotencyKey, requestHash: [UInt8]
+    ) throws -> Failure? {
+        guard let hold = try repository.hold(of: account, requestID: requestID) else { return nil }
+        guard hold.requestHash == requestHash else {
+            return Failure(
+                .mismatch,
+                "This request id was used for another question; choose a new one for each question."
+            )
+        }
+        switch hold.state {
+        case .held:
+            return Failure(
+                .inProgress, "This request is being answered; wait for its answer.",
+                retryAfterMilliseconds: Limits.inProgressRetryMilliseconds)
+        case .settled:
+            return Failure(
+                .alreadyAnswered,
+                "This request was answered before; choose a new request id to ask again.")
+        case .released, .expired:
+            return Failure(
+                .alreadyAnswered,
+                "This request ended without a charge; choose a new request id to ask again.")
+        }
+    }
+
+    /// What one new hold can reserve at `now`: the balance without what has expired since the last
+    /// sweep, over the lots one hold may touch.
+    package func spendable(by account: AccountID, at now: Timestamp) throws -> Credits {
+        let lots = try repository.spendableLots(
+            of: account, at: now, limit: Limits.lotsOfOneHold)
+        return Credits(micro: lots.reduce(0) { $0 + $1.remaining - $1.held })
+    }
+
+    /// Moves what expired unreserved from its owners to `expired`; at most `limit` lots.
+    ///
+    /// Returns how many lots it moved.
+    package func expireLots(at now: Timestamp, limit: Int) throws -> Int {
+        let lots = try repository.expiredLots(at: now, limit: limit)
+        for lot in lots {
+            var book = try book(of: lot.account)
+            var emptied = lot
+            try expire(lot.remaining - lot.held, of: &emptied, book: &book, at: now)
+            try repository.save(emptied, replacing: lot)
+            try book.save(in: repository)
+        }
+        return lots.count
+    }
+}
+
+extension Ledger {
+    /// The balance of an account that must exist.
+    func book(of account: AccountID) throws -> CustomerBook {
+        guard let ledger = try repository.customerLedger(account) else {
+            throw Failure(.notFound, "There is no such account.")
+        }
+        return CustomerBook(ledger)
+    }
+
+    /// A transfer of micro-credits with a fresh id.
+    func transfer(
+        _ kind: Transfer.Kind, from: LedgerAccount, to: LedgerAccount, amount: Int64, key: String,
+        reference: String, at now: Timestamp
+    ) -> Transfer {
+        Transfer(
+            id: TransferID(rawValue: identifiers.next()), key: key, kind: kind,
+            unit: .microCredits, from: from, to: to, amount: amount, reference: reference, at: now)
+    }
+
+    /// Takes an expired, unreserved part of a lot off its owner.
+    ///
+    /// The key holds what was left before: that only ever falls, so a lot can lose parts several
+    /// times (one hold after the other ends late) and no part twice, whatever the clock does.
+    func expire(
+        _ amount: Int64, of lot: inout Lot, book: inout CustomerBook, at now: Timestamp
+    ) throws {
+        try book.post(
+            transfer(
+                .expiry, from: .customer(lot.account), to: .system(.expired), amount: amount,
+                key: "expiry:\(lot.id):\(lot.remaining)", reference: "lot:\(lot.id)", at: now),
+            in: repository)
+        lot.remaining -= amount
+    }
+
+    private func check(amount: Int64, key: String, reference: String) throws(Failure) {
+        guard (1...Limits.creditsInOneTransfer).contains(amount) else {
+            throw Failure(.invalidRequest, "The amount must be positive and no more than 10^15.")
+        }
+        guard (1...Limits.transferKeyBytes).contains(key.utf8.count),
+            reference.utf8.count <= Limits.transferReferenceBytes
+        else { throw Failure(.internalError, "A transfer's key or reference is too long.") }
+    }
+}
+
+extension Lot {
+    /// Whether its time is out; the moment of expiry itself is out.
+    package func isExpired(at now: Timestamp) -> Bool {
+        guard let expiresAt else { return false }
+        return expiresAt <= now
+    }
+}

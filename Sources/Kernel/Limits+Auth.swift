@@ -1,0 +1,18 @@
+extension Limits {
+    /// How long a login code works: time to read eight characters and type them, twice.
+    package static let loginCodeMilliseconds: Int64 = 3 * 60_000
+
+    /// How long a login session lives: a month of use without signing in again.
+    package static let loginSessionMilliseconds: Int64 = 30 * 86_400_000
+
+    /// Wrong guesses a minute from one source: a person mistypes, a program guesses.
+    package static let wrongGuessesOfSourceAMinute: Int64 = 5
+
+    /// Wrong guesses a minute in all.
+    ///
+    /// With 1,000 codes alive at once, guessing at this rate hits one of 2^40 in about seven years.
+    package static let wrongGuessesInAllAMinute: Int64 = 300
+
+    /// The least length of the identity key, which all digests of people depend on.
+    package static let identityKeyBytes = 32
+}

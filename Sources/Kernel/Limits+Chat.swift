@@ -1,0 +1,38 @@
+extension Limits {
+    /// Turns of one question: a long evening's conversation; more belongs into a summary.
+    package static let chatTurns = 256
+
+    /// UTF-8 bytes of all turns of one question: about 64,000 tokens of English, and small enough
+    /// to copy a few times on the way.
+    package static let chatBytes = 256 * 1_024
+
+    /// Tokens an answer may be asked to have: above any model's limit, so it refuses only mistakes.
+    package static let chatMaxTokens: Int64 = 1_000_000
+
+    /// Tokens an answer must be able to have before a call is worth its price.
+    package static let chatLeastTokens: Int64 = 64
+
+    /// What a turn costs beyond its text: role and separators in the provider's own format.
+    package static let chatTokensAroundTurn: Int64 = 8
+
+    /// Characters that show nothing and are skipped inside a sensitive word, so that they do not
+    /// hide it; a longer run ends the word, which bounds what a stream can hold back.
+    package static let skippedCharactersInWord = 16
+
+    /// Failures in a row after which a channel is left alone: one may be the network's hiccup,
+    /// three are a pattern.
+    package static let channelFailuresBeforeCoolDown: Int64 = 3
+
+    /// A channel's first cool-down: long enough for a restart, short enough to be cheap when wrong.
+    package static let channelFirstCoolDownMilliseconds: Int64 = 1_000
+
+    /// A channel's longest cool-down, also if the provider asks for more: after an outage of hours
+    /// it is used again within a minute.
+    package static let channelLongestCoolDownMilliseconds: Int64 = 60_000
+
+    /// How long a probe may be under way before another is let through: its caller may have died.
+    package static let channelProbeMilliseconds: Int64 = 30_000
+
+    /// A channel's share among its peers: keeps sums of weights far from overflow.
+    package static let channelWeight: Int64 = 1_000_000
+}

@@ -1,0 +1,12 @@
+extension Limits {
+    /// When payment-reconcile first asks about an unpaid order: a payer needs about a minute, and
+    /// the notification usually comes first.
+    package static let orderFirstQueryMilliseconds: Int64 = 60_000
+
+    /// The longest pause between two questions about one order: a lost notification costs its
+    /// buyer ten minutes at worst, and an order open for two hours is asked about 15 times.
+    package static let orderLongestQueryPauseMilliseconds: Int64 = 10 * 60_000
+
+    /// What told us of an order's move: an identifier or a notification's id.
+    package static let orderEvidenceBytes = 64
+}

@@ -1,0 +1,178 @@
+// Services: the table of methods, the server's protocols, the client's stubs.
+extension Generator {
+    /// The methods of a service as constants.
+    func methods(of service: Service) -> String {
+        var source = SourceText(imports: [])
+        source.block("extension Methods {") { source in
+            source.documentation(service.documentation, otherwise: "Methods of \(service.name).")
+            source.block("public enum \(service.name) {") { source in
+                for method in service.methods {
+                    source.documentation(
+                        method.documentation, otherwise: "The method `\(method.name)`.")
+                    writeDescriptor(of: method, in: service, to: &source)
+                    source.line()
+                }
+                source.line("/// The methods in the contract's order.")
+                let names = service.methods.map { Names.lowerFirst($0.name) }
+                source.line(
+                    "public static let all: [MethodDescriptor] = [\(names.joined(separator: ", "))]"
+                )
+            }
+        }
+        return source.text
+    }
+
+    /// All methods of all services.
+    func methodTable() -> String {
+        var source = SourceText(imports: [])
+        source.line("/// What the contract states about each of its methods.")
+        source.block("public enum Methods {") { source in
+            source.line("/// Every method, by service.")
+            source.nested("public static let all: [MethodDescriptor] = [", "].flatMap { $0 }") {
+                source in
+                for service in contract.wantedFiles.flatMap(\.services) {
+                    source.line("\(service.name).all,")
+                }
+            }
+        }
+        return source.text
+    }
+
+    private func writeDescriptor(
+        of method: Method, in service: Service, to source: inout SourceText
+    ) {
+        let accesses: [UInt32: String] = [1: "connection", 2: "user", 3: "service", 4: "admin"]
+        let roles: [UInt32: String] = [1: "web", 2: "jobs", 3: "admin", 4: "cli"]
+        let facts = method.facts ?? Facts()
+        let name = Names.lowerFirst(method.name)
+        source.nested("public static let \(name) = MethodDescriptor(", ")") { source in
+            source.line("service: \(literal(service.fullName)), name: \(literal(method.name)),")
+            let list = facts.roles.compactMap { roles[$0] }.map { ".\($0)" }
+            source.line(
+                "access: .\(accesses[facts.access] ?? ""), roles: [\(list.joined(separator: ", "))], "
+                    + "isIdempotent: \(facts.isIdempotent),")
+            source.line(
+                "defaultDeadlineMilliseconds: \(grouped(facts.defaultDeadlineMilliseconds)),")
+            source.line("streaming: .\(method.streamsResponses ? "serverStreaming" : "unary"),")
+            source.line("request: \(type(method.request)).descriptor,")
+            source.line("response: \(type(method.response)).descriptor")
+        }
+    }
+
+    /// `600_000` for 600000.
+    private func grouped(_ number: Int64) -> String {
+        var result = ""
+        for (index, digit) in String(number).reversed().enumerated() {
+            if index > 0, index.isMultiple(of: 3) { result = "_" + result }
+            result = "\(digit)" + result
+        }
+        return result
+    }
+
+    /// What a server implements for a service.
+    func handlers(of service: Service) -> String {
+        var source = SourceText(imports: [
+            "package import TollgateRPC", "package import TollgateWire",
+        ])
+        source.documentation(service.documentation, otherwise: "The service \(service.name).")
+        source.block("package protocol \(service.name)Handlers: Sendable {") { source in
+            for method in service.methods {
+                source.documentation(
+                    method.documentation, otherwise: "The method `\(method.name)`.")
+                let name = Names.lowerFirst(method.name)
+                source.nested("func \(name)(", ") async throws\(result(of: method))") { source in
+                    let comma = method.streamsResponses ? "," : ""
+                    source.line(
+                        "_ request: \(type(method.request)), _ context: ServerCallContext\(comma)")
+                    if method.streamsResponses {
+                        source.line(
+                            "_ responses: ServerStreamWriter<\(type(method.response))>")
+                    }
+                }
+                source.line()
+            }
+        }
+        source.block("extension \(service.name)Handlers {") { source in
+            source.line("/// The methods, ready for the router.")
+            source.block("package var service: ServiceRegistration {") { source in
+                writeRegistration(of: service, to: &source)
+            }
+        }
+        return source.text
+    }
+
+    private func result(of method: Method) -> String {
+        method.streamsResponses ? "" : " -> \(type(method.response))"
+    }
+
+    private func writeRegistration(of service: Service, to source: inout SourceText) {
+        source.nested("ServiceRegistration(", ")") { source in
+            source.line("name: \(literal(service.fullName)),")
+            source.nested("methods: [", "]") { source in
+                for method in service.methods {
+                    let name = Names.lowerFirst(method.name)
+                    let descriptor = "Methods.\(service.name).\(name)"
+                    let request = "request: \(type(method.request))"
+                    if method.streamsResponses {
+                        let writer = "responses: ServerStreamWriter<\(type(method.response))>"
+                        source.nested(".serverStreaming(\(descriptor)) {", "},") {
+                            $0.line("(\(request), context: ServerCallContext, \(writer)) in")
+                            $0.line("try await self.\(name)(request, context, responses)")
+                        }
+                    } else {
+                        source.nested(".unary(\(descriptor)) {", "},") {
+                            $0.line("(\(request), context: ServerCallContext) in")
+                            $0.line("try await self.\(name)(request, context)")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a client calls a service by.
+    func client(of service: Service) -> String {
+        var source = SourceText(imports: ["public import TollgateWire"])
+        source.documentation(service.documentation, otherwise: "The service \(service.name).")
+        source.block("public struct \(service.name)Client: Sendable {") { source in
+            source.line("private let client: TollgateClient")
+            source.line()
+            source.line("/// Calls over this client's connections.")
+            source.block("public init(_ client: TollgateClient) {") {
+                $0.line("self.client = client")
+            }
+            for method in service.methods { writeStub(of: method, in: service, to: &source) }
+        }
+        return source.text
+    }
+
+    private func writeStub(
+        of method: Method, in service: Service, to source: inout SourceText
+    ) {
+        let name = Names.lowerFirst(method.name)
+        let descriptor = "Methods.\(service.name).\(name)"
+        source.documentation(method.documentation, otherwise: "The method `\(method.name)`.")
+        if method.streamsResponses {
+            source.nested("public func \(name)<Result>(", ") async throws -> Result {") { source in
+                source.line("_ request: \(type(method.request)),")
+                source.line("options: CallOptions = CallOptions(),")
+                source.line(
+                    "_ body: (ServerStream<\(type(method.response))>) async throws -> Result")
+            }
+            source.nestedBody {
+                $0.line(
+                    "try await client.serverStream(\(descriptor), request, options: options, body)")
+            }
+        } else {
+            source.nested(
+                "public func \(name)(", ") async throws -> \(type(method.response)) {"
+            ) { source in
+                source.line("_ request: \(type(method.request)),")
+                source.line("options: CallOptions = CallOptions()")
+            }
+            source.nestedBody {
+                $0.line("try await client.unary(\(descriptor), request, options: options)")
+            }
+        }
+    }
+}
