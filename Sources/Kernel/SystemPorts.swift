@@ -65,3 +65,17 @@ package final class TimeSortedIdentifiers: IdentifierGenerator {
         }
     }
 }
+
+/// The machine's monotonic clock.
+package struct SystemMonotonicClock: MonotonicClock {
+    private static let start = ContinuousClock.now
+
+    /// Makes the clock.
+    package init() {}
+
+    package func elapsed() -> Duration { Self.start.duration(to: .now) }
+
+    package func sleep(for duration: Duration) async throws {
+        try await Task.sleep(for: duration, clock: .continuous)
+    }
+}

@@ -91,3 +91,12 @@ package protocol IdentifierGenerator: Sendable {
     /// A fresh positive number: 41 bits of milliseconds since 2020, 22 random bits.
     func next() -> Int64
 }
+
+/// Measures spans that steps of the wall clock must not change: leases, time-outs, pauses.
+package protocol MonotonicClock: Sendable {
+    /// Time since an arbitrary start that never goes back.
+    func elapsed() -> Duration
+
+    /// Waits; throws `CancellationError` if the task is cancelled meanwhile.
+    func sleep(for duration: Duration) async throws
+}

@@ -1,0 +1,124 @@
+internal import Accounts
+internal import Auth
+internal import Chat
+internal import Cryptography
+internal import TollgateKernel
+
+/// What the hold's transaction decided.
+enum HoldVerdict: Sendable {
+    case held(HoldGrant)
+    case refused(Failure)
+}
+
+extension AnswerQuestion {
+    /// Judges a question by everything that needs no write: shape, session, model, words.
+    func admit(_ question: Question) async throws -> AdmittedQuestion {
+        let startedAt = ports.clock.now()
+        try QuestionLimits.validate(question.turns)
+        try QuestionLimits.validate(maxTokens: question.maxTokens)
+        guard let requestID = IdempotencyKey(checking: question.requestID) else {
+            throw Failure(
+                .invalidRequest, "A request id has 1 to 64 visible ASCII characters.")
+        }
+        let offer = try await catalogue.snapshot()
+        let model = try offer.model(question.model)
+        let digest = try question.token.digest
+        let (account, isPermitted) = try await ports.store.read { tx in
+            let account = try SignIn.identify(digest: digest, tx, startedAt).account
+            let isPermitted =
+                try model.isOpenToAll || tx.accounts.isPermitted(model.name, for: account.id)
+            return (account, isPermitted)
+        }
+        let asked = ChatQuestion(
+            model: model.name, messages: question.turns, maxTokens: question.maxTokens)
+        let facts = ChatFacts(
+            isFrozen: account.status == .frozen, model: model, isModelPermitted: isPermitted)
+        let judged: ChatQuestion
+        do {
+            judged = try RuleChain.standard(words: offer.words).apply(to: asked, facts)
+        } catch {
+            try await recordRefusal(error, of: account.id, model: model.name)
+            throw error
+        }
+        let canonical = RequestFingerprint.canonicalBytes(
+            model: model.name, turns: question.turns, maxTokens: question.maxTokens)
+        return AdmittedQuestion(
+            account: account, model: model, routes: offer.routes[model.name] ?? [],
+            turns: judged.messages, maxTokens: question.maxTokens, requestID: requestID,
+            requestHash: try SHA256.hash(canonical), words: offer.words, startedAt: startedAt)
+    }
+
+    /// Counters and hold in one transaction: what pays, whether it covers the call, the reservation.
+    func hold(_ admitted: AdmittedQuestion) async throws -> AppliedWrite<HoldVerdict> {
+        let now = admitted.startedAt
+        return try await ports.store.begin { [ports] tx in
+            let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
+            if let duplicate = try ledger.duplicate(
+                of: admitted.account.id, requestID: admitted.requestID,
+                requestHash: admitted.requestHash)
+            {
+                return .refused(duplicate)
+            }
+            // Judged again on what stands now: an operator may have frozen the account meanwhile.
+            let account = try tx.accounts.account(admitted.account.id)
+            if account?.status != .active {
+                return try Self.refuse(
+                    Failure(.accountFrozen, "This account is frozen; ask the operator why."),
+                    admitted, tx, now)
+            }
+            let trial = try tx.accounts.trialDay(
+                of: admitted.account.id, on: ShanghaiDay(now))
+            let source = Hold.Source.paying(
+                isWhiteListed: account?.isWhiteListed ?? false, trialUsed: trial.used,
+                trialLimit: ports.policy.trialCallsPerDay)
+            guard let request = try Self.request(admitted, source, ledger, ports.policy, now)
+            else {
+                return try Self.refuse(
+                    Failure(
+                        .quotaExhausted,
+                        "Your free call of today and your credits are used up; buy more to go on."),
+                    admitted, tx, now)
+            }
+            let hold = try ledger.hold(request.hold, at: now)
+            return .held(HoldGrant(hold: hold, maxTokens: request.maxTokens))
+        }
+    }
+
+    /// A refusal is a value, not an error: its count must be kept.
+    private static func refuse(
+        _ failure: Failure, _ admitted: AdmittedQuestion, _ tx: any Transaction, _ now: Timestamp
+    ) throws -> HoldVerdict {
+        try tx.chat.insertRefusal(
+            account: admitted.account.id, model: admitted.model.name, code: failure.code, at: now)
+        return .refused(failure)
+    }
+
+    private static func request(
+        _ admitted: AdmittedQuestion, _ source: Hold.Source, _ ledger: Ledger,
+        _ policy: ServicePolicy, _ now: Timestamp
+    ) throws -> (hold: HoldRequest, maxTokens: Int64)? {
+        let balance =
+            source == .credits ? try ledger.spendable(by: admitted.account.id, at: now) : nil
+        guard
+            let plan = ChatPricing.holdPlan(
+                messages: admitted.turns, price: admitted.model.price,
+                requestedMaxTokens: admitted.maxTokens, modelMaxTokens: admitted.model.maxTokens,
+                balance: balance)
+        else { return nil }
+        let hold = HoldRequest(
+            account: admitted.account.id, requestID: admitted.requestID,
+            requestHash: admitted.requestHash, source: source, amount: plan.amount,
+            trialDay: source == .trial ? ShanghaiDay(now) : nil,
+            trialLimit: policy.trialCallsPerDay, expiresAt: policy.holdExpiry(from: now))
+        return (hold, plan.maxTokens)
+    }
+
+    private func recordRefusal(
+        _ failure: Failure, of account: AccountID, model: ModelName
+    ) async throws {
+        let now = ports.clock.now()
+        try await ports.store.write { tx in
+            try tx.chat.insertRefusal(account: account, model: model, code: failure.code, at: now)
+        }
+    }
+}

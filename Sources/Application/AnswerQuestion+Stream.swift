@@ -1,0 +1,133 @@
+internal import Accounts
+internal import Chat
+internal import Synchronization
+package import TollgateKernel
+
+extension AnswerQuestion {
+    /// Asks the model's channels in turn until one answers; failover ends with the first token.
+    func stream(
+        _ admitted: AdmittedQuestion, _ applied: AppliedWrite<HoldVerdict>,
+        _ progress: inout AnswerProgress, _ emit: (AnswerEvent) async throws -> Void
+    ) async throws {
+        let plan = channels.plan(admitted.routes, random: ports.random.number())
+        var last = ModelGatewayFailure(
+            .unreachable, message: "no channel of this model answers just now",
+            retryAfterMilliseconds: plan.retryAfterMilliseconds)
+        for route in plan.candidates.prefix(Limits.channelsTriedPerQuestion) {
+            guard channels.begin(route.channel) else { continue }
+            do {
+                try await stream(from: route, admitted, applied, &progress, emit)
+                channels.succeeded(route.channel)
+                return
+            } catch let failure as ModelGatewayFailure {
+                channels.failed(route.channel, failure)
+                guard progress.firstTokenAt == nil, failure.allowsFailover else { throw failure }
+                last = failure
+            } catch {
+                // The asker left, or the hold is not durable: the channel did nothing wrong.
+                channels.abandoned(route.channel, sawToken: progress.firstTokenAt != nil)
+                throw error
+            }
+        }
+        throw last
+    }
+
+    private func stream(
+        from route: ChannelRoute, _ admitted: AdmittedQuestion,
+        _ applied: AppliedWrite<HoldVerdict>, _ progress: inout AnswerProgress,
+        _ emit: (AnswerEvent) async throws -> Void
+    ) async throws {
+        let endpoint = ModelEndpoint(
+            channel: route.channel, kind: route.kind, baseURL: route.baseURL,
+            apiKey: try vault.open(route.sealedAPIKey, label: "channel:\(route.channel)"))
+        let request = ModelRequest(
+            upstreamModel: route.upstreamModel, messages: admitted.turns,
+            maxTokens: progress.grant.maxTokens,
+            correlationID: progress.grant.hold.id.description)
+        var filter = StreamingWordFilter(admitted.words)
+        // A local copy: an inout parameter cannot be captured by the event closure.
+        var current = progress
+        current.channel = route.channel
+        defer { progress = current }
+        try await gateway.stream(request, from: endpoint) { event in
+            // An empty answer is an answer too: it starts and ends.
+            if current.firstTokenAt == nil {
+                current.grant = try await durableGrant(applied)
+                current.firstTokenAt = ports.clock.now()
+                try await emit(
+                    .started(model: admitted.model.name, source: current.grant.hold.source))
+            }
+            switch event {
+            case .delta(let text):
+                current.received.add(text)
+                let safe = filter.feed(text)
+                if !safe.isEmpty { try await emit(.delta(safe)) }
+            case .finished(let reason, let usage):
+                let rest = filter.finish()
+                if !rest.isEmpty { try await emit(.delta(rest)) }
+                current.finishReason = reason
+                current.usage = usage
+            }
+        }
+    }
+
+    /// The hold as it became durable: another one if its batch had to run again.
+    ///
+    /// - Throws: the refusal, if the hold was refused then; the store's error if nothing was held.
+    func durableGrant(_ applied: AppliedWrite<HoldVerdict>) async throws -> HoldGrant {
+        switch try await applied.durable() {
+        case .held(let grant): return grant
+        case .refused(let failure): throw HoldRefused(failure: failure)
+        }
+    }
+}
+
+/// A hold that was applied and then refused when its batch ran again: there is nothing to release.
+struct HoldRefused: Error {
+    let failure: Failure
+}
+
+/// How each channel does, as this process has seen it.
+///
+/// Health is a value (``ChannelHealth``) that says when a failing channel may be asked again; this
+/// keeps one a channel. It is not stored: after a restart every channel gets its chance.
+package final class ChannelBoard: Sendable {
+    private let clock: any WallClock
+    private let health = Mutex<[String: ChannelHealth]>([:])
+
+    /// Makes an empty board.
+    package init(clock: any WallClock) { self.clock = clock }
+
+    /// The channels to ask, best first, without those that cool down.
+    func plan(_ routes: [ChannelRoute], random: UInt64) -> RoutePlan {
+        let now = clock.now()
+        return health.withLock { RoutePlan(routes, health: $0, at: now, random: random) }
+    }
+
+    /// Takes a call's turn; false if another took a recovering channel's only probe.
+    func begin(_ channel: String) -> Bool {
+        let now = clock.now()
+        return health.withLock { $0[channel, default: ChannelHealth()].begin(at: now) }
+    }
+
+    func succeeded(_ channel: String) {
+        health.withLock { $0[channel, default: ChannelHealth()].recordSuccess() }
+    }
+
+    func failed(_ channel: String, _ failure: ModelGatewayFailure) {
+        let now = clock.now()
+        health.withLock {
+            $0[channel, default: ChannelHealth()].recordFailure(failure, at: now)
+        }
+    }
+
+    func abandoned(_ channel: String, sawToken: Bool) {
+        health.withLock {
+            if sawToken {
+                $0[channel, default: ChannelHealth()].recordSuccess()
+            } else {
+                $0[channel, default: ChannelHealth()].recordAbandoned()
+            }
+        }
+    }
+}

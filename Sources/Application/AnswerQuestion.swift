@@ -1,0 +1,253 @@
+package import Accounts
+package import Auth
+package import Chat
+internal import Cryptography
+internal import Metrics
+package import TollgateKernel
+
+/// A question as it came over the wire, with whose it is.
+package struct Question: Sendable {
+    /// The login session that asks.
+    package var token: SessionToken
+    /// The model's name; empty is the default model.
+    package var model: String
+    /// The conversation, the question last.
+    package var turns: [ChatMessage]
+    /// The most tokens wanted; 0 is the model's limit.
+    package var maxTokens: Int64
+    /// The caller's idempotency key.
+    package var requestID: String
+
+    /// Makes a question.
+    package init(
+        token: SessionToken, model: String, turns: [ChatMessage], maxTokens: Int64,
+        requestID: String
+    ) {
+        self.token = token
+        self.model = model
+        self.turns = turns
+        self.maxTokens = maxTokens
+        self.requestID = requestID
+    }
+}
+
+/// What the asker sees of an answer, in order: one start, deltas, then one end.
+package enum AnswerEvent: Hashable, Sendable {
+    /// The answer starts: the hold is durable and the first token is there.
+    case started(model: ModelName, source: Hold.Source)
+    /// A piece of text.
+    case delta(String)
+    /// The answer is whole and settled.
+    case finished(AnswerReceipt)
+    /// The answer broke off after its start; what was delivered is charged.
+    case failed(Failure, charged: Credits)
+}
+
+/// What an answer cost.
+package struct AnswerReceipt: Hashable, Sendable {
+    /// As the provider said it.
+    package var finishReason: String
+    /// Tokens.
+    package var usage: TokenUsage
+    /// Whether the tokens are our estimate.
+    package var isEstimated: Bool
+    /// What was charged.
+    package var charged: Credits
+    /// What a new call can spend now.
+    package var balance: Credits
+    /// Free calls of today that are left.
+    package var trialLeft: Int64
+}
+
+/// Answers a question: judge it, hold its price, ask a provider, stream, settle.
+///
+/// The upstream request starts when the hold is applied; the first token leaves when it is durable;
+/// a refusal never starts it. Once held, the money is settled in ``Settlements`` whatever becomes
+/// of the caller.
+package struct AnswerQuestion: Sendable {
+    let ports: Ports
+    let catalogue: Catalogue
+    let gateway: any ModelGateway
+    let vault: Vault
+    let channels: ChannelBoard
+    private let settlements: Settlements
+    private let firstTokenTimer = Timer(label: "tollgate_chat_first_token_seconds")
+
+    /// Makes the use case.
+    package init(
+        _ ports: Ports, catalogue: Catalogue, gateway: any ModelGateway, vault: Vault,
+        settlements: Settlements
+    ) {
+        self.ports = ports
+        self.catalogue = catalogue
+        self.gateway = gateway
+        self.vault = vault
+        self.settlements = settlements
+        channels = ChannelBoard(clock: ports.clock)
+    }
+
+    /// Answers one question through `emit`.
+    ///
+    /// Cancelling the task closes the upstream connection; what was delivered is settled, marked
+    /// estimated. An error from `emit` means the asker has left and is treated alike.
+    ///
+    /// - Throws: A ``Failure`` before the answer's start: `unauthenticated`, `quota_exhausted`,
+    ///   `model_not_permitted`, `in_progress` and so on. After the start failures are events.
+    package func answer(
+        _ question: Question, emit: (AnswerEvent) async throws -> Void
+    ) async throws {
+        let admitted = try await admit(question)
+        let slot = try settlements.reserve()
+        let applied = try await hold(admitted)
+        guard case .held(let grant) = applied.value else {
+            if case .refused(let failure) = try await applied.durable() { throw failure }
+            // Refused when applied, held when its batch ran again: nobody waits for it any more.
+            try await release(durableGrant(applied), slot)
+            throw Failure(.unavailable, "The service is busy; ask again.")
+        }
+        var progress = AnswerProgress(startedAt: admitted.startedAt, grant: grant)
+        do {
+            try await stream(admitted, applied, &progress, emit)
+        } catch {
+            try await close(admitted, applied, progress, after: error, slot, emit)
+            return
+        }
+        let receipt = try await settle(admitted, progress, outcome: .answered, slot)
+        if let firstTokenAt = progress.firstTokenAt {
+            firstTokenTimer.recordMilliseconds(
+                firstTokenAt.milliseconds - progress.startedAt.milliseconds)
+        }
+        try await emit(.finished(receipt))
+    }
+
+    // MARK: - The end of a call that broke off
+
+    private func close(
+        _ admitted: AdmittedQuestion, _ applied: AppliedWrite<HoldVerdict>,
+        _ progress: AnswerProgress, after error: any Error, _ slot: Settlements.Slot,
+        _ emit: (AnswerEvent) async throws -> Void
+    ) async throws {
+        if let refused = error as? HoldRefused { throw refused.failure }
+        guard progress.firstTokenAt != nil else {
+            try await release(durableGrant(applied), slot)
+            throw Self.failure(from: error)
+        }
+        let upstream = error as? ModelGatewayFailure
+        let receipt = try await settle(
+            admitted, progress, outcome: upstream == nil ? .cancelled : .truncated, slot)
+        guard let upstream else { throw error }
+        try await emit(.failed(Self.failure(of: upstream), charged: receipt.charged))
+    }
+
+    /// Translates what went wrong upstream into what the asker is told.
+    static func failure(of failure: ModelGatewayFailure) -> Failure {
+        switch failure.kind {
+        case .timedOut:
+            return Failure(.upstreamTimedOut, "The model did not answer in time; try again.")
+        case .overloaded:
+            return Failure(
+                .upstreamFailed, "The model is overloaded; try again in a moment.",
+                retryAfterMilliseconds: failure.retryAfterMilliseconds ?? 2_000)
+        case .truncated:
+            return Failure(.truncated, "The answer was cut off; ask again.")
+        case .invalidRequest:
+            return Failure(.invalidRequest, "The model refused the question as it is.")
+        case .unreachable, .serverError, .rejectedKey, .malformed:
+            return Failure(
+                .upstreamFailed, "The model is out of order just now; try again or choose another.")
+        }
+    }
+
+    private static func failure(from error: any Error) -> any Error {
+        (error as? ModelGatewayFailure).map { failure(of: $0) } ?? error
+    }
+
+    // MARK: - Money
+
+    private func settle(
+        _ admitted: AdmittedQuestion, _ progress: AnswerProgress,
+        outcome: UsageRecord.Outcome, _ slot: Settlements.Slot
+    ) async throws -> AnswerReceipt {
+        let grant = progress.grant
+        let usage =
+            progress.usage
+            ?? TokenEstimate.usage(prompt: admitted.turns, answer: progress.received)
+        let price = ChatPricing.price(of: usage, at: admitted.model.price)
+        let endedAt = ports.clock.now()
+        let record = UsageRecord(
+            hold: grant.hold.id, account: grant.hold.account, model: admitted.model.name,
+            channel: progress.channel, source: grant.hold.source.rawValue, usage: usage,
+            isEstimated: progress.usage == nil, charged: .zero, outcome: outcome,
+            startedAt: progress.startedAt, firstTokenAt: progress.firstTokenAt, endedAt: endedAt)
+        let finishReason = progress.finishReason
+        let trialLimit = ports.policy.trialCallsPerDay
+        return try await slot.settle { [ports] in
+            try await ports.store.write { tx in
+                let ledger = Ledger(
+                    tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
+                let ended = try ledger.settle(grant.hold.id, price: price, at: endedAt)
+                var record = record
+                record.charged = ended.charged
+                try tx.chat.insert(record)
+                let trial = try tx.accounts.trialDay(
+                    of: grant.hold.account, on: ShanghaiDay(endedAt))
+                return AnswerReceipt(
+                    finishReason: finishReason, usage: usage, isEstimated: record.isEstimated,
+                    charged: ended.charged, balance: ended.balance,
+                    trialLeft: max(0, trialLimit - trial.used))
+            }
+        }
+    }
+
+    private func release(_ grant: HoldGrant, _ slot: Settlements.Slot) async throws {
+        let now = ports.clock.now()
+        try await slot.settle { [ports] in
+            _ = try await ports.store.write { tx in
+                try Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
+                    .release(grant.hold.id, as: .released, at: now)
+            }
+        }
+    }
+}
+
+/// A question that was judged and may be held for.
+struct AdmittedQuestion: Sendable {
+    var account: Account
+    var model: ChatModel
+    var routes: [ChannelRoute]
+    /// The conversation as the rules rewrote it.
+    var turns: [ChatMessage]
+    var maxTokens: Int64
+    var requestID: IdempotencyKey
+    var requestHash: [UInt8]
+    var words: WordFilter
+    var startedAt: Timestamp
+}
+
+/// A hold, and the most tokens it covers.
+struct HoldGrant: Sendable {
+    var hold: Hold
+    var maxTokens: Int64
+}
+
+/// How far an answer has come.
+struct AnswerProgress {
+    let startedAt: Timestamp
+    /// What pays; replaced if the hold's batch had to run again.
+    var grant: HoldGrant
+    /// The channel that answers.
+    var channel = ""
+    /// When the first token left.
+    var firstTokenAt: Timestamp?
+    /// Our own count of what the provider said so far, before the word filter: what it will bill.
+    var received = TokenEstimate()
+    /// What the provider counted.
+    var usage: TokenUsage?
+    /// Why the provider stopped.
+    var finishReason = "stop"
+
+    init(startedAt: Timestamp, grant: HoldGrant) {
+        self.startedAt = startedAt
+        self.grant = grant
+    }
+}

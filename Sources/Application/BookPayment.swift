@@ -1,0 +1,161 @@
+internal import Accounts
+internal import Operations
+package import Orders
+package import TollgateKernel
+
+/// What became of a trade that WeChat says is paid.
+package enum BookingVerdict: Hashable, Sendable {
+    /// Booked and delivered now.
+    case delivered(OrderID)
+    /// Booked before; nothing changed.
+    case alreadyBooked(OrderID)
+    /// Booked, but the account could not receive: an incident stands.
+    case undelivered(OrderID)
+    /// Recorded as an incident; nothing was credited.
+    case incident(String)
+    /// No such order here (it may be racing its own insertion): ask to be told again.
+    case unknownOrder
+    /// The trade is not paid; nothing changed.
+    case notPaid
+}
+
+/// Books a payment: one transaction from the notification's row to the message that tells of it.
+package struct BookPayment: Sendable {
+    private let ports: Ports
+
+    /// Makes the use case.
+    package init(_ ports: Ports) { self.ports = ports }
+
+    /// Books what a verified notification says. Repetitions, also parallel ones, book once.
+    package func book(_ notification: VerifiedPaymentNotification) async throws -> BookingVerdict {
+        try await book(
+            notification.trade, evidence: notification.notificationID,
+            notificationID: notification.notificationID)
+    }
+
+    /// Books what a query answered.
+    package func book(queried trade: RemoteTrade) async throws -> BookingVerdict {
+        try await book(trade, evidence: "query", notificationID: nil)
+    }
+
+    private func book(
+        _ trade: RemoteTrade, evidence: String, notificationID: String?
+    ) async throws -> BookingVerdict {
+        let now = ports.clock.now()
+        return try await ports.store.write { [ports] tx in
+            try Booking(tx: tx, ports: ports, trade: trade, evidence: evidence, now: now)
+                .run(notificationID: notificationID)
+        }
+    }
+}
+
+/// The steps of one booking inside its transaction.
+private struct Booking {
+    let tx: any Transaction
+    let ports: Ports
+    let trade: RemoteTrade
+    let evidence: String
+    let now: Timestamp
+
+    func run(notificationID: String?) throws -> BookingVerdict {
+        guard trade.state == .success || trade.state == .refunded else { return .notPaid }
+        guard let order = try tx.orders.order(outTradeNumber: trade.outTradeNumber) else {
+            try incident(
+                .unknownOrder, key: "unknown_order:\(trade.outTradeNumber)",
+                reference: trade.outTradeNumber,
+                "WeChat Pay tells of a payment for an order that is not here.")
+            return .unknownOrder
+        }
+        if let notificationID {
+            _ = try tx.orders.insertNotification(
+                id: notificationID, outTradeNumber: trade.outTradeNumber, at: now)
+        }
+        guard let transactionID = trade.transactionID else {
+            return try mismatch(order, "A paid trade came without a transaction id.")
+        }
+        if let payment = try tx.orders.payment(transactionID: transactionID) {
+            guard payment.order == order.id else {
+                return try mismatch(order, "One transaction id came for two orders.")
+            }
+            return .alreadyBooked(order.id)
+        }
+        if case .mismatch(let sentence) = PaymentCheck.judge(trade: trade, order: order) {
+            return try mismatch(order, sentence)
+        }
+        return try record(order, transactionID: transactionID)
+    }
+
+    private func record(_ order: Order, transactionID: String) throws -> BookingVerdict {
+        let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
+        let paidAt = trade.paidAt ?? now
+        try tx.orders.insert(
+            PaymentRecord(
+                transactionID: transactionID, order: order.id, total: order.total, paidAt: paidAt,
+                bookedAt: now))
+        _ = try ledger.recordPayment(
+            order.total, key: "payment:\(transactionID)", reference: order.id.description, at: now)
+        guard order.state.acceptsPayment else {
+            // Money for an order that has been paid already: it is in the books, but buys nothing.
+            try incident(
+                .duplicatePayment, key: "duplicate_payment:\(transactionID)",
+                reference: order.id.description,
+                "A second payment came for an order that was paid already; it has to go back.")
+            return .incident("duplicate_payment")
+        }
+        var (paid, event) = try order.moving(cause: .paymentBooked, at: now, evidence: evidence)
+        paid.paidAt = paidAt
+        paid.transactionID = transactionID
+        try tx.orders.insert(event)
+        if paid.state == .paidAfterClose {
+            try incident(
+                .paidAfterClose, key: "paid_after_close:\(order.id)",
+                reference: order.id.description,
+                "A payment came for a closed order; it was delivered all the same.")
+        }
+        return try deliver(paid, replacing: order, ledger)
+    }
+
+    private func deliver(_ paid: Order, replacing order: Order, _ ledger: Ledger) throws
+        -> BookingVerdict
+    {
+        guard try tx.accounts.account(paid.account) != nil else {
+            try tx.orders.save(paid, replacing: order)
+            try incident(
+                .undelivered, key: "undelivered:\(order.id)", reference: order.id.description,
+                "An order is paid, but its account cannot receive.")
+            return .undelivered(order.id)
+        }
+        _ = try ledger.grant(
+            paid.credits, to: paid.account, kind: .purchase, from: .issued, key: "order:\(paid.id)",
+            origin: .order, order: paid.id, reference: paid.id.description,
+            expiresAt: paid.lifetimeDays.map { now.adding(milliseconds: $0 * 86_400_000) }, at: now)
+        try tx.accounts.permit(paid.models, for: paid.account)
+        let (delivered, event) = try paid.moving(cause: .delivered, at: now, evidence: evidence)
+        try tx.orders.save(delivered, replacing: order)
+        try tx.orders.insert(event)
+        try tx.outbox.insert(
+            OutboxMessage(
+                id: OutboxID(rawValue: ports.identifiers.next()), kind: .creditsArrived,
+                account: paid.account,
+                values: [
+                    "product": paid.productName, "credits": paid.credits.description,
+                    "total": paid.total.description,
+                ], state: .waiting, attempts: 0, nextAttemptAt: now, createdAt: now))
+        return .delivered(order.id)
+    }
+
+    private func mismatch(_ order: Order, _ sentence: String) throws -> BookingVerdict {
+        try incident(
+            .amountMismatch,
+            key: "payment_mismatch:\(order.id):\(trade.transactionID ?? evidence)",
+            reference: order.id.description, sentence)
+        return .incident("payment_mismatch")
+    }
+
+    private func incident(
+        _ kind: Incident.Kind, key: String, reference: String, _ summary: String
+    ) throws {
+        try tx.operations.insert(
+            Incident(key: key, kind: kind, reference: reference, summary: summary, at: now))
+    }
+}

@@ -1,0 +1,196 @@
+internal import Operations
+package import Orders
+package import TollgateKernel
+
+/// Asks WeChat Pay about orders nobody told us of, and closes those whose time is out.
+///
+/// Each step is one order; the jobs loop over them. Every step may be repeated after a crash: the
+/// order's state says how far it came.
+package struct FollowUpOrders: Sendable {
+    /// What became of one order.
+    package enum Outcome: String, Hashable, Sendable {
+        /// A payment was found and booked.
+        case paid
+        /// Not paid yet; asked again later.
+        case waiting
+        /// Closed here and at WeChat Pay.
+        case closed
+        /// It had moved on meanwhile.
+        case movedOn = "moved_on"
+        /// A payment was found that needs a person: an incident stands.
+        case incident
+        /// WeChat Pay did not answer; asked again later.
+        case unanswered
+    }
+
+    private let ports: Ports
+    private let payments: any PaymentGateway
+    private let bookPayment: BookPayment
+
+    /// Makes the use case.
+    package init(_ ports: Ports, payments: any PaymentGateway) {
+        self.ports = ports
+        self.payments = payments
+        bookPayment = BookPayment(ports)
+    }
+
+    /// Orders that payment-reconcile should ask about now.
+    package func ordersToQuery(limit: Int) async throws -> [Order] {
+        let now = ports.clock.now()
+        return try await ports.store.read { tx in
+            try tx.orders.ordersToQuery(at: now, limit: limit)
+        }
+    }
+
+    /// Orders that order-close should close now.
+    package func ordersToClose(limit: Int) async throws -> [Order] {
+        let now = ports.clock.now()
+        return try await ports.store.read { tx in
+            try tx.orders.ordersToClose(at: now, limit: limit)
+        }
+    }
+
+    /// Asks WeChat Pay about one order, and books a payment it tells of.
+    ///
+    /// - Parameter fence: Checked in the transaction that stores the result: a run whose lease was
+    ///   taken over changes nothing. (A payment is booked all the same: money is never refused.)
+    package func reconcile(_ order: Order, fence: JobFence?) async throws -> Outcome {
+        do {
+            let trade = try await payments.queryTrade(outTradeNumber: order.outTradeNumber)
+            if trade.isPaid { return try await book(trade) }
+            return try await postpone(order, fence: fence, outcome: .waiting)
+        } catch let failure as PaymentGatewayFailure {
+            // An order WeChat never heard of stays payable: our own call may be on its way.
+            let outcome: Outcome = failure.kind == .notFound ? .waiting : .unanswered
+            return try await postpone(order, fence: fence, outcome: outcome)
+        }
+    }
+
+    private func book(_ trade: RemoteTrade) async throws -> Outcome {
+        switch try await bookPayment.book(queried: trade) {
+        case .delivered, .undelivered: .paid
+        case .alreadyBooked: .movedOn
+        case .incident, .unknownOrder: .incident
+        case .notPaid: .waiting
+        }
+    }
+
+    private func postpone(_ order: Order, fence: JobFence?, outcome: Outcome) async throws
+        -> Outcome
+    {
+        let now = ports.clock.now()
+        let backOff = QueryBackOff(
+            firstMilliseconds: ports.policy.firstPaymentQueryMilliseconds)
+        return try await ports.store.write { tx in
+            try fence?.check(tx)
+            guard let current = try tx.orders.order(order.id), current.state == order.state else {
+                return .movedOn
+            }
+            var next = current
+            next.queryCount += 1
+            next.nextQueryAt = backOff.nextQuery(
+                after: next.queryCount, createdAt: current.createdAt, now: now)
+            try tx.orders.save(next, replacing: current)
+            return outcome
+        }
+    }
+
+    /// Closes one order whose time is out: local CLOSING, query, close, query, local CLOSED.
+    ///
+    /// A payment found on the way is booked instead. Closing locally comes last, so that a payment
+    /// in the gap is never lost; `closing` still accepts one.
+    package func close(_ order: Order, fence: JobFence?) async throws -> Outcome {
+        let closing = try await move(order, cause: .expired, to: .closing, fence: fence)
+        guard let closing else { return .movedOn }
+        do {
+            if let paid = try await payment(for: closing) { return try await book(paid) }
+            try await closeRemotely(closing)
+            // A 204 proves nothing (`reference` section 1.4): ask once more.
+            switch try await remoteState(of: closing) {
+            case .paid(let trade): return try await book(trade)
+            case .closed:
+                let closed = try await move(
+                    closing, cause: .confirmedClosed, to: .closed, fence: fence)
+                return closed == nil ? .movedOn : .closed
+            case .open: return try await postpone(closing, fence: fence, outcome: .waiting)
+            }
+        } catch is PaymentGatewayFailure {
+            return try await postpone(closing, fence: fence, outcome: .unanswered)
+        }
+    }
+
+    private enum RemoteState {
+        case paid(RemoteTrade)
+        case closed
+        case open
+    }
+
+    private func remoteState(of order: Order) async throws(PaymentGatewayFailure) -> RemoteState {
+        do {
+            let trade = try await payments.queryTrade(outTradeNumber: order.outTradeNumber)
+            if trade.isPaid { return .paid(trade) }
+            return trade.state == .closed ? .closed : .open
+        } catch {
+            // Never known at WeChat: nobody can pay it.
+            if error.kind == .notFound { return .closed }
+            throw error
+        }
+    }
+
+    private func payment(for order: Order) async throws(PaymentGatewayFailure) -> RemoteTrade? {
+        if case .paid(let trade) = try await remoteState(of: order) { return trade }
+        return nil
+    }
+
+    private func closeRemotely(_ order: Order) async throws(PaymentGatewayFailure) {
+        do {
+            try await payments.closeTrade(outTradeNumber: order.outTradeNumber)
+        } catch {
+            switch error.kind {
+            case .alreadyClosed, .alreadyPaid, .notFound: return  // The query that follows tells.
+            default: throw error
+            }
+        }
+    }
+
+    /// Moves an order if it still stands where it stood; nil if it has moved on.
+    private func move(
+        _ order: Order, cause: OrderCause, to state: OrderState, fence: JobFence?
+    ) async throws -> Order? {
+        let now = ports.clock.now()
+        return try await ports.store.write { tx in
+            try fence?.check(tx)
+            guard let current = try tx.orders.order(order.id) else { return nil }
+            if current.state == state { return current }  // A run before this one came so far.
+            guard current.state == order.state else { return nil }
+            let (moved, event) = try current.moving(cause: cause, at: now, evidence: "order-close")
+            try tx.orders.save(moved, replacing: current)
+            try tx.orders.insert(event)
+            return moved
+        }
+    }
+}
+
+extension RemoteTrade {
+    /// Whether money came, refunded later or not.
+    package var isPaid: Bool { state == .success || state == .refunded }
+}
+
+/// The fencing number a job's writes carry: checked inside each of their transactions.
+package struct JobFence: Hashable, Sendable {
+    /// The job.
+    package var job: String
+    /// The number its lease got.
+    package var fencingToken: Int64
+
+    /// Makes a fence.
+    package init(job: String, fencingToken: Int64) {
+        self.job = job
+        self.fencingToken = fencingToken
+    }
+
+    /// Throws ``StoreError/conflict(_:)`` if the lease was taken over.
+    package func check(_ tx: any Transaction) throws(StoreError) {
+        try tx.jobs.checkFence(job: job, fencingToken: fencingToken)
+    }
+}

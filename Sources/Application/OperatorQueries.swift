@@ -1,0 +1,52 @@
+package import Analytics
+package import Operations
+package import TollgateKernel
+
+/// What operators may ask.
+package struct OperatorQueries: Sendable {
+    private let ports: Ports
+
+    /// Makes the queries.
+    package init(_ ports: Ports) { self.ports = ports }
+
+    /// Re-adds the books in one consistent view.
+    package func audit() async throws -> [AuditFinding] {
+        try await ports.store.read { tx in try tx.operations.audit() }
+    }
+
+    /// Figures of periods that start in a span; without bounds the last 24 hours, or 30 days, with
+    /// the open period.
+    package func metrics(
+        _ resolution: RollupResolution, from: Timestamp?, until: Timestamp?
+    ) async throws -> [RollupPoint] {
+        let until = until ?? ports.clock.now().adding(milliseconds: 1)
+        let span: Int64 = resolution == .hour ? 86_400_000 : 30 * 86_400_000
+        let from = from ?? resolution.start(of: until.adding(milliseconds: -span))
+        return try await ports.store.read { tx in
+            try tx.analytics.points(
+                resolution: resolution, from: from, until: until,
+                limit: Limits.metricPointsPerAnswer)
+        }
+    }
+
+    /// Incidents, newest first.
+    package func incidents(limit: Int) async throws -> [Incident] {
+        try await ports.store.read { tx in try tx.operations.incidents(limit: limit) }
+    }
+
+    /// Each job's row and its last run.
+    package func jobs() async throws -> [String: (JobRecord?, JobRun?)] {
+        try await ports.store.read { tx in
+            var standing: [String: (JobRecord?, JobRun?)] = [:]
+            for job in try tx.jobs.jobs() {
+                standing[job.name] = (job, try tx.jobs.runs(of: job.name, limit: 1).first)
+            }
+            return standing
+        }
+    }
+
+    /// Runs, newest first; nil is every job's.
+    package func runs(of job: String?, limit: Int) async throws -> [JobRun] {
+        try await ports.store.read { tx in try tx.jobs.runs(of: job, limit: limit) }
+    }
+}

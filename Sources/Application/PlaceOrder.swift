@@ -1,0 +1,132 @@
+internal import Operations
+package import Orders
+package import TollgateKernel
+
+/// Orders a product and gets what to pay with.
+package struct PlaceOrder: Sendable {
+    private let ports: Ports
+    private let payments: any PaymentGateway
+    private let bookPayment: BookPayment
+
+    /// Makes the use case.
+    package init(_ ports: Ports, payments: any PaymentGateway) {
+        self.ports = ports
+        self.payments = payments
+        bookPayment = BookPayment(ports)
+    }
+
+    /// Makes an order, or finds the one made before with the same key, and asks WeChat Pay for its
+    /// `code_url` if it has none yet.
+    ///
+    /// The order is durable before WeChat is called, so a notification can never find it missing;
+    /// its number is reused on each repetition, so one order is paid once.
+    ///
+    /// - Throws: `not_found` for an unknown product, `mismatch` if the key was used for another
+    ///   product, `unknown_outcome` or `unavailable` if WeChat Pay did not answer (repeat with the
+    ///   same key).
+    package func place(
+        product key: ProductKey, for account: AccountID, idempotencyKey: IdempotencyKey
+    ) async throws -> Order {
+        let now = ports.clock.now()
+        let id = OrderID(rawValue: ports.identifiers.next())
+        let order = try await ports.store.write { [ports] tx -> Order in
+            if let known = try tx.orders.order(of: account, idempotencyKey: idempotencyKey) {
+                guard known.product == key else {
+                    throw Failure(
+                        .mismatch,
+                        "This idempotency key was used for another product; use a new one.")
+                }
+                return known
+            }
+            guard let product = try tx.orders.product(key), product.isEnabled else {
+                throw Failure(.notFound, "There is no product \(key) on sale; list the products.")
+            }
+            let order = Self.order(
+                id, product, account, idempotencyKey, ports.policy, now)
+            try tx.orders.insert(order)
+            return order
+        }
+        guard order.state == .created, order.expiresAt > now else { return order }
+        return try await requestPayment(for: order)
+    }
+
+    private static func order(
+        _ id: OrderID, _ product: Product, _ account: AccountID, _ key: IdempotencyKey,
+        _ policy: ServicePolicy, _ now: Timestamp
+    ) -> Order {
+        Order(
+            id: id, account: account, idempotencyKey: key,
+            outTradeNumber: OrderNumber.outTradeNumber(for: id), product: product.key,
+            productName: product.name, total: product.price, credits: product.credits,
+            lifetimeDays: product.lifetimeDays, models: product.models, state: .created,
+            codeURL: nil, createdAt: now,
+            expiresAt: now.adding(milliseconds: policy.orderLifetimeMilliseconds), paidAt: nil,
+            transactionID: nil, queryCount: 0,
+            nextQueryAt: now.adding(milliseconds: policy.firstPaymentQueryMilliseconds))
+    }
+
+    private func requestPayment(for order: Order) async throws -> Order {
+        let codeURL: String
+        do {
+            codeURL = try await payments.createNativeOrder(
+                NativeOrderRequest(
+                    outTradeNumber: order.outTradeNumber, description: order.productName,
+                    total: order.total, expiresAt: order.expiresAt))
+        } catch {
+            return try await recover(order, from: error)
+        }
+        let now = ports.clock.now()
+        return try await ports.store.write { tx in
+            // A notification may have overtaken this answer: then the order has moved on.
+            guard let current = try tx.orders.order(order.id) else {
+                throw StoreError.corrupt("order \(order.id) vanished")
+            }
+            guard current.state == .created else { return current }
+            var (accepted, event) = try current.moving(
+                cause: .accepted, at: now, evidence: "native order")
+            accepted.codeURL = codeURL
+            try tx.orders.save(accepted, replacing: current)
+            try tx.orders.insert(event)
+            return accepted
+        }
+    }
+
+    private func recover(_ order: Order, from failure: PaymentGatewayFailure) async throws -> Order
+    {
+        switch failure.kind {
+        case .alreadyPaid:
+            let trade = try await queried(order)
+            _ = try await bookPayment.book(queried: trade)
+            return try await ports.store.read { tx in try tx.orders.order(order.id) } ?? order
+        case .misconfigured, .forgedAnswer:
+            let now = ports.clock.now()
+            _ = try await ports.store.write { tx in
+                try tx.operations.insert(
+                    Incident(
+                        key: "gateway:wechat-pay:\(failure.kind.rawValue):\(now.seconds / 3_600)",
+                        kind: .gatewayMisconfigured, reference: "wechat-pay",
+                        summary: failure.message, at: now))
+            }
+            throw Failure(.unavailable, "Paying is not possible just now; we have been told.")
+        case .rateLimited:
+            throw Failure(
+                .unavailable, "WeChat Pay is busy; try again in a moment.",
+                retryAfterMilliseconds: 2_000)
+        case .unknownOutcome:
+            throw Failure(
+                .unknownOutcome, "WeChat Pay did not answer; try again, you will not pay twice.",
+                retryAfterMilliseconds: 2_000)
+        case .alreadyClosed, .notFound, .refused:
+            throw Failure(.conflict, "WeChat Pay refused the order; order again.")
+        }
+    }
+
+    private func queried(_ order: Order) async throws -> RemoteTrade {
+        do {
+            return try await payments.queryTrade(outTradeNumber: order.outTradeNumber)
+        } catch {
+            throw Failure(
+                .unknownOutcome, "WeChat Pay did not answer; look at the order in a moment.")
+        }
+    }
+}

@@ -1,0 +1,154 @@
+package import Accounts
+package import Auth
+internal import Cryptography
+internal import TollgateKernel
+
+/// Login codes in, login sessions out.
+package struct SignIn: Sendable {
+    /// A new login session, shown once.
+    package struct SignedIn: Sendable {
+        /// The secret the caller keeps.
+        package var token: SessionToken
+        /// The session.
+        package var session: LoginSession
+        /// Whether the account was opened by this login.
+        package var accountOpened: Bool
+    }
+
+    private enum Verdict: Sendable {
+        case signedIn(LoginSession, accountOpened: Bool)
+        case refused(Failure)
+    }
+
+    private let ports: Ports
+
+    /// Makes the use case.
+    package init(_ ports: Ports) { self.ports = ports }
+
+    /// Exchanges a typed code for a login session; opens the account, with its welcome grant, at a
+    /// person's first login.
+    ///
+    /// - Parameters:
+    ///   - typed: What the person typed.
+    ///   - source: Where the guess comes from: limits wrong guesses.
+    ///   - device: What the session is called in a list; cut to 64 bytes.
+    /// - Throws: `unauthenticated` for a wrong or expired code, `rate_limited` after too many.
+    package func signIn(typed: String, source: String, device: String) async throws -> SignedIn {
+        let now = ports.clock.now()
+        let code = LoginCodeText.parse(typed: typed)
+        let digest = try code.map { try ports.identityKey.loginCodeDigest($0) }
+        let sourceDigest = try ports.identityKey.sourceDigest(source)
+        guard let token = SessionToken.make(from: ports.random.bytes(SessionToken.secretBytes))
+        else { throw Failure(.internalError, "No session secret could be made.") }
+        let session = LoginSession(
+            id: LoginSessionID(rawValue: ports.identifiers.next()), digest: try token.digest,
+            account: AccountID(rawValue: ports.identifiers.next()), device: device.cut(toBytes: 64),
+            createdAt: now, expiresAt: now.adding(milliseconds: Limits.loginSessionMilliseconds))
+
+        // Refusals are values, not errors: the count of wrong guesses must be kept.
+        let verdict = try await ports.store.write { [ports] tx throws -> Verdict in
+            let minute = GuessLimit.minute(of: now)
+            if let tooMany = GuessLimit.judge(
+                ofSource: try tx.auth.wrongGuesses(source: sourceDigest, minute: minute),
+                inAll: try tx.auth.wrongGuesses(source: [], minute: minute), at: now)
+            {
+                return .refused(tooMany)
+            }
+            guard let digest, let code = try tx.auth.takeLoginCode(digest: digest, now: now) else {
+                try tx.auth.recordWrongGuess(source: sourceDigest, minute: minute)
+                return .refused(
+                    Failure(
+                        .unauthenticated,
+                        "This code is wrong or no longer valid; ask the official account for a "
+                            + "new one."))
+            }
+            return try Self.open(session, for: code.openID, tx, ports, now)
+        }
+        switch verdict {
+        case .refused(let failure): throw failure
+        case .signedIn(let session, let accountOpened):
+            return SignedIn(token: token, session: session, accountOpened: accountOpened)
+        }
+    }
+
+    private static func open(
+        _ session: LoginSession, for openID: String, _ tx: any Transaction, _ ports: Ports,
+        _ now: Timestamp
+    ) throws -> Verdict {
+        let digest = try ports.identityKey.openIDDigest(openID)
+        var session = session
+        let known = try tx.accounts.account(openIDDigest: digest)
+        if let known {
+            session.account = known.id
+        } else {
+            let account = Account(
+                id: session.account, openIDDigest: digest, status: .active, isWhiteListed: false,
+                openedAt: now)
+            try tx.accounts.insert(account, openID: openID)
+            if ports.policy.welcomeGrant > .zero {
+                let ledger = Ledger(
+                    tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
+                // Once per person for ever: the key holds the person, not the account.
+                _ = try ledger.grant(
+                    ports.policy.welcomeGrant, to: account.id, kind: .welcome, from: .promotion,
+                    key: "welcome:\(Hexadecimal.encode(digest))", origin: .welcome, order: nil,
+                    reference: "welcome",
+                    expiresAt: ports.policy.welcomeGrantLifetimeMilliseconds.map {
+                        now.adding(milliseconds: $0)
+                    }, at: now)
+            }
+        }
+        try tx.auth.insert(session)
+        return .signedIn(session, accountOpened: known == nil)
+    }
+
+    /// The account and session behind a token.
+    ///
+    /// - Throws: `unauthenticated` if the session is unknown or over.
+    package func whoIs(_ token: SessionToken) async throws -> (
+        session: LoginSession, account: Account
+    ) {
+        let now = ports.clock.now()
+        let digest = try token.digest
+        return try await ports.store.read { tx in
+            try SignIn.identify(digest: digest, tx, now)
+        }
+    }
+
+    /// Finds a live session and its account inside a transaction.
+    static func identify(
+        digest: [UInt8], _ tx: any Transaction, _ now: Timestamp
+    ) throws -> (session: LoginSession, account: Account) {
+        guard let session = try tx.auth.loginSession(digest: digest), session.expiresAt > now,
+            let account = try tx.accounts.account(session.account)
+        else {
+            throw Failure(
+                .unauthenticated,
+                "You are not signed in, or the login session is over; sign in again.")
+        }
+        return (session, account)
+    }
+
+    /// Ends a session; ending one that is over already is no error.
+    package func signOut(_ token: SessionToken) async throws {
+        let digest = try token.digest
+        _ = try await ports.store.write { tx in
+            try tx.auth.removeLoginSession(digest: digest)
+        }
+    }
+}
+
+extension String {
+    /// The longest prefix of whole characters with at most so many bytes.
+    func cut(toBytes limit: Int) -> String {
+        guard utf8.count > limit else { return self }
+        var result = ""
+        var bytes = 0
+        for character in self {
+            bytes += character.utf8.count
+            guard bytes <= limit else { break }
+            result.append(character)
+        }
+        return result
+    }
+}

@@ -1,0 +1,60 @@
+internal import Accounts
+package import Analytics
+internal import Auth
+internal import TollgateKernel
+internal import Weixin
+
+/// What time brings to an end: holds, lots, codes, sessions, remembered pushes.
+package struct Sweeps: Sendable {
+    private let ports: Ports
+
+    /// Makes the use case.
+    package init(_ ports: Ports) { self.ports = ports }
+
+    /// Ends open holds whose time is out, in the customer's favour. Returns how many; call again
+    /// while it returns `limit`.
+    package func expireHolds(limit: Int, fence: JobFence) async throws -> Int {
+        let now = ports.clock.now()
+        return try await ports.store.write { [ports] tx in
+            try fence.check(tx)
+            return try Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
+                .expireHolds(at: now, limit: limit)
+        }
+    }
+
+    /// Moves the unreserved rest of lots whose time is out to `expired`. Returns how many lots.
+    package func expireLots(limit: Int, fence: JobFence) async throws -> Int {
+        let now = ports.clock.now()
+        return try await ports.store.write { [ports] tx in
+            try fence.check(tx)
+            return try Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
+                .expireLots(at: now, limit: limit)
+        }
+    }
+
+    /// Forgets what no longer works or matters: login codes, login sessions, pushes. Returns how
+    /// many rows.
+    package func forget(limit: Int, fence: JobFence) async throws -> Int {
+        let now = ports.clock.now()
+        return try await ports.store.write { tx in
+            try fence.check(tx)
+            let share = max(1, limit / 3)
+            let codes = try tx.auth.removeExpiredLoginCodes(now: now, limit: share)
+            let sessions = try tx.auth.removeExpiredLoginSessions(now: now, limit: share)
+            let pushes = try tx.pushes.removePushes(
+                before: now.adding(milliseconds: -Limits.pushMemoryMilliseconds), limit: share)
+            return codes + sessions + pushes
+        }
+    }
+
+    /// Counts one period anew and replaces its figures. Returns how many figures it has.
+    package func rollUp(_ period: RollupPeriod, fence: JobFence) async throws -> Int {
+        try await ports.store.write { tx in
+            try fence.check(tx)
+            let points = try tx.analytics.count(from: period.start, until: period.end)
+            try tx.analytics.replace(
+                points, resolution: period.resolution, periodStart: period.start)
+            return points.count
+        }
+    }
+}

@@ -1,0 +1,107 @@
+package import Application
+internal import Operations
+package import TollgateKernel
+
+/// What happens to runs that were due while nobody was there to run them.
+package enum CatchUpPolicy: String, Hashable, Sendable {
+    /// Each missed run is made up for.
+    case all
+    /// One run makes up for all.
+    case last
+    /// Missed runs are skipped.
+    case none
+}
+
+/// When a job runs.
+package struct JobSchedule: Hashable, Sendable {
+    /// From due moment to due moment.
+    package var intervalMilliseconds: Int64
+    /// What becomes of missed runs.
+    package var catchUp: CatchUpPolicy
+
+    /// Makes a schedule.
+    package init(intervalMilliseconds: Int64, catchUp: CatchUpPolicy) {
+        precondition(intervalMilliseconds > 0, "an interval is longer than nothing")
+        self.intervalMilliseconds = intervalMilliseconds
+        self.catchUp = catchUp
+    }
+
+    /// The due moment after a run (or a skip) that was due at `due` and ended at `now`.
+    package func next(after due: Timestamp, now: Timestamp) -> Timestamp {
+        let following = due.adding(milliseconds: intervalMilliseconds)
+        guard catchUp != .all, following <= now else { return following }
+        // Keep the phase: the first multiple of the interval after now.
+        let missed = (now.milliseconds - due.milliseconds) / intervalMilliseconds
+        return due.adding(milliseconds: (missed + 1) * intervalMilliseconds)
+    }
+
+    /// Whether a job due at `due` runs at `now`, or is skipped because its moment has passed.
+    package func isSkipped(due: Timestamp, now: Timestamp) -> Bool {
+        catchUp == .none && now.milliseconds - due.milliseconds >= intervalMilliseconds
+    }
+}
+
+/// What a run did.
+package struct JobReport: Hashable, Sendable {
+    /// Items done.
+    package var itemsDone: Int64
+    /// Items that failed; the rest went on.
+    package var itemsFailed: Int64
+    /// What happened, in a sentence.
+    package var summary: String
+
+    /// Makes a report.
+    package init(itemsDone: Int64, itemsFailed: Int64 = 0, summary: String) {
+        self.itemsDone = itemsDone
+        self.itemsFailed = itemsFailed
+        self.summary = summary
+    }
+}
+
+/// A job: a name, a schedule, and what it does.
+package struct JobDefinition: Sendable {
+    /// The name, such as `payment-reconcile`.
+    package var name: String
+    /// What it does, in a sentence.
+    package var summary: String
+    /// When it runs.
+    package var schedule: JobSchedule
+    /// One run. Its writes check the fence of its context.
+    package var run: @Sendable (JobContext) async throws -> JobReport
+
+    /// Makes a job.
+    package init(
+        name: String, summary: String, schedule: JobSchedule,
+        run: @escaping @Sendable (JobContext) async throws -> JobReport
+    ) {
+        self.name = name
+        self.summary = summary
+        self.schedule = schedule
+        self.run = run
+    }
+}
+
+/// What a run has at hand.
+package struct JobContext: Sendable {
+    /// The fencing number its writes check.
+    package let fence: JobFence
+    /// The run.
+    package let run: JobRunID
+    private let ports: Ports
+
+    init(fence: JobFence, run: JobRunID, ports: Ports) {
+        self.fence = fence
+        self.run = run
+        self.ports = ports
+    }
+
+    /// Keeps what happened to one item.
+    package func record(_ reference: String, _ result: String, detail: String = "") async throws {
+        let item = JobItem(
+            run: run, reference: reference, result: result, detail: detail, at: ports.clock.now())
+        try await ports.store.write { [fence] tx in
+            try fence.check(tx)
+            try tx.jobs.insert(item)
+        }
+    }
+}

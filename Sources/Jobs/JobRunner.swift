@@ -1,0 +1,184 @@
+package import Application
+internal import Logging
+internal import Metrics
+package import Operations
+package import TollgateKernel
+
+/// Runs one job once: takes its lease, keeps it alive, writes its history.
+package struct JobRunner: Sendable {
+    private let ports: Ports
+    private let monotonic: any MonotonicClock
+    private let holder: String
+    private let lease: Duration
+    private let logger: Logger
+
+    /// Makes a runner.
+    ///
+    /// - Parameters:
+    ///   - holder: Names this process in leases; unique, such as host, pid and a random number.
+    ///   - lease: How long a silent holder keeps its lease.
+    package init(
+        _ ports: Ports, monotonic: any MonotonicClock, holder: String,
+        lease: Duration = .milliseconds(Limits.jobLeaseMilliseconds)
+    ) {
+        self.ports = ports
+        self.monotonic = monotonic
+        self.holder = holder
+        self.lease = lease
+        logger = Logger(label: "tollgate.jobs")
+    }
+
+    /// Makes the rows of jobs that have none; each is first due now.
+    package func register(_ definitions: [JobDefinition]) async throws {
+        let now = ports.clock.now()
+        let names = definitions.map(\.name)
+        try await ports.store.write { tx in
+            for name in names {
+                try tx.jobs.insertIfNew(
+                    JobRecord(
+                        name: name, nextDueAt: now, fencingToken: 0, holder: "", heartbeat: 0))
+            }
+        }
+    }
+
+    /// The row of a job as it stands.
+    package func record(of name: String) async throws -> JobRecord {
+        let record = try await ports.store.read { tx in try tx.jobs.job(name) }
+        guard let record else { throw Failure(.notFound, "There is no job \(name).") }
+        return record
+    }
+
+    /// Moves a job whose moment has passed on to its next, without a run.
+    package func skip(_ definition: JobDefinition, _ record: JobRecord) async throws {
+        var next = record
+        next.nextDueAt = definition.schedule.next(after: record.nextDueAt, now: ports.clock.now())
+        try await ports.store.write { [next] tx in try tx.jobs.save(next, replacing: record) }
+    }
+
+    /// Takes the lease as it was seen and runs the job once; nil if another took it first.
+    ///
+    /// The history says `failed` with the reason if the run throws; that is not rethrown, except
+    /// for cancellation.
+    package func run(_ definition: JobDefinition, seen record: JobRecord) async throws -> JobRun? {
+        guard let (held, run) = try await take(definition, record) else { return nil }
+        let fence = JobFence(job: definition.name, fencingToken: held.fencingToken)
+        let context = JobContext(fence: fence, run: run.id, ports: ports)
+        let timer = Timer(label: "tollgate_job_seconds", dimensions: [("job", definition.name)])
+        let started = monotonic.elapsed()
+        let result = await runWithHeartbeat(definition, context, held)
+        timer.recordNanoseconds(Int64((monotonic.elapsed() - started) / .nanoseconds(1)))
+        return try await finish(definition, held, run, result)
+    }
+
+    private func take(_ definition: JobDefinition, _ record: JobRecord) async throws
+        -> (JobRecord, JobRun)?
+    {
+        let now = ports.clock.now()
+        let id = JobRunID(rawValue: ports.identifiers.next())
+        var taken = record
+        taken.fencingToken += 1
+        taken.holder = holder
+        taken.heartbeat = 0
+        let run = JobRun(
+            id: id, job: definition.name, fencingToken: taken.fencingToken, state: .running,
+            startedAt: now, endedAt: nil, itemsDone: 0, itemsFailed: 0, summary: "")
+        do {
+            try await ports.store.write { [taken] tx in
+                try tx.jobs.save(taken, replacing: record)
+                try tx.jobs.abandonRuns(
+                    of: definition.name, olderThan: taken.fencingToken, at: now)
+                try tx.jobs.insert(run)
+            }
+        } catch StoreError.conflict {
+            return nil
+        }
+        return (taken, run)
+    }
+
+    private func runWithHeartbeat(
+        _ definition: JobDefinition, _ context: JobContext, _ held: JobRecord
+    ) async -> Result<JobReport, any Error> {
+        await withTaskGroup(of: Result<JobReport, any Error>?.self) { group in
+            group.addTask {
+                do {
+                    return .success(try await definition.run(context))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            group.addTask {
+                do {
+                    try await self.beat(held)
+                } catch is CancellationError {
+                    return nil
+                } catch {
+                    return .failure(error)  // The lease was lost: the run is cancelled below.
+                }
+            }
+            var result: Result<JobReport, any Error> = .failure(CancellationError())
+            while let next = await group.next() {
+                guard let next else { continue }
+                result = next
+                group.cancelAll()
+                break
+            }
+            return result
+        }
+    }
+
+    /// Raises the heartbeat three times a lease until cancelled; throws when the lease was lost.
+    private func beat(_ held: JobRecord) async throws -> Never {
+        var current = held
+        while true {
+            try await monotonic.sleep(for: lease / 3)
+            var next = current
+            next.heartbeat += 1
+            try await ports.store.write { [current, next] tx in
+                try tx.jobs.save(next, replacing: current)
+            }
+            current = next
+        }
+    }
+
+    private func finish(
+        _ definition: JobDefinition, _ held: JobRecord, _ run: JobRun,
+        _ result: Result<JobReport, any Error>
+    ) async throws -> JobRun {
+        let now = ports.clock.now()
+        var ended = run
+        ended.endedAt = now
+        switch result {
+        case .success(let report):
+            ended.state = .succeeded
+            ended.itemsDone = report.itemsDone
+            ended.itemsFailed = report.itemsFailed
+            ended.summary = report.summary
+        case .failure(let error):
+            ended.state = .failed
+            ended.summary = error is CancellationError ? "stopped" : "\(error)"
+            logger.error(
+                "a job failed", metadata: ["job": "\(run.job)", "error": "\(ended.summary)"])
+        }
+        Counter(
+            label: "tollgate_job_runs_total",
+            dimensions: [("job", run.job), ("state", ended.state.rawValue)]
+        ).increment()
+        let next = definition.schedule.next(after: held.nextDueAt, now: now)
+        do {
+            try await ports.store.write { [ended] tx in
+                try tx.jobs.checkFence(job: run.job, fencingToken: held.fencingToken)
+                guard let current = try tx.jobs.job(run.job) else { return }
+                var released = current
+                released.holder = ""
+                released.nextDueAt = next
+                try tx.jobs.save(released, replacing: current)
+                try tx.jobs.update(ended)
+            }
+        } catch StoreError.conflict {
+            ended.state = .abandoned
+            ended.summary = "the lease was taken over"
+        }
+        if case .failure(let error) = result, error is CancellationError { throw error }
+        return ended
+    }
+}

@@ -1,0 +1,98 @@
+package import Application
+internal import Logging
+package import Operations
+internal import ServiceLifecycle
+package import TollgateKernel
+
+/// Runs due jobs until told to stop. Several schedulers on one store share the work by leases.
+package struct JobScheduler: Service {
+    private let ports: Ports
+    private let runner: JobRunner
+    private let monotonic: any MonotonicClock
+    private let definitions: [JobDefinition]
+    private let lease: Duration
+    private let logger = Logger(label: "tollgate.jobs")
+
+    /// Makes a scheduler of these jobs.
+    package init(
+        _ ports: Ports, definitions: [JobDefinition], holder: String,
+        monotonic: any MonotonicClock = SystemMonotonicClock(),
+        lease: Duration = .milliseconds(Limits.jobLeaseMilliseconds)
+    ) {
+        self.ports = ports
+        self.definitions = definitions
+        self.monotonic = monotonic
+        self.lease = lease
+        runner = JobRunner(ports, monotonic: monotonic, holder: holder, lease: lease)
+    }
+
+    /// Runs until graceful shutdown or cancellation; a run under way at shutdown is cancelled, its
+    /// lease given back, its history says `stopped`.
+    package func run() async throws {
+        try await runner.register(definitions)
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                // One loop a job: a slow job delays nobody but itself.
+                for definition in definitions {
+                    group.addTask { await loop(definition) }
+                }
+            }
+        }
+    }
+
+    private func loop(_ definition: JobDefinition) async {
+        var watch = LeaseWatch(lease: lease)
+        while !Task.isCancelled {
+            do {
+                try await turn(definition, &watch)
+                try await monotonic.sleep(for: .milliseconds(Limits.jobTickMilliseconds))
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.error(
+                    "a job could not be started",
+                    metadata: ["job": "\(definition.name)", "error": "\(error)"])
+                // The store may be down: do not hammer it.
+                try? await monotonic.sleep(for: .seconds(5))
+            }
+        }
+    }
+
+    private func turn(_ definition: JobDefinition, _ watch: inout LeaseWatch) async throws {
+        let record = try await runner.record(of: definition.name)
+        let now = ports.clock.now()
+        guard record.nextDueAt <= now else { return }
+        guard watch.look(at: record, elapsed: monotonic.elapsed()) != .held else { return }
+        if definition.schedule.isSkipped(due: record.nextDueAt, now: now) {
+            try await runner.skip(definition, record)
+            return
+        }
+        _ = try await runner.run(definition, seen: record)
+    }
+
+    /// Runs one job now, whatever its schedule says; waits a bounded time for a held lease.
+    ///
+    /// - Throws: `not_found` for an unknown job, `conflict` if another process keeps running it.
+    package func runNow(_ name: String) async throws -> JobRun {
+        guard let definition = definitions.first(where: { $0.name == name }) else {
+            throw Failure(
+                .notFound,
+                "There is no job \(name); known are \(definitions.map(\.name).joined(separator: ", "))."
+            )
+        }
+        try await runner.register(definitions)
+        var watch = LeaseWatch(lease: lease)
+        let deadline = monotonic.elapsed() + .milliseconds(Limits.jobLeaseWaitMilliseconds)
+        while monotonic.elapsed() < deadline {
+            let record = try await runner.record(of: name)
+            if watch.look(at: record, elapsed: monotonic.elapsed()) != .held,
+                let run = try await runner.run(definition, seen: record)
+            {
+                return run
+            }
+            try await monotonic.sleep(for: .milliseconds(50))
+        }
+        throw Failure(
+            .conflict, "The job \(name) is running in another process; look at its history.")
+    }
+}

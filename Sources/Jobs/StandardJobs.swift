@@ -1,0 +1,197 @@
+internal import Analytics
+package import Application
+internal import Operations
+internal import Orders
+internal import TollgateKernel
+
+/// How often each job runs, from settings.
+package struct JobIntervals: Hashable, Sendable {
+    /// payment-reconcile.
+    package var paymentReconcileMilliseconds: Int64
+    /// order-close.
+    package var orderCloseMilliseconds: Int64
+    /// hold-expire.
+    package var holdExpireMilliseconds: Int64
+    /// outbox.
+    package var outboxMilliseconds: Int64
+    /// metric-rollup.
+    package var metricRollupMilliseconds: Int64
+
+    /// Makes intervals; the defaults suit a small service.
+    package init(
+        paymentReconcileMilliseconds: Int64 = 30_000, orderCloseMilliseconds: Int64 = 30_000,
+        holdExpireMilliseconds: Int64 = 30_000, outboxMilliseconds: Int64 = 2_000,
+        metricRollupMilliseconds: Int64 = 60_000
+    ) {
+        self.paymentReconcileMilliseconds = paymentReconcileMilliseconds
+        self.orderCloseMilliseconds = orderCloseMilliseconds
+        self.holdExpireMilliseconds = holdExpireMilliseconds
+        self.outboxMilliseconds = outboxMilliseconds
+        self.metricRollupMilliseconds = metricRollupMilliseconds
+    }
+}
+
+/// Every job of the service.
+package struct StandardJobs: Sendable {
+    private let ports: Ports
+    private let orders: FollowUpOrders
+    private let sweeps: Sweeps
+    private let outbox: SendOutbox
+
+    /// Gathers what the jobs do their work with.
+    package init(_ ports: Ports, orders: FollowUpOrders, sweeps: Sweeps, outbox: SendOutbox) {
+        self.ports = ports
+        self.orders = orders
+        self.sweeps = sweeps
+        self.outbox = outbox
+    }
+
+    /// The jobs, by name.
+    package func definitions(_ intervals: JobIntervals) -> [JobDefinition] {
+        [
+            JobDefinition(
+                name: "hold-expire",
+                summary: "Ends holds and lots whose time is out; forgets dead codes and sessions.",
+                schedule: schedule(intervals.holdExpireMilliseconds), run: expire),
+            JobDefinition(
+                name: "metric-rollup",
+                summary: "Counts chats, tokens, refusals, orders and revenue by hour and day.",
+                schedule: schedule(intervals.metricRollupMilliseconds), run: rollUp),
+            JobDefinition(
+                name: "order-close",
+                summary: "Closes orders whose time is out, here and at WeChat Pay.",
+                schedule: schedule(intervals.orderCloseMilliseconds), run: closeOrders),
+            JobDefinition(
+                name: "outbox", summary: "Sends waiting messages to people.",
+                schedule: schedule(intervals.outboxMilliseconds), run: sendOutbox),
+            JobDefinition(
+                name: "payment-reconcile",
+                summary: "Asks WeChat Pay about unpaid orders and books what was paid.",
+                schedule: schedule(intervals.paymentReconcileMilliseconds), run: reconcile),
+        ]
+    }
+
+    private func schedule(_ milliseconds: Int64) -> JobSchedule {
+        JobSchedule(intervalMilliseconds: milliseconds, catchUp: .last)
+    }
+
+    private func reconcile(_ context: JobContext) async throws -> JobReport {
+        let due = try await orders.ordersToQuery(limit: Limits.ordersPerJobRun)
+        var tally = Tally()
+        for order in due {
+            try await tally.take(order.id.description, context) {
+                try await orders.reconcile(order, fence: context.fence).rawValue
+            }
+        }
+        return tally.report(of: "unpaid orders asked about")
+    }
+
+    private func closeOrders(_ context: JobContext) async throws -> JobReport {
+        let due = try await orders.ordersToClose(limit: Limits.ordersPerJobRun)
+        var tally = Tally()
+        for order in due {
+            try await tally.take(order.id.description, context) {
+                try await orders.close(order, fence: context.fence).rawValue
+            }
+        }
+        return tally.report(of: "orders whose time is out")
+    }
+
+    private func sendOutbox(_ context: JobContext) async throws -> JobReport {
+        let due = try await outbox.due(limit: Limits.rowsPerJobTransaction)
+        var tally = Tally()
+        for message in due {
+            try await tally.take(message.id.description, context) {
+                try await outbox.send(message, fence: context.fence).rawValue
+            }
+        }
+        return tally.report(of: "messages")
+    }
+
+    private func expire(_ context: JobContext) async throws -> JobReport {
+        let limit = Limits.rowsPerJobTransaction
+        let holds = try await drain(limit) {
+            try await sweeps.expireHolds(limit: limit, fence: context.fence)
+        }
+        let lots = try await drain(limit) {
+            try await sweeps.expireLots(limit: limit, fence: context.fence)
+        }
+        let rows = try await sweeps.forget(limit: limit, fence: context.fence)
+        return JobReport(
+            itemsDone: Int64(holds + lots + rows),
+            summary: "\(holds) holds and \(lots) lots expired, \(rows) dead rows forgotten")
+    }
+
+    private func drain(_ limit: Int, _ step: () async throws -> Int) async throws -> Int {
+        var total = 0
+        while true {
+            let count = try await step()
+            total += count
+            guard count >= limit else { return total }
+            try Task.checkCancellation()
+        }
+    }
+
+    private func rollUp(_ context: JobContext) async throws -> JobReport {
+        let now = ports.clock.now()
+        let since = try await ports.store.read { tx in
+            try tx.jobs.checkpoint(of: context.fence.job).map { Timestamp(milliseconds: $0) }
+                ?? tx.analytics.oldestMoment()
+        }
+        let periods = RollupPlan.periods(touchedBetween: since ?? now, and: now)
+            .prefix(Limits.rollupPeriodsPerRun)
+        var figures = 0
+        for period in periods {
+            figures += try await sweeps.rollUp(
+                period, fence: context.fence)
+            try Task.checkCancellation()
+        }
+        // The checkpoint moves only to the last period that was counted.
+        let reached = periods.last.map { min(now, $0.end) }
+        try await ports.store.write { tx in
+            try context.fence.check(tx)
+            try tx.jobs.saveCheckpoint((reached ?? now).milliseconds, of: context.fence.job)
+        }
+        return JobReport(
+            itemsDone: Int64(periods.count),
+            summary: "\(periods.count) periods counted, \(figures) figures")
+    }
+}
+
+/// Counts what happened to items; a poisonous one does not stop the rest.
+private struct Tally {
+    private var results: [String: Int64] = [:]
+    private var failed: Int64 = 0
+    private var kept: Int64 = 0
+
+    mutating func take(
+        _ reference: String, _ context: JobContext, _ step: () async throws -> String
+    ) async throws {
+        try Task.checkCancellation()
+        let result: String
+        var detail = ""
+        do {
+            result = try await step()
+        } catch StoreError.conflict(let what) {
+            throw StoreError.conflict(what)  // The lease was lost: nothing more may be written.
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            result = "failed"
+            detail = "\(error)"
+            failed += 1
+        }
+        results[result, default: 0] += 1
+        guard kept < Limits.jobItemsKeptPerRun else { return }
+        kept += 1
+        try await context.record(reference, result, detail: detail)
+    }
+
+    func report(of what: String) -> JobReport {
+        let parts = results.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+        let done = results.values.reduce(0, +) - failed
+        return JobReport(
+            itemsDone: done, itemsFailed: failed,
+            summary: parts.isEmpty ? "no \(what)" : "\(what): \(parts.joined(separator: ", "))")
+    }
+}

@@ -1,0 +1,37 @@
+extension Limits {
+    /// Calls whose money can be under way at once. Each needs some kilobytes and a place in the
+    /// store's queue; beyond this a new call is refused early instead of waiting in the dark.
+    package static let settlementsUnderWay = 4_096
+
+    /// How old the cached models, channels and words may be: an operator's change is seen within
+    /// a second, and a busy server reads them once a second instead of with each question.
+    package static let catalogueAgeMilliseconds: Int64 = 1_000
+
+    /// Channels tried for one question: enough to get past a failing provider, few enough that a
+    /// question everybody refuses ends soon.
+    package static let channelsTriedPerQuestion = 4
+
+    /// Rows a job's transaction touches: keeps it under 5 ms, so that the server's own writes never
+    /// wait long for their turn.
+    package static let rowsPerJobTransaction = 200
+
+    /// Orders one run of payment-reconcile or order-close looks at.
+    package static let ordersPerJobRun = 500
+
+    /// Attempts to send a message to a person before it is given up: with the back-off below about
+    /// a day.
+    package static let outboxAttempts: Int64 = 12
+
+    /// The longest pause between two attempts to send a message.
+    package static let outboxBackOffMilliseconds: Int64 = 4 * 3_600_000
+
+    /// How long received pushes are remembered: the official account re-sends within seconds; a day
+    /// also covers a clock that was wrong.
+    package static let pushMemoryMilliseconds: Int64 = 86_400_000
+
+    /// How far from our clock a push's timestamp may be (replay protection).
+    package static let pushFreshnessMilliseconds: Int64 = 300_000
+
+    /// Periods a rollup run counts anew at most: 400 days of hours after a long stop.
+    package static let rollupPeriodsPerRun = 9_600
+}
