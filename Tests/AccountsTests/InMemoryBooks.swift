@@ -1,0 +1,259 @@
+import Accounts
+import TollgateKernel
+
+/// Both repositories in memory, with the schema's CHECKs, unique keys and guards: what a rule may
+/// not do against a real store, it may not do here.
+final class InMemoryBooks: LedgerRepository, AccountRepository {
+    private(set) var ledgers: [AccountID: CustomerLedger] = [:]
+    private(set) var lots: [LotID: Lot] = [:]
+    private(set) var holds: [HoldID: Hold] = [:]
+    private(set) var holdReservations: [HoldID: [LotReservation]] = [:]
+    private(set) var transfers: [(transfer: Transfer, link: ChainLink?)] = []
+    private(set) var trialDays: [TrialKey: Int64] = [:]
+    private var transferKeys: Set<String> = []
+    private var requests: [RequestKey: HoldID] = [:]
+    private var accountRows: [AccountID: Account] = [:]
+    private var openIDs: [AccountID: String] = [:]
+    private var permitted: [AccountID: Set<ModelName>] = [:]
+    /// Rows written so far.
+    private(set) var writes = 0
+    /// Repository calls so far.
+    private(set) var calls = 0
+
+    struct TrialKey: Hashable {
+        var account: AccountID
+        var day: ShanghaiDay
+    }
+
+    private struct RequestKey: Hashable {
+        var account: AccountID
+        var requestID: IdempotencyKey
+    }
+
+    private func check(_ holds: Bool, _ constraint: String) throws(StoreError) {
+        guard holds else { throw .constraint(constraint) }
+        writes += 1
+    }
+
+    // MARK: Accounts
+
+    func account(_ id: AccountID) -> Account? { accountRows[id] }
+
+    func account(openIDDigest: [UInt8]) -> Account? {
+        accountRows.values.first { $0.openIDDigest == openIDDigest }
+    }
+
+    func insert(_ account: Account, openID: String) throws(StoreError) {
+        try check(accountRows[account.id] == nil, "account.id")
+        accountRows[account.id] = account
+        openIDs[account.id] = openID
+        ledgers[account.id] = CustomerLedger(
+            account: account.id, posted: 0, held: 0, sequence: 0, chainHash: LedgerChain.origin)
+    }
+
+    func openID(of account: AccountID) -> String? { openIDs[account] }
+
+    func update(_ account: Account) throws(StoreError) {
+        guard accountRows[account.id] != nil else { throw .conflict("account") }
+        accountRows[account.id] = account
+    }
+
+    func isPermitted(_ model: ModelName, for account: AccountID) -> Bool {
+        permitted[account, default: []].contains(model)
+    }
+
+    func permit(_ models: [ModelName], for account: AccountID) {
+        permitted[account, default: []].formUnion(models)
+    }
+
+    func trialDay(of account: AccountID, on day: ShanghaiDay) -> TrialDay {
+        calls += 1
+        let used = trialDays[TrialKey(account: account, day: day), default: 0]
+        return TrialDay(account: account, day: day, used: used)
+    }
+
+    func save(_ trialDay: TrialDay) throws(StoreError) {
+        calls += 1
+        try check(accountRows[trialDay.account] != nil, "trial_day.account")
+        try check(trialDay.used >= 0, "trial_day.used >= 0")
+        trialDays[TrialKey(account: trialDay.account, day: trialDay.day)] = trialDay.used
+    }
+
+    // MARK: Balances and lots
+
+    func customerLedger(_ account: AccountID) -> CustomerLedger? {
+        calls += 1
+        return ledgers[account]
+    }
+
+    func save(_ new: CustomerLedger, replacing old: CustomerLedger) throws(StoreError) {
+        calls += 1
+        guard ledgers[old.account] == old, new.account == old.account else {
+            throw .conflict("ledger")
+        }
+        try check(new.held >= 0 && new.posted >= new.held, "ledger held >= 0, posted >= held")
+        ledgers[new.account] = new
+    }
+
+    func spendableLots(of account: AccountID, at now: Timestamp, limit: Int) -> [Lot] {
+        calls += 1
+        let spendable = lots.values.filter {
+            $0.account == account && $0.remaining > $0.held
+                && ($0.expiresAt.map { $0 > now } ?? true)
+        }
+        return Array(spendable.sorted(by: Self.earlier).prefix(limit))
+    }
+
+    func openLots(of account: AccountID, limit: Int) -> [Lot] {
+        calls += 1
+        let open = lots.values.filter { $0.account == account && $0.remaining > 0 }
+        return Array(open.sorted(by: Self.earlier).prefix(limit))
+    }
+
+    func expiredLots(at now: Timestamp, limit: Int) -> [Lot] {
+        calls += 1
+        let expired = lots.values.filter { lot in
+            lot.remaining > lot.held && (lot.expiresAt.map { $0 <= now } ?? false)
+        }
+        return Array(expired.sorted(by: Self.earlier).prefix(limit))
+    }
+
+    private static func earlier(_ left: Lot, _ right: Lot) -> Bool {
+        let leftEnd = left.expiresAt?.milliseconds ?? .max
+        let rightEnd = right.expiresAt?.milliseconds ?? .max
+        return leftEnd == rightEnd ? left.id < right.id : leftEnd < rightEnd
+    }
+
+    func lot(_ id: LotID) -> Lot? {
+        calls += 1
+        return lots[id]
+    }
+
+    func insert(_ lot: Lot) throws(StoreError) {
+        calls += 1
+        try check(lots[lot.id] == nil, "lot.id")
+        try check(ledgers[lot.account] != nil, "lot.account")
+        try checkAmounts(of: lot)
+        lots[lot.id] = lot
+    }
+
+    func save(_ new: Lot, replacing old: Lot) throws(StoreError) {
+        calls += 1
+        guard var row = lots[old.id], row.remaining == old.remaining, row.held == old.held else {
+            throw .conflict("lot")
+        }
+        try checkAmounts(of: new)
+        row.remaining = new.remaining
+        row.held = new.held
+        lots[old.id] = row
+    }
+
+    private func checkAmounts(of lot: Lot) throws(StoreError) {
+        try check(
+            0 <= lot.held && lot.held <= lot.remaining && lot.remaining <= lot.granted,
+            "lot 0 <= held <= remaining <= granted")
+    }
+
+    // MARK: Holds
+
+    func hold(_ id: HoldID) -> Hold? {
+        calls += 1
+        return holds[id]
+    }
+
+    func hold(of account: AccountID, requestID: IdempotencyKey) -> Hold? {
+        calls += 1
+        return requests[RequestKey(account: account, requestID: requestID)].flatMap { holds[$0] }
+    }
+
+    func expiredHolds(at now: Timestamp, limit: Int) -> [Hold] {
+        calls += 1
+        let expired = holds.values.filter { $0.state == .held && $0.expiresAt <= now }
+        let sorted = expired.sorted {
+            ($0.expiresAt, $0.id.rawValue) < ($1.expiresAt, $1.id.rawValue)
+        }
+        return Array(sorted.prefix(limit))
+    }
+
+    func insert(_ hold: Hold, reservations: [LotReservation]) throws(StoreError) {
+        calls += 1
+        let request = RequestKey(account: hold.account, requestID: hold.requestID)
+        try check(holds[hold.id] == nil && requests[request] == nil, "hold.id, hold.request")
+        try check(ledgers[hold.account] != nil, "hold.account")
+        try check(
+            hold.requestHash.count == 32 && hold.amount >= .zero && hold.settled == .zero,
+            "hold amounts")
+        try check(
+            Set(reservations.map(\.lot)).count == reservations.count
+                && reservations.allSatisfy { $0.amount > 0 && lots[$0.lot] != nil },
+            "reservation")
+        holds[hold.id] = hold
+        requests[request] = hold.id
+        holdReservations[hold.id] = reservations
+    }
+
+    func reservations(of hold: HoldID) -> [LotReservation] {
+        calls += 1
+        return holdReservations[hold] ?? []
+    }
+
+    func end(_ hold: Hold) throws(StoreError) {
+        calls += 1
+        guard var row = holds[hold.id], row.state == .held else { throw .conflict("hold") }
+        try check(hold.state != .held && hold.endedAt != nil, "hold ends")
+        try check(.zero <= hold.settled && hold.settled <= row.amount, "hold settled <= amount")
+        row.state = hold.state
+        row.settled = hold.settled
+        row.endedAt = hold.endedAt
+        holds[hold.id] = row
+    }
+
+    // MARK: Transfers
+
+    func transferExists(key: String) -> Bool {
+        calls += 1
+        return transferKeys.contains(key)
+    }
+
+    func insert(_ transfer: Transfer, link: ChainLink?) throws(StoreError) {
+        calls += 1
+        try check(transfer.amount > 0, "transfer.amount > 0")
+        try check(transfer.from != transfer.to, "transfer sides differ")
+        try check(transferKeys.insert(transfer.key).inserted, "transfer.key")
+        let customer = Self.customer(of: transfer)
+        try check((customer == nil) == (link == nil), "transfer link")
+        if let customer, let link {
+            try check(link.hash.count == 32 && ledgers[customer] != nil, "link")
+        }
+        transfers.append((transfer: transfer, link: link))
+    }
+
+    func entries(of account: AccountID, before sequence: Int64?, limit: Int) -> [LedgerEntry] {
+        let entries = transfers.compactMap { row -> LedgerEntry? in
+            guard Self.customer(of: row.transfer) == account, let link = row.link else {
+                return nil
+            }
+            return LedgerEntry(transfer: row.transfer, link: link)
+        }
+        let below = entries.filter { $0.link.sequence < sequence ?? .max }
+        return Array(below.sorted { $0.link.sequence > $1.link.sequence }.prefix(limit))
+    }
+
+    static func customer(of transfer: Transfer) -> AccountID? {
+        for side in [transfer.from, transfer.to] {
+            if case .customer(let account) = side { return account }
+        }
+        return nil
+    }
+}
+
+/// Counts up from one.
+final class CountingIdentifiers: IdentifierGenerator, @unchecked Sendable {
+    // Tests use one from one thread at a time, inside synchronous rules.
+    private var last: Int64 = 0
+
+    func next() -> Int64 {
+        last += 1
+        return last
+    }
+}
