@@ -1,5 +1,5 @@
 /// A moment in UTC, in milliseconds since 1970-01-01T00:00:00Z: what every row stores.
-package struct Timestamp: Hashable, Sendable, Comparable {
+package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Milliseconds since the epoch.
     package let milliseconds: Int64
 
@@ -51,22 +51,7 @@ package struct ShanghaiDay: Hashable, Sendable, Comparable, CustomStringConverti
     }
 
     /// The day as `2026-01-31`.
-    ///
-    /// Source of the civil-from-days arithmetic:
-    /// <https://howardhinnant.github.io/date_algorithms.html>.
-    package var description: String {
-        let shifted = number + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra =
-            (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
-        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        return "\(year)-\(month < 10 ? "0" : "")\(month)-\(day < 10 ? "0" : "")\(day)"
-    }
+    package var description: String { CalendarDate(daysSinceEpoch: number).description }
 }
 
 /// Tells the time of day; tests give one they can move.

@@ -70,6 +70,18 @@ import TollgateKernel
         #expect(Timestamp(milliseconds: milliseconds).seconds == seconds)
     }
 
+    /// Checked against `date -u -d @…`.
+    @Test(arguments: [
+        (Int64(0), "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"),
+        (1_709_164_799_007, "2024-02-28T23:59:59.007Z"),
+        (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),
+        (1_769_846_400_250, "2026-01-31T08:00:00.250Z"),
+        (4_107_542_400_010, "2100-03-01T00:00:00.010Z"),
+    ])
+    func `a moment is told in UTC`(milliseconds: Int64, text: String) {
+        #expect(Timestamp(milliseconds: milliseconds).description == text)
+    }
+
     @Test func `moments compare and add`() {
         let moment = Timestamp(seconds: 10)
         #expect(moment.milliseconds == 10_000)

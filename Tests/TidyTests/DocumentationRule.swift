@@ -15,6 +15,12 @@ enum DocumentationRule {
         "channelWritabilityChanged(context:)", "userInboundEventTriggered(context:event:)",
         "errorCaught(context:error:)", "write(context:data:promise:)", "flush(context:)",
         "close(context:mode:promise:)", "decode(buffer:)", "decodeLast(buffer:seenEOF:)",
+        // The logging and metrics facades' handlers.
+        "logLevel", "metadata", "metadataProvider", "log(event:)", "subscript(metadataKey:)",
+        "makeCounter(label:dimensions:)", "makeFloatingPointCounter(label:dimensions:)",
+        "makeMeter(label:dimensions:)", "makeRecorder(label:dimensions:aggregate:)",
+        "makeTimer(label:dimensions:)", "destroyCounter(_:)", "destroyFloatingPointCounter(_:)",
+        "destroyMeter(_:)", "destroyRecorder(_:)", "destroyTimer(_:)",
         // ServiceLifecycle's services, ArgumentParser's commands.
         "run()", "validate()", "configuration", "enqueue(_:)",
     ]
