@@ -18,15 +18,32 @@ import Testing
         process.currentDirectoryURL = URL(fileURLWithPath: SourceTree.projectTop)
         process.standardOutput = output
         process.standardError = output
-        process.environment = ProcessInfo.processInfo.environment
-            // The sanitizer's helper library is for these tests, not for a compiler.
-            .filter { !["LD_PRELOAD", "TOLLGATE_SLICE"].contains($0.key) }
+        var environment = ProcessInfo.processInfo.environment
+        environment["TOLLGATE_GENERATOR"] = builtGenerator
+        process.environment = environment
         try process.run()
         let said = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         #expect(
             process.terminationStatus == 0,
             "\n\(String(decoding: said.suffix(6_000), as: UTF8.self))")
+    }
+
+    /// The generator that was built along with these tests, unless its sources changed since.
+    private var builtGenerator: String? {
+        let folder = (CommandLine.arguments[0] as NSString).deletingLastPathComponent
+        let generator = folder + "/ProtoGenerator"
+        guard let built = modified(generator) else { return nil }
+        let sources = SourceTree.project.paths.filter {
+            $0.hasPrefix("Sources/ProtoGenerator/") || $0.hasPrefix("Sources/CProtocPlugin/")
+        }
+        let changed = sources.compactMap { modified(SourceTree.projectTop + "/" + $0) }.max()
+        return changed.map { $0 < built } == true ? generator : nil
+    }
+
+    private func modified(_ path: String) -> Date? {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        return attributes?[.modificationDate] as? Date
     }
 
     private func isOnPath(_ tool: String) -> Bool {

@@ -81,13 +81,8 @@ enum ImportRule {
 
     private static func checkTest(_ file: SwiftFile) -> [Finding] {
         file.source.imports().compactMap { found in
-            if found.module == "XCTest" {
-                return file.finding(found.line, "XCTest: the tests are Swift Testing's")
-            }
-            if found.attributes.contains("testable") {
-                return file.finding(found.line, "@testable import: `package` is enough")
-            }
-            return nil
+            guard found.module == "XCTest" else { return nil }
+            return file.finding(found.line, "XCTest: the tests are Swift Testing's")
         }
     }
 }

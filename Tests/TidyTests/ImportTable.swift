@@ -53,7 +53,10 @@ enum ImportTable {
     ]
 
     private static let wire: [Layer] = [
-        Layer(folder: "Sources/Wire/", modules: ["CProto", "CProtobufC", "TollgateKernel"]),
+        Layer(
+            folder: "Sources/Wire/",
+            // Glibc for memcpy: protobuf-c's messages lie in memory of ours.
+            modules: ["CProto", "CProtobufC", "Glibc", "TollgateKernel"]),
         Layer(
             folder: "Sources/RPC/",
             modules: facades.union(collections).union(nio)

@@ -22,7 +22,6 @@ import Testing
         ("Sources/Gateways/A.swift", "@preconcurrency import Logging"),
         ("Sources/Elsewhere/A.swift", "import Synchronization"),
         ("Tests/KernelTests/A.swift", "import XCTest"),
-        ("Tests/KernelTests/A.swift", "@testable import TollgateKernel"),
     ])
     func `an import against the table is found`(path: String, text: String) {
         #expect(!ImportRule.check(SwiftFile(path, text)).isEmpty)
