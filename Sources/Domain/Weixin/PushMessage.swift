@@ -1,0 +1,119 @@
+internal import Foundation
+internal import FoundationXML
+package import TollgateKernel
+
+/// A push of the official account: the fields of its XML (`reference` section 1.9).
+package struct PushMessage: Hashable, Sendable {
+    /// The fields directly under the root, by name.
+    package let fields: [String: String]
+
+    /// Reads the XML of a push.
+    ///
+    /// A document type, and with it every entity but the five of XML itself, is refused before the
+    /// parser sees a byte.
+    ///
+    /// - Throws: `invalid_request` for anything that is not a push.
+    package init(xml: [UInt8]) throws(Failure) {
+        guard xml.count <= Limits.pushBytes else {
+            throw Failure(.invalidRequest, "A push has at most \(Limits.pushBytes) bytes.")
+        }
+        guard Self.startsWithRoot(xml) else {
+            throw Failure(.invalidRequest, "A push is an XML document that starts with <xml>.")
+        }
+        let reader = FieldReader()
+        let parser = XMLParser(data: Data(xml))
+        parser.shouldResolveExternalEntities = false
+        parser.delegate = reader
+        guard parser.parse(), parser.parserError == nil, let fields = reader.fields else {
+            throw Failure(.invalidRequest, "A push is one well-formed XML document.")
+        }
+        self.fields = fields
+    }
+
+    /// Whether nothing but a byte order mark, an XML declaration and white space precede `<xml>`.
+    private static func startsWithRoot(_ xml: [UInt8]) -> Bool {
+        var rest = xml[...]
+        if rest.starts(with: [0xef, 0xbb, 0xbf]) { rest = rest.dropFirst(3) }
+        func skipSpace() { rest = rest.drop { $0 == 0x20 || (0x09...0x0d).contains($0) } }
+        skipSpace()
+        if rest.starts(with: Array("<?xml ".utf8)) {
+            guard let end = rest.firstIndex(of: UInt8(ascii: ">")) else { return false }
+            rest = rest[(end + 1)...]
+            skipSpace()
+        }
+        return rest.starts(with: Array("<xml>".utf8))
+    }
+
+    /// The person who wrote or did something.
+    package var openID: String { fields["FromUserName"] ?? "" }
+    /// The official account, `gh_…`.
+    package var officialAccount: String { fields["ToUserName"] ?? "" }
+    /// `text`, `event`, …
+    package var kind: String { fields["MsgType"] ?? "" }
+    /// The text of a text message.
+    package var text: String { fields["Content"] ?? "" }
+    /// The event, such as `subscribe`; empty for messages.
+    package var event: String { fields["Event"] ?? "" }
+    /// The sealed message of aes mode.
+    package var sealed: String? { fields["Encrypt"] }
+
+    /// What tells a repetition: the MsgId, or for events sender, time and event.
+    package var deduplicationKey: String? {
+        if let id = fields["MsgId"], !id.isEmpty { return "message:\(id)" }
+        guard !openID.isEmpty, let time = fields["CreateTime"], !event.isEmpty else { return nil }
+        return "event:\(openID):\(time):\(event)"
+    }
+}
+
+/// Collects the text of each element under the root.
+///
+/// A class because the parser's delegate has to be one; it lives inside one call.
+private final class FieldReader: NSObject, XMLParserDelegate {
+    private var depth = 0
+    private var name = ""
+    private var text = ""
+    private var collected: [String: String] = [:]
+    private var isBroken = false
+
+    /// The fields, or nil if a bound was passed or a field came twice.
+    var fields: [String: String]? { isBroken || depth != 0 ? nil : collected }
+
+    func parser(
+        _ parser: XMLParser, didStartElement elementName: String, namespaceURI: String?,
+        qualifiedName: String?, attributes: [String: String]
+    ) {
+        depth += 1
+        if depth > Limits.pushDepth { fail(parser) }
+        guard depth == 2 else { return }
+        name = elementName
+        text = ""
+    }
+
+    // Text after the root is told here alone: `parse()` still says that all went well.
+    func parser(_ parser: XMLParser, parseErrorOccurred parseError: any Error) { isBroken = true }
+
+    func parser(_ parser: XMLParser, foundCharacters string: String) {
+        if depth == 2 { text += string }
+    }
+
+    func parser(_ parser: XMLParser, foundCDATA block: Data) {
+        guard depth == 2 else { return }
+        guard let string = String(data: block, encoding: .utf8) else { return fail(parser) }
+        text += string
+    }
+
+    func parser(
+        _ parser: XMLParser, didEndElement elementName: String, namespaceURI: String?,
+        qualifiedName: String?
+    ) {
+        depth -= 1
+        guard depth == 1 else { return }
+        if collected.count >= Limits.pushFields || collected[name] != nil { return fail(parser) }
+        collected[name] = text
+    }
+
+    private func fail(_ parser: XMLParser) {
+        isBroken = true
+        parser.abortParsing()
+    }
+}
