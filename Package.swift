@@ -172,7 +172,7 @@ let package = Package(
             "GatewaysTests",
             [
                 "Application", "Chat", "Cryptography", "Gateways", "Orders", "TollgateKernel",
-                hummingbird,
+                "Weixin",
             ]),
         tests("JobsTests", domains + ["Application", "Jobs", "Storage", "TollgateKernel"]),
         tests("KernelTests", ["TollgateKernel"]),
