@@ -9,8 +9,7 @@ final class TransferTurn {
     var withNews: [ActiveTransfer] = []
 }
 
-/// What the transfer thread knows of one transfer: curl's handle, the head as it arrives, the
-/// deadlines. Lives on that thread alone.
+/// What the transfer thread knows of one transfer; lives on that thread alone.
 final class ActiveTransfer {
     let transfer: Transfer
     let handle: UnsafeMutableRawPointer

@@ -1,8 +1,9 @@
 internal import Synchronization
 internal import TollgateKernel
 
-/// One transfer as its two sides share it: the transfer thread puts in what arrives, the caller's
-/// task takes it out. Neither waits for the other while holding the lock.
+/// One transfer as its two sides share it.
+///
+/// The transfer thread puts in what arrives, the caller's task takes it out. Neither waits for the other while holding the lock.
 final class Transfer: Sendable {
     /// How the caller wants the answer.
     enum Delivery: Sendable {

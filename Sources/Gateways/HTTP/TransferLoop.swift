@@ -246,9 +246,11 @@ extension TransferFailure {
             return tollgate_curl_ready_after(handle) == 0
                 ? TransferFailure(.unreachable, "No connection within the time allowed")
                 : TransferFailure(.timedOut, "No whole answer within the time allowed")
-        case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT:
+        case CURLE_URL_MALFORMAT:
             return TransferFailure(.invalidRequest, text)
-        case CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING, CURLE_WRITE_ERROR,
+        // The address was checked, so an unsupported protocol is the answer's: HTTP/0.9, or none.
+        case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING,
+            CURLE_WRITE_ERROR,
             CURLE_HTTP2, CURLE_HTTP2_STREAM:
             return TransferFailure(.malformed, text)
         default:
