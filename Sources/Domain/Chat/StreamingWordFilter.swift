@@ -78,7 +78,8 @@ struct WordScan: Sendable {
         release(into: &output)
     }
 
-    /// Masks the last so many visible characters; they all wait, being a prefix of a word.
+    /// Masks the last so many visible characters: they wait, being a prefix of a word, unless they
+    /// were masked and given out before.
     private mutating func mask(last length: Int) {
         guard length > 0 else { return }
         sawMasked = true
@@ -89,12 +90,14 @@ struct WordScan: Sendable {
         }
     }
 
-    /// Gives out what lies before the prefix that may still become a word.
+    /// Gives out what lies before the prefix that may still become a word, and what is masked
+    /// already: no longer word can change that.
     private mutating func release(into output: inout String.UnicodeScalarView) {
         let kept = filter.depth(of: node)
-        guard visiblePending > kept || kept == 0 else { return }
         var count = 0
-        while count < pending.count, visiblePending > kept || kept == 0 {
+        while count < pending.count,
+            visiblePending > kept || kept == 0 || pending[count].isMasked
+        {
             let character = pending[count]
             if character.isVisible { visiblePending -= 1 }
             count += 1
