@@ -1,0 +1,36 @@
+import Operations
+import Testing
+
+/// These names stand in rows for ever: renaming a case must not rename what is stored.
+@Suite("Stored names of operations")
+struct StoredNamesTests {
+    @Test(
+        arguments: [
+            (Incident.Kind.amountMismatch, "amount_mismatch"),
+            (.duplicatePayment, "duplicate_payment"), (.unknownOrder, "unknown_order"),
+            (.undelivered, "undelivered"), (.paidAfterClose, "paid_after_close"),
+            (.gatewayMisconfigured, "gateway_misconfigured"),
+            (.undeliverableMessage, "undeliverable_message"),
+        ])
+    func incidents(kind: Incident.Kind, name: String) {
+        #expect(kind.rawValue == name)
+    }
+
+    @Test(
+        arguments: [
+            (JobRun.State.running, "running"), (.succeeded, "succeeded"), (.failed, "failed"),
+            (.abandoned, "abandoned"),
+        ])
+    func runs(state: JobRun.State, name: String) {
+        #expect(state.rawValue == name)
+    }
+
+    @Test(
+        arguments: [
+            (OutboxMessage.State.waiting, "waiting"), (.sent, "sent"), (.dead, "dead"),
+        ])
+    func messages(state: OutboxMessage.State, name: String) {
+        #expect(state.rawValue == name)
+        #expect(OutboxMessage.Kind.creditsArrived.rawValue == "credits_arrived")
+    }
+}
