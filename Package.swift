@@ -43,6 +43,7 @@ let hummingbirdTesting = Target.Dependency.product(
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioTestUtilities = Target.Dependency.product(name: "NIOTestUtils", package: "swift-nio")
@@ -141,7 +142,10 @@ let package = Package(
         module("Web", at: "Web", ["TollgateClient", hummingbird, logging, metrics]),
         module(
             "Sandbox", at: "Sandbox",
-            ["Cryptography", "TollgateKernel", grdb, hummingbird, logging]),
+            [
+                "Cryptography", "TollgateKernel", grdb, hummingbird, logging, nioCore, nioHTTP1,
+                nioPosix, serviceLifecycle,
+            ]),
         module(
             "CLI", at: "CLI", ["CQRencode", "TollgateClient", argumentParser]),
         .executableTarget(
@@ -188,7 +192,7 @@ let package = Package(
             ]),
         tests(
             "SandboxTests",
-            ["Cryptography", "Sandbox", "TollgateKernel", hummingbirdTesting, hummingbird]),
+            ["Cryptography", "Sandbox", "TollgateKernel", hummingbird, logging, serviceLifecycle]),
         tests(
             "ServerTests",
             domains + [
