@@ -62,7 +62,9 @@ package struct AppliedWrite<Value: Sendable>: Sendable {
     package let value: Value
     private let settled: @Sendable () async throws -> Value
 
-    /// Makes a value; only stores do. `settled` waits for the write's end, any number of times.
+    /// Makes a value; only stores do.
+    ///
+    /// `settled` waits for the write's end, any number of times.
     package init(value: Value, settled: @escaping @Sendable () async throws -> Value) {
         self.value = value
         self.settled = settled

@@ -1,0 +1,43 @@
+extension Limits {
+    /// Writes in one transaction: a sync's cost is spread thin enough at 256, and the last of them
+    /// still waits only a few milliseconds for the first.
+    package static let writesInOneBatch = 256
+
+    /// Writes that wait for their batch: 16 batches, some 100 ms of a slow disk.
+    ///
+    /// More callers are refused at once instead of waiting longer than they care to.
+    package static let pendingWrites = 4_096
+
+    /// What a refused caller is told to wait: about what a full queue takes to drain.
+    package static let pendingWritesRetryMilliseconds: Int64 = 200
+
+    /// Connections for readers: more than the cores they share only adds page caches.
+    package static let storeReaders = 4
+
+    /// How long a statement waits for SQLite's own lock.
+    ///
+    /// The turnstile keeps our processes out of each other's way, so only a foreign tool or a
+    /// recovery after a crash is ever waited for.
+    package static let storeBusyMilliseconds: Int32 = 5_000
+
+    /// Pages in the write-ahead log before a commit moves them into the database: 16 MiB of 4 KiB,
+    /// so that recovery after a crash stays well under a second.
+    package static let walPages = 4_096
+
+    /// The log file is cut back to this when it was moved: a long reader may have let it grow.
+    package static let walFileBytes = 64 * 1_024 * 1_024
+
+    /// Attempts to open the store again after a failed commit before its writers are told that the
+    /// outcome is unknown; pauses double from 20 ms, so it takes about 1.3 s.
+    package static let storeReopenAttempts = 7
+
+    /// How long a process that may not migrate waits for another to do it.
+    package static let schemaWaitMilliseconds: Int64 = 15_000
+
+    /// Rows a repository returns at most, whatever it is asked for: a batch stays short, memory
+    /// bounded.
+    package static let rowsInOneAnswer = 100_000
+
+    /// How long a process's last batch number is kept: far longer than any commit is in doubt.
+    package static let writeAttemptDays: Int64 = 7
+}

@@ -1,0 +1,173 @@
+/// The queries of the audit.
+///
+/// Each violation is one sentence, without names or openids.
+enum AuditText {
+    /// C1, C2, C3 and C6 of the checkers' list.
+    static let checkers: [LedgerAudit.Checker] = [
+        LedgerAudit.Checker(
+            name: "C1",
+            summary: "the accounts of each unit add up to zero, and no transfer mixes units",
+            rows: SQL("SELECT COUNT(*) FROM transfers"), violations: [sums, mixedUnits]),
+        LedgerAudit.Checker(
+            name: "C2",
+            summary: "balances equal re-added transfers, lots, open holds and reservations",
+            rows: SQL("SELECT COUNT(*) FROM customer_ledgers"),
+            violations: [balances, lotReservations, holdReservations]),
+        LedgerAudit.Checker(
+            name: "C3", summary: "no customer account is below zero",
+            rows: SQL("SELECT COUNT(*) FROM customer_ledgers"),
+            violations: [negativeBalances, negativeLots]),
+        LedgerAudit.Checker(
+            name: "C6", summary: "each hold ended at most once, with the transfer it settled",
+            rows: SQL("SELECT COUNT(*) FROM holds"),
+            violations: [holdStates, holdTransfers, usageSums]),
+    ]
+
+    /// SQLite's own check of every page and index.
+    static let integrity = SQL("PRAGMA integrity_check(100)")
+    /// Rows that point at nothing.
+    static let foreignKeys = SQL("PRAGMA foreign_key_check")
+    /// How many tables the engine's checks went through.
+    static let tables = SQL("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'")
+
+    // The stored balances stand for the customers here, so this is more than `a - a`: a balance
+    // changed without its transfer shows.
+    private static let sums = SQL(
+        """
+        SELECT 'accounts in ' || unit || ' add up to ' || total
+        FROM (
+            SELECT unit, SUM(part) AS total FROM (
+                SELECT unit,
+                    CASE WHEN to_account = 'customer' THEN 0 ELSE amount END
+                    - CASE WHEN from_account = 'customer' THEN 0 ELSE amount END AS part
+                FROM transfers
+                UNION ALL SELECT 'micro_credits', posted FROM customer_ledgers) AS parts
+            GROUP BY unit) AS totals
+        WHERE total <> 0
+        """)
+
+    private static let mixedUnits = SQL(
+        """
+        SELECT 'transfer ' || id || ' moves ' || unit || ' from ' || from_account || ' to '
+            || to_account
+        FROM transfers
+        WHERE (unit = 'fen') <> (from_account IN ('wechat_clearing', 'sales', 'refunds'))
+            OR (unit = 'fen') <> (to_account IN ('wechat_clearing', 'sales', 'refunds'))
+            OR unit NOT IN ('fen', 'micro_credits') OR amount <= 0
+        """)
+
+    private static let balances = SQL(
+        """
+        WITH journal AS (
+            SELECT customer, COUNT(*) AS entries,
+                SUM(CASE WHEN to_account = 'customer' THEN amount ELSE -amount END) AS posted
+            FROM transfers WHERE customer IS NOT NULL GROUP BY customer),
+        lot_sums AS (
+            SELECT account, SUM(remaining) AS remaining, SUM(held) AS held
+            FROM lots GROUP BY account),
+        open_holds AS (
+            SELECT account, SUM(amount) AS amount FROM holds
+            WHERE state = 'held' AND source = 'credits' GROUP BY account),
+        reserved AS (
+            SELECT holds.account AS account, SUM(hold_lots.amount) AS amount
+            FROM holds JOIN hold_lots ON hold_lots.hold = holds.id
+            WHERE holds.state = 'held' GROUP BY holds.account)
+        SELECT 'account ' || books.account || ': posted ' || books.posted || ', transfers '
+            || COALESCE(journal.posted, 0) || ', lots ' || COALESCE(lot_sums.remaining, 0)
+            || '; held ' || books.held || ', holds ' || COALESCE(open_holds.amount, 0)
+            || ', lots ' || COALESCE(lot_sums.held, 0) || ', reserved '
+            || COALESCE(reserved.amount, 0) || '; sequence ' || books.sequence || ', transfers '
+            || COALESCE(journal.entries, 0)
+        FROM customer_ledgers AS books
+        LEFT JOIN journal ON journal.customer = books.account
+        LEFT JOIN lot_sums ON lot_sums.account = books.account
+        LEFT JOIN open_holds ON open_holds.account = books.account
+        LEFT JOIN reserved ON reserved.account = books.account
+        WHERE books.posted <> COALESCE(journal.posted, 0)
+            OR books.posted <> COALESCE(lot_sums.remaining, 0)
+            OR books.held <> COALESCE(open_holds.amount, 0)
+            OR books.held <> COALESCE(lot_sums.held, 0)
+            OR books.held <> COALESCE(reserved.amount, 0)
+            OR books.sequence <> COALESCE(journal.entries, 0)
+        """)
+
+    private static let lotReservations = SQL(
+        """
+        WITH reserved AS (
+            SELECT lot, SUM(hold_lots.amount) AS amount
+            FROM holds JOIN hold_lots ON hold_lots.hold = holds.id
+            WHERE holds.state = 'held' GROUP BY lot)
+        SELECT 'lot ' || id || ': held ' || held || ', reserved ' || COALESCE(amount, 0)
+        FROM lots LEFT JOIN reserved ON reserved.lot = lots.id
+        WHERE held <> COALESCE(amount, 0)
+        """)
+
+    private static let holdReservations = SQL(
+        """
+        SELECT 'hold ' || holds.id || ': amount ' || holds.amount || ', reserved '
+            || COALESCE(SUM(hold_lots.amount), 0)
+        FROM holds LEFT JOIN hold_lots ON hold_lots.hold = holds.id
+        WHERE holds.state = 'held'
+        GROUP BY holds.id, holds.amount, holds.source
+        HAVING COALESCE(SUM(hold_lots.amount), 0)
+            <> CASE WHEN holds.source = 'credits' THEN holds.amount ELSE 0 END
+        """)
+
+    private static let negativeBalances = SQL(
+        """
+        SELECT 'account ' || account || ': posted ' || posted || ', held ' || held
+        FROM customer_ledgers WHERE posted < 0 OR held < 0 OR held > posted
+        """)
+
+    private static let negativeLots = SQL(
+        """
+        SELECT 'lot ' || id || ': granted ' || granted || ', remaining ' || remaining || ', held '
+            || held
+        FROM lots WHERE held < 0 OR remaining < held OR granted < remaining
+        """)
+
+    private static let holdStates = SQL(
+        """
+        SELECT 'hold ' || id || ' is ' || state || ', settled ' || settled || ' of ' || amount
+        FROM holds
+        WHERE state NOT IN ('held', 'settled', 'released', 'expired')
+            OR (state = 'held') <> (ended_at IS NULL)
+            OR settled < 0 OR settled > amount OR (state <> 'settled' AND settled <> 0)
+        """)
+
+    /// What a hold's ending wrote has the key `settle:` and the hold's id in Crockford base32; after
+    /// an expiry only a write-off may have it.
+    private static let holdTransfers = SQL(
+        """
+        SELECT 'hold ' || holds.id || ' is ' || holds.state || ', settled ' || holds.settled
+            || '; its transfer: ' || COALESCE(transfers.kind || ' ' || transfers.amount, 'none')
+        FROM holds LEFT JOIN transfers
+            ON transfers.transfer_key = 'settle:' || \(crockford("holds.id"))
+        WHERE CASE
+            WHEN holds.state = 'settled' AND holds.settled > 0 THEN
+                transfers.id IS NULL OR transfers.amount <> holds.settled
+                OR transfers.kind <> CASE WHEN holds.source = 'credits' THEN 'usage'
+                    ELSE 'promotion' END
+                OR holds.source = 'credits' AND transfers.customer <> holds.account
+            WHEN holds.state = 'expired' THEN
+                transfers.id IS NOT NULL AND transfers.kind <> 'overrun'
+            ELSE transfers.id IS NOT NULL END
+        """)
+
+    /// No usage without its hold: the sums agree, and each hold was matched above.
+    private static let usageSums = SQL(
+        """
+        SELECT 'usage transfers add up to ' || used || ', settled holds to ' || settled
+        FROM (SELECT COALESCE(SUM(amount), 0) AS used FROM transfers WHERE kind = 'usage') AS uses,
+            (SELECT COALESCE(SUM(settled), 0) AS settled FROM holds WHERE source = 'credits')
+                AS endings
+        WHERE used <> settled
+        """)
+
+    /// The thirteen base32 characters of an identifier, as the kernel prints it.
+    private static func crockford(_ column: String) -> String {
+        (0..<13).map { place in
+            "SUBSTR('0123456789ABCDEFGHJKMNPQRSTVWXYZ', ((\(column) >> \(60 - 5 * place)) & 31) + 1, 1)"
+        }.joined(separator: " || ")
+    }
+}

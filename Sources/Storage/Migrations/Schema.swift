@@ -1,0 +1,9 @@
+/// The whole schema as the sequence of its changes.
+enum Schema {
+    /// Every migration, by number.
+    ///
+    /// Landed ones are never edited.
+    static let migrations: [Migration] = [
+        accounts, orders, ledger, identity, chat, operations,
+    ]
+}

@@ -1,0 +1,182 @@
+internal import Accounts
+internal import TollgateKernel
+
+/// Balances, lots and holds; transfers are in `StoredLedger+Transfers.swift`.
+struct StoredLedger: LedgerRepository {
+    let connection: SQLiteConnection
+
+    func customerLedger(_ account: AccountID) throws(StoreError) -> CustomerLedger? {
+        try connection.first(Text.ledger, account.rawValue) { row in
+            CustomerLedger(
+                account: account, posted: row.integer(0), held: row.integer(1),
+                sequence: row.integer(2), chainHash: row.bytes(3))
+        }
+    }
+
+    func save(_ new: CustomerLedger, replacing old: CustomerLedger) throws(StoreError) {
+        let changed = try connection.run(
+            Text.saveLedger, new.posted, new.held, new.sequence, new.chainHash,
+            old.account.rawValue, old.posted, old.held, old.sequence, old.chainHash)
+        guard changed == 1 else { throw .conflict("balance of \(old.account) has changed") }
+    }
+
+    func spendableLots(
+        of account: AccountID, at now: Timestamp, limit: Int
+    ) throws(StoreError) -> [Lot] {
+        try connection.all(
+            Text.spendableLots, account.rawValue, now.milliseconds, bounded(limit),
+            decode: Self.lot)
+    }
+
+    func openLots(of account: AccountID, limit: Int) throws(StoreError) -> [Lot] {
+        try connection.all(Text.openLots, account.rawValue, bounded(limit), decode: Self.lot)
+    }
+
+    func expiredLots(at now: Timestamp, limit: Int) throws(StoreError) -> [Lot] {
+        try connection.all(Text.expiredLots, now.milliseconds, bounded(limit), decode: Self.lot)
+    }
+
+    func lot(_ id: LotID) throws(StoreError) -> Lot? {
+        try connection.first(Text.lot, id.rawValue, decode: Self.lot)
+    }
+
+    func insert(_ lot: Lot) throws(StoreError) {
+        try connection.run(
+            Text.insertLot, lot.id.rawValue, lot.account.rawValue, lot.origin.rawValue,
+            lot.order?.rawValue, lot.granted, lot.remaining, lot.held,
+            lot.expiresAt?.milliseconds)
+    }
+
+    func save(_ new: Lot, replacing old: Lot) throws(StoreError) {
+        let changed = try connection.run(
+            Text.saveLot, new.remaining, new.held, old.id.rawValue, old.remaining, old.held)
+        guard changed == 1 else { throw .conflict("lot \(old.id) has changed") }
+    }
+
+    func hold(_ id: HoldID) throws(StoreError) -> Hold? {
+        try connection.first(Text.hold, id.rawValue, decode: Self.hold)
+    }
+
+    func hold(
+        of account: AccountID, requestID: IdempotencyKey
+    ) throws(StoreError) -> Hold? {
+        try connection.first(
+            Text.holdOfRequest, account.rawValue, requestID.rawValue, decode: Self.hold)
+    }
+
+    func expiredHolds(at now: Timestamp, limit: Int) throws(StoreError) -> [Hold] {
+        try connection.all(Text.expiredHolds, now.milliseconds, bounded(limit), decode: Self.hold)
+    }
+
+    func insert(_ hold: Hold, reservations: [LotReservation]) throws(StoreError) {
+        try connection.run(
+            Text.insertHold, hold.id.rawValue, hold.account.rawValue, hold.requestID.rawValue,
+            hold.requestHash, hold.source.rawValue, hold.amount.micro, hold.state.rawValue,
+            hold.settled.micro, hold.trialDay?.number, hold.createdAt.milliseconds,
+            hold.expiresAt.milliseconds, hold.endedAt?.milliseconds)
+        for (position, reservation) in reservations.enumerated() {
+            try connection.run(
+                Text.insertReservation, hold.id.rawValue, position, reservation.lot.rawValue,
+                reservation.amount)
+        }
+    }
+
+    func reservations(of hold: HoldID) throws(StoreError) -> [LotReservation] {
+        try connection.all(Text.reservations, hold.rawValue) { row in
+            LotReservation(lot: LotID(rawValue: row.integer(0)), amount: row.integer(1))
+        }
+    }
+
+    func end(_ hold: Hold) throws(StoreError) {
+        let changed = try connection.run(
+            Text.endHold, hold.state.rawValue, hold.settled.micro, hold.endedAt?.milliseconds,
+            hold.id.rawValue)
+        guard changed == 1 else { throw .conflict("hold \(hold.id) has ended") }
+    }
+
+    private static func lot(_ row: Row) throws(StoreError) -> Lot {
+        Lot(
+            id: LotID(rawValue: row.integer(0)), account: AccountID(rawValue: row.integer(1)),
+            origin: try row.word(2), order: row.optionalInteger(3).map(OrderID.init(rawValue:)),
+            granted: row.integer(4), remaining: row.integer(5), held: row.integer(6),
+            expiresAt: row.optionalMoment(7))
+    }
+
+    private static func hold(_ row: Row) throws(StoreError) -> Hold {
+        Hold(
+            id: HoldID(rawValue: row.integer(0)), account: AccountID(rawValue: row.integer(1)),
+            requestID: IdempotencyKey(rawValue: row.text(2)), requestHash: row.bytes(3),
+            source: try row.word(4), amount: Credits(micro: row.integer(5)),
+            state: try row.word(6), settled: Credits(micro: row.integer(7)),
+            trialDay: row.optionalInteger(8).map(ShanghaiDay.init(number:)),
+            createdAt: row.moment(9), expiresAt: row.moment(10),
+            endedAt: row.optionalMoment(11))
+    }
+
+    private enum Text {
+        static let ledger = SQL(
+            "SELECT posted, held, sequence, chain_hash FROM customer_ledgers WHERE account = $1")
+        static let saveLedger = SQL(
+            """
+            UPDATE customer_ledgers SET posted = $1, held = $2, sequence = $3, chain_hash = $4
+            WHERE account = $5 AND posted = $6 AND held = $7 AND sequence = $8 AND chain_hash = $9
+            """)
+
+        static let lotColumns =
+            "id, account, origin, order_id, granted, remaining, held, expires_at"
+        static let spendableLots = SQL(
+            """
+            SELECT \(lotColumns) FROM lots
+            WHERE account = $1 AND remaining > 0 AND remaining > held
+                AND (expires_at IS NULL OR expires_at > $2)
+            ORDER BY expires_at NULLS LAST, id LIMIT $3
+            """)
+        static let openLots = SQL(
+            """
+            SELECT \(lotColumns) FROM lots WHERE account = $1 AND remaining > 0
+            ORDER BY expires_at NULLS LAST, id LIMIT $2
+            """)
+        static let expiredLots = SQL(
+            """
+            SELECT \(lotColumns) FROM lots
+            WHERE remaining > 0 AND expires_at IS NOT NULL AND expires_at <= $1
+                AND remaining > held
+            ORDER BY expires_at, id LIMIT $2
+            """)
+        static let lot = SQL("SELECT \(lotColumns) FROM lots WHERE id = $1")
+        static let insertLot = SQL(
+            "INSERT INTO lots (\(lotColumns)) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+        static let saveLot = SQL(
+            """
+            UPDATE lots SET remaining = $1, held = $2
+            WHERE id = $3 AND remaining = $4 AND held = $5
+            """)
+
+        static let holdColumns = """
+            id, account, request_id, request_hash, source, amount, state, settled, trial_day,
+            created_at, expires_at, ended_at
+            """
+        static let hold = SQL("SELECT \(holdColumns) FROM holds WHERE id = $1")
+        static let holdOfRequest = SQL(
+            "SELECT \(holdColumns) FROM holds WHERE account = $1 AND request_id = $2")
+        static let expiredHolds = SQL(
+            """
+            SELECT \(holdColumns) FROM holds WHERE state = 'held' AND expires_at <= $1
+            ORDER BY expires_at, id LIMIT $2
+            """)
+        static let insertHold = SQL(
+            """
+            INSERT INTO holds (\(holdColumns))
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            """)
+        static let insertReservation = SQL(
+            "INSERT INTO hold_lots (hold, position, lot, amount) VALUES ($1, $2, $3, $4)")
+        static let reservations = SQL(
+            "SELECT lot, amount FROM hold_lots WHERE hold = $1 ORDER BY position")
+        static let endHold = SQL(
+            """
+            UPDATE holds SET state = $1, settled = $2, ended_at = $3
+            WHERE id = $4 AND state = 'held'
+            """)
+    }
+}

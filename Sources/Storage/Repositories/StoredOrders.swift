@@ -1,0 +1,140 @@
+internal import Orders
+internal import TollgateKernel
+
+/// Orders; products and payments are in `StoredOrders+Payments.swift`.
+struct StoredOrders: OrderRepository {
+    let connection: SQLiteConnection
+
+    func insert(_ order: Order) throws(StoreError) {
+        try connection.run(
+            Text.insert, order.id.rawValue, order.account.rawValue,
+            order.idempotencyKey.rawValue, order.outTradeNumber, order.product.rawValue,
+            order.productName, order.total.fen, order.credits.micro, order.lifetimeDays,
+            TextList.encode(order.models.map(\.rawValue)), order.state.rawValue, order.codeURL,
+            order.createdAt.milliseconds, order.expiresAt.milliseconds,
+            order.paidAt?.milliseconds, order.transactionID, order.queryCount,
+            order.nextQueryAt.milliseconds)
+    }
+
+    func order(_ id: OrderID) throws(StoreError) -> Order? {
+        try connection.first(Text.byID, id.rawValue, decode: Self.order)
+    }
+
+    func order(outTradeNumber: String) throws(StoreError) -> Order? {
+        try connection.first(Text.byNumber, outTradeNumber, decode: Self.order)
+    }
+
+    func order(
+        of account: AccountID, idempotencyKey: IdempotencyKey
+    ) throws(StoreError) -> Order? {
+        try connection.first(
+            Text.byKey, account.rawValue, idempotencyKey.rawValue, decode: Self.order)
+    }
+
+    func orders(
+        of account: AccountID, before id: OrderID?, limit: Int
+    ) throws(StoreError) -> [Order] {
+        try connection.all(
+            Text.ofAccount, account.rawValue, id?.rawValue ?? .max, bounded(limit),
+            decode: Self.order)
+    }
+
+    func save(_ new: Order, replacing old: Order) throws(StoreError) {
+        let changed = try connection.run(
+            Text.save, new.state.rawValue, new.codeURL, new.paidAt?.milliseconds,
+            new.transactionID, new.queryCount, new.nextQueryAt.milliseconds, old.id.rawValue,
+            old.state.rawValue, old.queryCount)
+        guard changed == 1 else { throw .conflict("order \(old.id) has moved on") }
+    }
+
+    func ordersToQuery(at now: Timestamp, limit: Int) throws(StoreError) -> [Order] {
+        try connection.all(
+            Text.toQuery, now.milliseconds, bounded(limit), decode: Self.order)
+    }
+
+    func ordersToClose(at now: Timestamp, limit: Int) throws(StoreError) -> [Order] {
+        try connection.all(
+            Text.toClose, now.milliseconds, bounded(limit), decode: Self.order)
+    }
+
+    func insert(_ event: OrderEvent) throws(StoreError) {
+        try connection.run(
+            Text.insertEvent, event.order.rawValue, event.from.rawValue, event.to.rawValue,
+            event.cause.rawValue, event.evidence, event.at.milliseconds)
+    }
+
+    func events(of order: OrderID) throws(StoreError) -> [OrderEvent] {
+        try connection.all(Text.events, order.rawValue, bounded(.max)) { row throws(StoreError) in
+            OrderEvent(
+                order: order, from: try row.word(0), to: try row.word(1), cause: try row.word(2),
+                evidence: row.text(3), at: row.moment(4))
+        }
+    }
+
+    private static func order(_ row: Row) throws(StoreError) -> Order {
+        Order(
+            id: OrderID(rawValue: row.integer(0)), account: AccountID(rawValue: row.integer(1)),
+            idempotencyKey: IdempotencyKey(rawValue: row.text(2)), outTradeNumber: row.text(3),
+            product: ProductKey(rawValue: row.text(4)), productName: row.text(5),
+            total: Money(fen: row.integer(6)), credits: Credits(micro: row.integer(7)),
+            lifetimeDays: row.optionalInteger(8),
+            models: TextList.decode(row.text(9)).map(ModelName.init(rawValue:)),
+            state: try row.word(10), codeURL: row.optionalText(11), createdAt: row.moment(12),
+            expiresAt: row.moment(13), paidAt: row.optionalMoment(14),
+            transactionID: row.optionalText(15), queryCount: row.integer(16),
+            nextQueryAt: row.moment(17))
+    }
+
+    private enum Text {
+        static let columns = """
+            id, account, idempotency_key, out_trade_number, product, product_name, total_fen,
+            credits, lifetime_days, models, state, code_url, created_at, expires_at, paid_at,
+            transaction_id, query_count, next_query_at
+            """
+        static let insert = SQL(
+            """
+            INSERT INTO orders (\(columns)) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+                $12, $13, $14, $15, $16, $17, $18)
+            """)
+        static let byID = SQL("SELECT \(columns) FROM orders WHERE id = $1")
+        static let byNumber = SQL("SELECT \(columns) FROM orders WHERE out_trade_number = $1")
+        static let byKey = SQL(
+            "SELECT \(columns) FROM orders WHERE account = $1 AND idempotency_key = $2")
+        static let ofAccount = SQL(
+            """
+            SELECT \(columns) FROM orders WHERE account = $1 AND id < $2
+            ORDER BY id DESC LIMIT $3
+            """)
+        static let save = SQL(
+            """
+            UPDATE orders SET state = $1, code_url = $2, paid_at = $3, transaction_id = $4,
+                query_count = $5, next_query_at = $6
+            WHERE id = $7 AND state = $8 AND query_count = $9
+            """)
+        static let toQuery = SQL(
+            """
+            SELECT \(columns) FROM orders
+            WHERE state IN ('created', 'awaiting_payment') AND next_query_at <= $1
+                AND expires_at > $1
+            ORDER BY next_query_at, id LIMIT $2
+            """)
+        static let toClose = SQL(
+            """
+            SELECT \(columns) FROM orders
+            WHERE state IN ('created', 'awaiting_payment') AND expires_at <= $1
+                OR state = 'closing' AND next_query_at <= $1
+            ORDER BY expires_at, id LIMIT $2
+            """)
+        static let insertEvent = SQL(
+            """
+            INSERT INTO order_events
+                (order_id, from_state, to_state, cause, evidence, occurred_at)
+            VALUES ($1, $2, $3, $4, $5, $6)
+            """)
+        static let events = SQL(
+            """
+            SELECT from_state, to_state, cause, evidence, occurred_at FROM order_events
+            WHERE order_id = $1 ORDER BY id LIMIT $2
+            """)
+    }
+}

@@ -1,0 +1,80 @@
+internal import Glibc
+internal import TollgateKernel
+
+/// An advisory lock on a whole file (flock(2)): the kernel frees it when its process dies.
+///
+/// It belongs to the open file, so two locks on one path exclude each other inside one process too.
+final class FileLock: Sendable {
+    private let descriptor: Int32
+
+    /// Opens the file, making it if need be, for its owner only.
+    init(path: String) throws(StoreError) {
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw .engine("cannot open \(path): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Waits for the lock.
+    func lock() throws(StoreError) {
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else {
+                throw .engine("flock: \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+
+    /// Takes the lock if nobody holds it.
+    func tryLock() -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 }
+
+    /// Gives the lock back.
+    func unlock() { _ = flock(descriptor, LOCK_UN) }
+}
+
+/// Lets the processes that write one file take turns, each one batch at a time.
+///
+/// SQLite's own lock is polled: whoever asks most often gets it, and a busy server starves the jobs.
+/// Here each process waits for `turn` before it waits for `writer`, so the one that has just
+/// written stands behind everybody who waited meanwhile. (flock(2) itself keeps no order; what makes
+/// it fair is that a batch with its sync takes longer than waking who waits for `turn`.)
+final class Turnstile: Sendable {
+    private let turn: FileLock
+    private let writer: FileLock
+
+    /// Opens both files in the store's folder.
+    init(folder: StoreFolder) throws(StoreError) {
+        turn = try FileLock(path: folder.turn)
+        writer = try FileLock(path: folder.writer)
+    }
+
+    /// Runs a batch when its turn has come.
+    func pass<Value>(_ body: () -> Value) throws(StoreError) -> Value {
+        try turn.lock()
+        do {
+            try writer.lock()
+        } catch {
+            turn.unlock()
+            throw error
+        }
+        turn.unlock()
+        defer { writer.unlock() }
+        return body()
+    }
+}
+
+/// The files of a store.
+struct StoreFolder: Sendable {
+    /// The folder.
+    let path: String
+
+    /// The database.
+    var database: String { "\(path)/store.sqlite" }
+    /// Held while waiting for ``writer``.
+    var turn: String { "\(path)/store.turn" }
+    /// Held while writing.
+    var writer: String { "\(path)/store.writer" }
+    /// Held by the one server of the folder.
+    var serve: String { "\(path)/serve.lock" }
+}

@@ -1,0 +1,146 @@
+internal import GRDB
+internal import GRDBSQLite
+internal import TollgateKernel
+
+/// One SQLite connection as the repositories use it: prepared statements, stepped directly.
+///
+/// GRDB opens, configures and closes the connection and owns every statement it prepares; stepping
+/// goes straight to SQLite, which more than doubles what a batch carries. Used by one thread at a
+/// time, which whoever owns it guarantees.
+final class SQLiteConnection {
+    private let database: Database
+    private let handle: OpaquePointer
+    private var prepared: [Prepared?] = []
+
+    /// A statement, and where its parameters `$1`, `$2` … are, in that order.
+    private struct Prepared {
+        let owner: Statement
+        let statement: OpaquePointer
+        let places: [Int32]
+    }
+
+    /// Wraps an open connection.
+    init(_ database: Database) throws(StoreError) {
+        guard let handle = database.sqliteConnection else { throw .engine("closed") }
+        self.database = database
+        self.handle = handle
+    }
+
+    /// Whether no transaction is open: inside one, the engine has undone everything.
+    var isOutsideTransaction: Bool { sqlite3_get_autocommit(handle) != 0 }
+
+    /// Rows changed since the connection was opened.
+    var totalChanges: Int64 { Int64(sqlite3_total_changes(handle)) }
+
+    /// Forgets the prepared statements, so that the connection can be closed.
+    func forgetStatements() { prepared.removeAll() }
+
+    /// Runs a statement without an answer; how many rows it changed.
+    @discardableResult
+    func run<each Parameter: Bindable>(
+        _ sql: SQL, _ parameters: repeat each Parameter
+    ) throws(StoreError) -> Int {
+        let statement = try bind(sql, repeat each parameters)
+        defer { sqlite3_reset(statement) }
+        var code = sqlite3_step(statement)
+        while code == SQLITE_ROW { code = sqlite3_step(statement) }
+        guard code == SQLITE_DONE else { throw failure(code) }
+        return Int(sqlite3_changes(handle))
+    }
+
+    /// The first row of the answer.
+    func first<Value, each Parameter: Bindable>(
+        _ sql: SQL, _ parameters: repeat each Parameter,
+        decode: (Row) throws(StoreError) -> Value
+    ) throws(StoreError) -> Value? {
+        let statement = try bind(sql, repeat each parameters)
+        defer { sqlite3_reset(statement) }
+        switch sqlite3_step(statement) {
+        case SQLITE_ROW: return try decode(Row(statement: statement))
+        case SQLITE_DONE: return nil
+        case let code: throw failure(code)
+        }
+    }
+
+    /// Every row of the answer.
+    ///
+    /// The texts bound it with LIMIT.
+    func all<Value, each Parameter: Bindable>(
+        _ sql: SQL, _ parameters: repeat each Parameter,
+        decode: (Row) throws(StoreError) -> Value
+    ) throws(StoreError) -> [Value] {
+        let statement = try bind(sql, repeat each parameters)
+        defer { sqlite3_reset(statement) }
+        var values: [Value] = []
+        while true {
+            switch sqlite3_step(statement) {
+            case SQLITE_ROW: values.append(try decode(Row(statement: statement)))
+            case SQLITE_DONE: return values
+            case let code: throw failure(code)
+            }
+        }
+    }
+
+    /// Gives each row of the answer to a closure, however many there are.
+    func forEach(_ sql: SQL, _ body: (Row) -> Void) throws(StoreError) {
+        let statement = try bind(sql)
+        defer { sqlite3_reset(statement) }
+        while true {
+            switch sqlite3_step(statement) {
+            case SQLITE_ROW: body(Row(statement: statement))
+            case SQLITE_DONE: return
+            case let code: throw failure(code)
+            }
+        }
+    }
+
+    /// Runs a text of one or more statements that is used once: DDL and pragmas.
+    func execute(_ text: String) throws(StoreError) {
+        let code = sqlite3_exec(handle, text, nil, nil, nil)
+        guard code == SQLITE_OK else { throw failure(code) }
+    }
+
+    private func bind<each Parameter: Bindable>(
+        _ sql: SQL, _ parameters: repeat each Parameter
+    ) throws(StoreError) -> OpaquePointer {
+        if sql.number >= prepared.count || prepared[sql.number] == nil { try prepare(sql) }
+        guard let ready = prepared[sql.number] else { throw .engine("statement was not prepared") }
+        var position = 0
+        var code = SQLITE_OK
+        for parameter in repeat each parameters {
+            guard position < ready.places.count else { throw .engine("too many parameters") }
+            let result = parameter.bind(to: ready.statement, at: ready.places[position])
+            if result != SQLITE_OK { code = result }
+            position += 1
+        }
+        guard code == SQLITE_OK else { throw failure(code) }
+        guard position == ready.places.count else { throw .engine("too few parameters") }
+        return ready.statement
+    }
+
+    private func prepare(_ sql: SQL) throws(StoreError) {
+        let owner: Statement
+        do {
+            owner = try database.cachedStatement(sql: sql.text)
+        } catch {
+            throw .engine("cannot prepare: \(error)")
+        }
+        let statement = owner.sqliteStatement
+        // A parameter's place is where its name comes first in the text, not its number.
+        let places = (0..<sqlite3_bind_parameter_count(statement)).map { number in
+            sqlite3_bind_parameter_index(statement, "$\(number + 1)")
+        }
+        guard !places.contains(0) else { throw .engine("parameters are not $1, $2 …: \(sql.text)") }
+        while prepared.count <= sql.number { prepared.append(nil) }
+        prepared[sql.number] = Prepared(owner: owner, statement: statement, places: places)
+    }
+
+    private func failure(_ code: Int32) -> StoreError {
+        let text = String(cString: sqlite3_errmsg(handle))
+        switch code & 0xff {
+        case SQLITE_CONSTRAINT: return .constraint(text)
+        case SQLITE_CORRUPT, SQLITE_NOTADB: return .corrupt(text)
+        default: return .engine("\(text) (\(sqlite3_extended_errcode(handle)))")
+        }
+    }
+}

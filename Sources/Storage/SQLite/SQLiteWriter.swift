@@ -1,0 +1,197 @@
+internal import Application
+internal import Dispatch
+internal import Logging
+internal import Metrics
+internal import Synchronization
+internal import TollgateKernel
+
+/// Writes batches: BEGIN, one savepoint for each closure, COMMIT; the next batch is whatever arrived
+/// while the last one synced.
+final class SQLiteWriter: @unchecked Sendable {
+    // Unchecked: `live` and `batchNumber` belong to `thread`, on which alone they are touched.
+    private let folder: StoreFolder
+    private let turnstile: Turnstile
+    private let commitFault: CommitFault?
+    private let logger: Logger
+    private let attempts: WriteAttempts
+    private let thread = DispatchQueue(label: "tollgate.store.writer")
+    private let waiting = WriteQueue()
+    private let state = Mutex(StoreHealth.writable)
+    private let batchSizes = Recorder(label: "tollgate_store_batch_writes")
+    private let commitTimes = Timer(label: "tollgate_store_batch_seconds")
+    private var live: WriterConnection?
+    private var batchNumber: Int64 = 0
+
+    init(
+        connection: WriterConnection, folder: StoreFolder, turnstile: Turnstile,
+        attempts: WriteAttempts, commitFault: CommitFault?, logger: Logger
+    ) {
+        live = connection
+        self.folder = folder
+        self.turnstile = turnstile
+        self.attempts = attempts
+        self.commitFault = commitFault
+        self.logger = logger
+    }
+
+    /// Whether the disk takes writes.
+    var health: StoreHealth { state.withLock { $0 } }
+
+    /// Writes that wait for their batch.
+    var backlog: Int { waiting.count }
+
+    /// Hands a write in, or tells its caller at once why not.
+    func submit(_ write: PendingWrite) {
+        switch waiting.append(write) {
+        case .waits: break
+        case .waitsForDrain: thread.async { self.drain() }
+        case .full:
+            write.settle(
+                .failed(
+                    Failure(
+                        .unavailable, "Too many changes wait for the disk; try again.",
+                        retryAfterMilliseconds: Limits.pendingWritesRetryMilliseconds)))
+        case .closed: write.settle(.failed(Failure(.unavailable, "The store is closing.")))
+        }
+    }
+
+    /// Settles what waits and closes the connection.
+    func close() async {
+        await waiting.close()
+        await withCheckedContinuation { continuation in
+            thread.async {
+                self.live?.close()
+                self.live = nil
+                continuation.resume()
+            }
+        }
+    }
+
+    private func drain() {
+        while true {
+            let batch = waiting.nextBatch()
+            if batch.isEmpty { return }
+            run(batch)
+        }
+    }
+
+    private func run(_ writes: [PendingWrite]) {
+        guard let live = live ?? reopened() else {
+            return settle(writes, .failed(Failure(.unavailable, "The store cannot be written.")))
+        }
+        batchNumber += 1
+        let number = batchNumber
+        let began = DispatchTime.now().uptimeNanoseconds
+        switch batchEnd(writes, on: live, number: number) {
+        case .committed:
+            commitTimes.recordNanoseconds(
+                Int64(DispatchTime.now().uptimeNanoseconds - began))
+            batchSizes.record(writes.count)
+            settle(writes, .committed)
+        case .notBegun(let error):
+            logger.error("store: no batch", metadata: ["error": "\(error)"])
+            settle(writes, .failed(Failure(.unavailable, "The store is locked; try again.")))
+        case .undone(let error):
+            guard writes.count > 1 else {
+                logger.error("store: a write was undone", metadata: ["error": "\(error)"])
+                return settle(
+                    writes, .failed(Failure(.unavailable, "The store could not keep the change.")))
+            }
+            // One of them may be the cause; alone, it fails alone.
+            for write in writes { run([write]) }
+        case .inDoubt(let error):
+            logger.error("store: a commit failed", metadata: ["error": "\(error)"])
+            settle(writes, verdictAfterReopening(number))
+        }
+    }
+
+    private func settle(_ writes: [PendingWrite], _ verdict: BatchVerdict) {
+        for write in writes { write.settle(verdict) }
+    }
+
+    private func batchEnd(
+        _ writes: [PendingWrite], on live: WriterConnection, number: Int64
+    ) -> BatchEnd {
+        do throws(StoreError) {
+            return try turnstile.pass {
+                let end = try? live.use { connection throws(StoreError) in
+                    Batch(connection, attempts, commitFault).run(writes, number: number)
+                }
+                return end ?? .notBegun(.engine("closed"))
+            }
+        } catch {
+            return .notBegun(error)
+        }
+    }
+
+    /// Finds out what became of a batch whose COMMIT failed.
+    ///
+    /// The connection is thrown away (its page cache may lie), then the batch's number is looked up.
+    /// The answer counts only once another commit was synced: until then, frames that were written
+    /// but not synced could still come back to life in a recovery, or vanish.
+    private func verdictAfterReopening(_ number: Int64) -> BatchVerdict {
+        live?.close()
+        live = nil
+        var pauseMilliseconds: UInt32 = 20
+        for _ in 0..<Limits.storeReopenAttempts {
+            if let lastNumber = probedLastBatch() {
+                return lastNumber == number
+                    ? .committed
+                    : .failed(
+                        Failure(.unavailable, "The disk refused the change; nothing was changed."))
+            }
+            pause(milliseconds: pauseMilliseconds)
+            pauseMilliseconds *= 2
+        }
+        return .failed(
+            Failure(
+                .unknownOutcome,
+                "The disk failed while saving; it is not known whether the change was made."))
+    }
+
+    private func reopened() -> WriterConnection? {
+        probedLastBatch() == nil ? nil : live
+    }
+
+    private func probedLastBatch() -> Int64? {
+        if commitFault?.refusesReopening() == true { return recorded(.failing("reopening")) }
+        do throws(StoreError) {
+            let connection = try WriterConnection(path: folder.database)
+            do throws(StoreError) {
+                let result = try turnstile.pass { () -> Result<Int64, StoreError> in
+                    do throws(StoreError) {
+                        return .success(
+                            try connection.use { used throws(StoreError) in
+                                try attempts.probe(on: used)
+                            })
+                    } catch {
+                        return .failure(error)
+                    }
+                }
+                let last = try result.get()
+                live = connection
+                state.withLock { $0 = .writable }
+                return last
+            } catch {
+                connection.close()
+                throw error
+            }
+        } catch {
+            return recorded(.failing("\(error)"))
+        }
+    }
+
+    private func recorded(_ health: StoreHealth) -> Int64? {
+        logger.error("store: not writable", metadata: ["health": "\(health)"])
+        state.withLock { $0 = health }
+        return nil
+    }
+}
+
+/// Whether a store takes writes.
+package enum StoreHealth: Hashable, Sendable {
+    /// It does.
+    case writable
+    /// The last attempt failed; each batch tries again.
+    case failing(String)
+}
