@@ -145,6 +145,8 @@ final class ActiveTransfer {
         let timeouts = request.timeouts
         var codes: [CURLcode] = [
             tollgate_curl_set_text(handle, CURLOPT_URL, request.url),
+            // What was signed must be what is sent.
+            tollgate_curl_set_long(handle, CURLOPT_PATH_AS_IS, 1),
             tollgate_curl_set_list(handle, CURLOPT_HTTPHEADER, list),
             tollgate_curl_set_pointer(handle, CURLOPT_PRIVATE, context),
             tollgate_curl_set_receivers(handle, receiveHeaderLine, receiveBodyPiece, context),
