@@ -45,10 +45,19 @@ struct Generator {
     }
 
     private func namespaceFile() -> GeneratedFile {
-        var source = SourceText(imports: [])
+        var source = SourceText(imports: target.wireImports)
         let package = contract.wantedFiles.first?.package ?? ""
         source.line("/// The messages of the package `\(package)`.")
-        source.line("\(target.access)enum \(target.namespace) {}")
+        source.block("\(target.access)enum \(target.namespace) {") { source in
+            source.line("/// Every type of message, in the contract's order.")
+            source.nested(
+                "\(target.access)static let allMessages: [any WireMessage.Type] = [", "]"
+            ) { source in
+                for message in contract.wantedFiles.flatMap(\.allMessages) {
+                    source.line("\(type(message.fullName)).self,")
+                }
+            }
+        }
         return wireFile(target.namespace, source.text)
     }
 

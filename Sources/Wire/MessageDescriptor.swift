@@ -24,7 +24,7 @@ public struct FieldDescriptor: Sendable {
     public let jsonName: String
 
     /// The number on the wire.
-    public let number: Int
+    public internal(set) var number: Int
 
     /// The type of the value, or of each element.
     public let kind: Kind
@@ -78,6 +78,21 @@ public struct FieldDescriptor: Sendable {
         case repeated
         /// Texts by text; an object in JSON. The field's kind is `.string`.
         case textMap
+    }
+}
+
+extension FieldDescriptor.Kind {
+    /// Whether an array of them is one field of numbers without keys.
+    var isPackable: Bool {
+        switch self {
+        case .int32, .int64, .uint32, .uint64, .bool, .enumeration, .double: true
+        case .string, .bytes, .message: false
+        }
+    }
+
+    /// Whether each has 64 bits on the wire.
+    var isFixed: Bool {
+        if case .double = self { true } else { false }
     }
 }
 

@@ -160,7 +160,10 @@ extension Arena {
         let used = now.usedBytes + (now.end - now.cursor)
         let smallest = needed + Self.chunkHeaderBytes
         guard smallest <= now.limitBytes - used else { return false }
-        let bytes = max(smallest, min(now.chunkBytes * 2, now.limitBytes - used))
+        // With a limit, all that is left of it at once: no tail is lost, and the system gives real
+        // memory only to pages that are touched.
+        let bytes =
+            now.limitBytes == .max ? max(smallest, now.chunkBytes * 2) : now.limitBytes - used
         let chunk = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 8)
         chunk.storeBytes(of: Chunk(previous: now.chunk, bytes: bytes), as: Chunk.self)
         state.pointee.chunk = chunk

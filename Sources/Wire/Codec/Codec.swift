@@ -1,4 +1,5 @@
 internal import CProtobufC
+internal import TollgateKernel
 
 /// A message that a C struct of protobuf-c stands behind; generated for every message.
 protocol CBacked: WireMessage {
@@ -34,9 +35,14 @@ enum Codec {
     ///
     /// A sub-message of two bytes costs about 70 in memory; without a bound, 16 MiB of input could
     /// ask for half a gigabyte.
-    static func limitBytes(forInput count: Int) -> Int { count * 4 + 64 * 1_024 }
+    static func limitBytes(forInput count: Int) -> Int {
+        count * Limits.wireMemoryPerByte + Limits.wireMemoryFloorBytes
+    }
 
     /// Reads a message.
+    ///
+    /// Of a sub-message that comes in parts, which no encoder writes, the last part's plain fields
+    /// count: protobuf-c does not merge them. It also takes −0 in a plain field for 0.
     static func decode<Message: CBacked>(
         _ bytes: UnsafeRawBufferPointer
     ) throws(WireError) -> Message {
