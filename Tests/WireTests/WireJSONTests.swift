@@ -80,8 +80,11 @@ import Testing
         (#"{"small":2147483648}"#, "small: 2147483648 is no whole number of 32 bits"),
         (#"{"small":1.5}"#, "small: 1.5 is no whole number"), (#"{"small":01}"#, "expected }"),
         (#"{"smallNatural":-1}"#, "smallNatural: -1 is no whole number"),
-        (#"{"small":"+1"}"#, "small: +1 is no whole number"),
+        (#"{"small":"+1"}"#, "small: +1 is no number"),
         (#"{"small":true}"#, "small: expected a number"), (#"{"real":1e999}"#, "is no number"),
+        (#"{"small":"NaN"}"#, "small: NaN is no whole number"),
+        (#"{"real":"inf"}"#, "inf is no number"),
+        (#"{"large":"1 "}"#, "large: 1  is no number"), (#"{"large":""}"#, "large:  is no number"),
         (#"{"real":"0x10"}"#, "real: 0x10 is no number"), (#"{"real":.5}"#, "expected a number"),
         (#"{"truth":1}"#, "truth: expected true or false"),
         (#"{"text":1}"#, "text: expected a text"),
@@ -93,7 +96,7 @@ import Testing
         (#"{"standing":"UP"}"#, "UP is no value of"),
         (#"{"smalls":[1,null]}"#, "smalls[1]: expected a number"), (#"{"smalls":1}"#, "an array"),
         (#"{"labels":{"a":"1","a":"2"}}"#, "the key a stands twice"),
-        (#"{"inners":[{"aB":"x"}]}"#, "inners[0].aB: x is no whole number"),
+        (#"{"inners":[{"aB":"x"}]}"#, "inners[0].aB: x is no number"),
     ])
     func `what is wrong is refused with its place`(json: String, reason: String) {
         let error = #expect(throws: WireError.self) { try WireJSON.bytes(of: json, as: shape) }

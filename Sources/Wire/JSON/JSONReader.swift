@@ -167,7 +167,14 @@ extension JSONReader {
     /// A number, written as one or as a text.
     private mutating func written(at place: String) throws(WireError) -> String {
         switch scanner.peek() {
-        case UInt8(ascii: "\"")?: return try scanner.text()
+        case UInt8(ascii: "\"")?:
+            let text = try scanner.text()
+            if ["NaN", "Infinity", "-Infinity"].contains(text) { return text }
+            var inner = JSONScanner(text)
+            guard let number = try? inner.number(), number == text else {
+                throw wrong(place, "\(text) is no number")
+            }
+            return text
         case UInt8(ascii: "-")?, (UInt8(ascii: "0")...UInt8(ascii: "9"))?:
             return try scanner.number()
         default: throw wrong(place, "expected a number")
@@ -178,10 +185,10 @@ extension JSONReader {
         at place: String
     ) throws(WireError) -> Number {
         let text = try written(at: place)
-        if text.utf8.first != UInt8(ascii: "+"), let number = Number(text) { return number }
+        if let number = Number(text) { return number }
         // `1e3` and `5.0` are whole numbers too, as far as a double is exact.
-        if text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }), let real = Double(text),
-            abs(real) <= 9_007_199_254_740_992, let number = Number(exactly: real)
+        if let real = Double(text), abs(real) <= 9_007_199_254_740_992,
+            let number = Number(exactly: real)
         {
             return number
         }
@@ -195,9 +202,9 @@ extension JSONReader {
         case "Infinity": return .infinity
         case "-Infinity": return -.infinity
         default:
-            guard text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }),
-                let number = Double(text), number.isFinite
-            else { throw wrong(place, "\(text) is no number") }
+            guard let number = Double(text), number.isFinite else {
+                throw wrong(place, "\(text) is no number")
+            }
             return number
         }
     }
