@@ -27,6 +27,10 @@ extension Limits {
     /// be ready for (rpc-wire, 1.8).
     package static let rpcStreamWindowBytes: Int64 = 2 * 1_024 * 1_024
 
+    /// Unread bytes at which a stream is given up: a window and two of the largest messages, which
+    /// a server that keeps the window cannot reach.
+    package static let rpcStreamUnreadBytes = Int(rpcStreamWindowBytes) + 2 * rpcBodyBytes
+
     /// A stream without a deadline of its own ends after this, in milliseconds.
     package static let rpcStreamDeadlineMilliseconds: Int64 = 600_000
 
@@ -45,6 +49,10 @@ extension Limits {
     /// How long a drain waits for running calls before it cancels them, in milliseconds: most
     /// supervisors kill after 30 s.
     package static let rpcDrainGraceMilliseconds: Int64 = 20_000
+
+    /// How long a closing connection waits for its peer to close too, in milliseconds: a round trip
+    /// with room to spare.
+    package static let rpcCloseMilliseconds: Int64 = 1_000
 
     /// How long making a connection may take, in milliseconds.
     package static let rpcConnectTimeoutMilliseconds: Int64 = 3_000

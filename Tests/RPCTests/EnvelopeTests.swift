@@ -25,6 +25,8 @@ import TollgateWire
         ours.errorCode = 0
         ours.errorText = ""
         ours.trailers = ["a": "b"]
+        ours.noReply = false
+        ours.notProcessed = true
         meta.envelopeExtension = ours
         #expect(try decode(try meta.withEncoded { Array($0) }) == meta)
     }

@@ -88,6 +88,14 @@ extension EnvelopeExtension {
             fields.pointee.has_error_text = 1
             fields.pointee.error_text = text
         }
+        if let noReply {
+            fields.pointee.has_no_reply = 1
+            fields.pointee.no_reply = noReply ? 1 : 0
+        }
+        if let notProcessed {
+            fields.pointee.has_not_processed = 1
+            fields.pointee.not_processed = notProcessed ? 1 : 0
+        }
         if !trailers.isEmpty, let table = trailers.lay(out: &arena) {
             fields.pointee.n_trailers = trailers.count
             fields.pointee.trailers = table

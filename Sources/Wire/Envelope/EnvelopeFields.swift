@@ -54,6 +54,8 @@ extension EnvelopeExtension {
             errorText = String(
                 decoding: UnsafeRawBufferPointer(fields.error_text), as: UTF8.self)
         }
+        if fields.has_no_reply != 0 { noReply = fields.no_reply != 0 }
+        if fields.has_not_processed != 0 { notProcessed = fields.not_processed != 0 }
         if fields.n_trailers > 0 {
             trailers = try .init(fields: fields.trailers, count: fields.n_trailers)
         }

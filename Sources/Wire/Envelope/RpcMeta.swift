@@ -88,6 +88,10 @@ package struct EnvelopeExtension: Hashable, Sendable {
     package var errorText: String?
     /// Metadata at a stream's end.
     package var trailers: [String: String] = [:]
+    /// The sender wants no answer.
+    package var noReply: Bool?
+    /// The request was certainly not begun, so repeating it is safe.
+    package var notProcessed: Bool?
 
     /// Makes an empty extension.
     package init() {}

@@ -1,0 +1,268 @@
+import NIOCore
+import TollgateKernel
+import TollgateWire
+
+/// What a client's end of a connection knows, without a socket, a clock or a task.
+///
+/// A call's correlation id is its stream's id too: both are ours to choose, from 1. `Handle` is
+/// whatever the owner wants back about a call.
+struct ClientConnectionStateMachine<Handle> {
+    private struct Call {
+        let handle: Handle
+        let deadline: NIODeadline
+        let opensStream: Bool
+        /// The server's end, once its response named it.
+        var serverStreamID: Int64?
+        /// Bytes of the message whose fragments are arriving.
+        var partialBytes = 0
+    }
+
+    /// What is known of the server's extensions.
+    private enum Peer {
+        case unknown
+        case plain
+        case extended
+    }
+
+    private var calls: [Int64: Call] = [:]
+    private var lastID: Int64 = 0
+    private var peer = Peer.unknown
+    private let maximumCalls: Int
+    private let maximumMessageBytes: Int
+
+    /// No call's deadline is earlier; may be too early itself.
+    private(set) var earliestDeadline = NIODeadline.distantFuture
+
+    /// No new call can begin: the connection is lost, or the server said that it is stopping.
+    private(set) var isRetired = false
+
+    init(
+        maximumCalls: Int = Limits.rpcPendingCallsPerConnection,
+        maximumMessageBytes: Int = Limits.rpcBodyBytes
+    ) {
+        self.maximumCalls = maximumCalls
+        self.maximumMessageBytes = maximumMessageBytes
+    }
+
+    /// Calls without their end.
+    var callCount: Int { calls.count }
+
+    /// What is left to do when the server's window is known to be ours: tell it rarely how far the
+    /// reader is. A plain peer's window may be small, so it is told whenever the reader caught up.
+    var knowsServerWindow: Bool { peer == .extended }
+
+    // MARK: Beginning
+
+    /// A call that may be written.
+    struct Ticket: Equatable {
+        let id: Int64
+        /// The connection's first request carries the credential and announces our extensions.
+        let isFirst: Bool
+    }
+
+    mutating func begin(
+        _ handle: Handle, deadline: NIODeadline, opensStream: Bool
+    ) throws(RPCError) -> Ticket {
+        guard !isRetired else { throw Self.lost(isNotProcessed: true) }
+        guard calls.count < maximumCalls else {
+            throw RPCError(
+                code: RPCError.Code.overcrowded, text: "Too many calls wait on this connection",
+                isNotProcessed: true)
+        }
+        let isFirst = lastID == 0
+        lastID += 1
+        calls[lastID] = Call(handle: handle, deadline: deadline, opensStream: opensStream)
+        earliestDeadline = min(earliestDeadline, deadline)
+        return Ticket(id: lastID, isFirst: isFirst)
+    }
+
+    // MARK: Responses
+
+    /// What to do about a response.
+    enum ResponseAction {
+        /// The call has its response.
+        case succeed(Handle)
+        /// The call failed.
+        case fail(Handle, RPCError)
+        /// The stream is open.
+        case opened(Handle)
+        /// Nobody waits for it; its stream, if any, is to be reset.
+        case late(reset: Int64?)
+    }
+
+    /// Takes in a response, bare or wrapped in a stream frame.
+    mutating func receive(_ response: RpcMeta) -> ResponseAction {
+        if peer == .unknown {
+            peer = response.envelopeExtension?.version == nil ? .plain : .extended
+        }
+        let id = response.correlationID
+        guard var call = calls[id], call.serverStreamID == nil else {
+            return .late(reset: response.streamSettings?.streamID)
+        }
+        if let error = Self.error(of: response) {
+            if error.code == RPCError.Code.loggedOff { isRetired = true }
+            calls[id] = nil
+            return .fail(call.handle, error)
+        }
+        guard call.opensStream else {
+            calls[id] = nil
+            return .succeed(call.handle)
+        }
+        guard let settings = response.streamSettings else {
+            calls[id] = nil
+            return .fail(
+                call.handle,
+                RPCError(
+                    code: RPCError.Code.badResponse, text: "The server didn't accept the stream"))
+        }
+        call.serverStreamID = settings.streamID
+        calls[id] = call
+        return .opened(call.handle)
+    }
+
+    private static func error(of response: RpcMeta) -> RPCError? {
+        guard let outcome = response.response, outcome.errorCode != 0 else { return nil }
+        let neverBegan = [RPCError.Code.loggedOff, RPCError.Code.limit].contains(outcome.errorCode)
+        return RPCError(
+            code: outcome.errorCode, text: outcome.errorText, userFields: response.userFields,
+            isNotProcessed: neverBegan || response.envelopeExtension?.notProcessed == true)
+    }
+
+    // MARK: Stream frames
+
+    /// What to do about a stream frame.
+    enum FrameAction {
+        /// Its payload is a whole response packet.
+        case response
+        /// Its payload is a message, or the next part of one.
+        case data(Handle, isLast: Bool)
+        /// The stream ended, well if there is no error; send the reply if there is one.
+        case ended(Handle, RPCError?, reply: StreamFrameMeta?)
+        /// Send this.
+        case reply(StreamFrameMeta)
+        /// Nothing.
+        case ignore
+    }
+
+    mutating func receive(_ frame: StreamFrameMeta, payloadBytes: Int) -> FrameAction {
+        let id = frame.streamID
+        guard var call = calls[id], call.opensStream else {
+            guard frame.frameType == .data, let source = frame.sourceStreamID,
+                source != StreamFrameMeta.noStream
+            else { return .ignore }
+            return .reply(StreamFrameMeta(streamID: source, frameType: .reset))
+        }
+        guard let server = call.serverStreamID else {
+            if frame.frameType == .data { return .response }
+            guard frame.frameType == .reset || frame.frameType == .close else { return .ignore }
+            calls[id] = nil
+            return .ended(call.handle, Self.truncated, reply: nil)
+        }
+        switch frame.frameType {
+        case .data:
+            call.partialBytes += payloadBytes
+            guard call.partialBytes <= maximumMessageBytes else {
+                calls[id] = nil
+                return .ended(
+                    call.handle, Self.tooLarge,
+                    reply: StreamFrameMeta(streamID: server, frameType: .reset))
+            }
+            if !frame.hasContinuation { call.partialBytes = 0 }
+            calls[id] = call
+            return .data(call.handle, isLast: !frame.hasContinuation)
+        case .close:
+            calls[id] = nil
+            return .ended(
+                call.handle, closeError(frame, isInsideMessage: call.partialBytes > 0),
+                reply: StreamFrameMeta(
+                    streamID: server, sourceStreamID: id, frameType: .close))
+        case .reset:
+            calls[id] = nil
+            return .ended(call.handle, Self.truncated, reply: nil)
+        case .feedback, nil:
+            return .ignore
+        }
+    }
+
+    /// What a CLOSE says. Plain peers send no status: their last message tells whether the answer
+    /// is whole, and that is the application's to judge.
+    private func closeError(_ frame: StreamFrameMeta, isInsideMessage: Bool) -> RPCError? {
+        guard let ours = frame.envelopeExtension, let code = ours.errorCode else {
+            return peer == .extended || isInsideMessage ? Self.truncated : nil
+        }
+        if code == 0 { return isInsideMessage ? Self.truncated : nil }
+        return RPCError(code: code, text: ours.errorText ?? "", userFields: ours.trailers)
+    }
+
+    /// The FEEDBACK that tells the server how far a stream's reader is; nil once it ended.
+    func feedback(_ id: Int64, consumed: Int64) -> StreamFrameMeta? {
+        guard let server = calls[id]?.serverStreamID else { return nil }
+        var frame = StreamFrameMeta(streamID: server, sourceStreamID: id, frameType: .feedback)
+        frame.consumedSize = consumed
+        return frame
+    }
+
+    // MARK: Giving up
+
+    /// How the server is told that a call is given up.
+    enum CancelAction: Equatable {
+        /// Send the cancel control call under this id.
+        case control(id: Int64, cancelID: Int64)
+        /// Send RST.
+        case reset(StreamFrameMeta)
+        /// It cannot be told.
+        case silent
+    }
+
+    /// Forgets a call; nil if it has ended.
+    mutating func giveUp(_ id: Int64) -> (handle: Handle, action: CancelAction)? {
+        guard let call = calls.removeValue(forKey: id) else { return nil }
+        if let server = call.serverStreamID {
+            return (call.handle, .reset(StreamFrameMeta(streamID: server, frameType: .reset)))
+        }
+        // Before the first answer the peer may know it; a plain one answers 1002, which is dropped.
+        guard peer != .plain else { return (call.handle, .silent) }
+        lastID += 1
+        return (call.handle, .control(id: lastID, cancelID: id))
+    }
+
+    /// The calls whose deadline has passed; the owner gives them up.
+    mutating func expired(_ now: NIODeadline) -> [Handle] {
+        earliestDeadline =
+            calls.values.lazy.map(\.deadline).filter { $0 > now }.min()
+            ?? .distantFuture
+        return calls.values.filter { $0.deadline <= now }.map(\.handle)
+    }
+
+    /// The connection is lost: every call fails, and a stream that was open is cut.
+    mutating func close() -> [(handle: Handle, error: RPCError)] {
+        isRetired = true
+        defer { calls = [:] }
+        return calls.sorted { $0.key < $1.key }.map { _, call in
+            (
+                call.handle,
+                call.serverStreamID == nil ? Self.lost(isNotProcessed: false) : Self.truncated
+            )
+        }
+    }
+
+    /// The connection cannot carry the call.
+    static func lost(isNotProcessed: Bool) -> RPCError {
+        RPCError(
+            code: RPCError.Code.connectionFailed,
+            text: "The connection to the server was lost", isNotProcessed: isNotProcessed)
+    }
+
+    static var truncated: RPCError {
+        RPCError(Failure(.truncated, "The answer was cut off before its end."))
+    }
+
+    static var tooLarge: RPCError {
+        RPCError(code: RPCError.Code.badResponse, text: "A message of the stream is too large")
+    }
+
+    static var timedOut: RPCError {
+        RPCError(
+            code: RPCError.Code.timedOut, text: "The server did not answer before the deadline")
+    }
+}

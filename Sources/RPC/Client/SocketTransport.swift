@@ -1,0 +1,238 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+import TollgateKernel
+
+/// Carries calls over one connection, made when the first call needs it and again after its loss.
+package final class SocketTransport: ClientTransport {
+    /// Where the server is.
+    package enum Endpoint: Sendable {
+        /// At a host name or address and a port.
+        case address(host: String, port: Int)
+        /// In this process: the frames are the same, over a pair of connected sockets.
+        case inProcess(RPCServer)
+    }
+
+    private enum Phase {
+        case idle
+        case connecting
+        case ready(ClientConnection)
+        case closed
+    }
+
+    private struct State {
+        var phase = Phase.idle
+        var waiters: [UInt64: Waiter] = [:]
+        var nextWaiter: UInt64 = 0
+        var failures = 0
+        var notBefore = NIODeadline.uptimeNanoseconds(0)
+    }
+
+    private struct Waiter {
+        let continuation: CheckedContinuation<Result<ClientConnection, RPCError>, Never>
+        let timer: Scheduled<Void>
+
+        func finish(_ result: Result<ClientConnection, RPCError>) {
+            timer.cancel()
+            continuation.resume(returning: result)
+        }
+    }
+
+    private let endpoint: Endpoint
+    private let credential: [UInt8]?
+    private let eventLoop: any EventLoop
+    private let state = Mutex(State())
+
+    /// Makes a transport; nothing connects yet. `credential` goes with each connection's first
+    /// request.
+    package init(_ endpoint: Endpoint, credential: [UInt8]?) {
+        self.endpoint = endpoint
+        self.credential = credential
+        eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    }
+
+    package func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
+        try await connection(for: call).unary(call).get()
+    }
+
+    package func openStream(
+        _ call: OutgoingCall
+    ) async throws(RPCError) -> any IncomingStream {
+        try await connection(for: call).openStream(call).get()
+    }
+
+    package func close() async {
+        let (phase, waiters) = state.withLock { state in
+            defer {
+                state.phase = .closed
+                state.waiters = [:]
+            }
+            return (state.phase, state.waiters)
+        }
+        for waiter in waiters.values { waiter.finish(.failure(Self.closed)) }
+        if case .ready(let connection) = phase { connection.submit(.close) }
+    }
+
+    private static let closed = RPCError(
+        code: RPCError.Code.connectionRefused, text: "The client is closed")
+
+    // MARK: Getting a connection
+
+    private func connection(for call: OutgoingCall) async throws(RPCError) -> ClientConnection {
+        let ready: Result<ClientConnection, RPCError>? = state.withLock { state in
+            switch state.phase {
+            case .ready(let connection): .success(connection)
+            case .closed: .failure(Self.closed)
+            case .idle, .connecting: nil
+            }
+        }
+        if let ready { return try ready.get() }
+        return try await wait(until: call.deadline).get()
+    }
+
+    private func wait(until deadline: CallDeadline) async -> Result<ClientConnection, RPCError> {
+        let number = state.withLock { state in
+            state.nextWaiter += 1
+            return state.nextWaiter
+        }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                enlist(number, continuation, deadline)
+                if Task.isCancelled { dismiss(number, Self.cancelled) }
+            }
+        } onCancel: {
+            dismiss(number, Self.cancelled)
+        }
+    }
+
+    private static let cancelled = RPCError(
+        code: RPCError.Code.cancelled, text: "The call was cancelled", isNotProcessed: true)
+
+    /// Puts a caller among those who wait, and begins to connect if nobody has.
+    private func enlist(
+        _ number: UInt64,
+        _ continuation: CheckedContinuation<Result<ClientConnection, RPCError>, Never>,
+        _ deadline: CallDeadline
+    ) {
+        let timer = eventLoop.scheduleTask(deadline: deadline.moment) {
+            self.dismiss(
+                number,
+                RPCError(
+                    code: RPCError.Code.timedOut,
+                    text: "No connection was made before the deadline", isNotProcessed: true))
+        }
+        let waiter = Waiter(continuation: continuation, timer: timer)
+        let step = state.withLock { state -> Step in
+            switch state.phase {
+            case .ready(let connection): return .finish(.success(connection))
+            case .closed: return .finish(.failure(Self.closed))
+            case .connecting:
+                state.waiters[number] = waiter
+                return .wait
+            case .idle:
+                state.phase = .connecting
+                state.waiters[number] = waiter
+                return .connect(at: state.notBefore)
+            }
+        }
+        switch step {
+        case .finish(let result): waiter.finish(result)
+        case .wait: break
+        case .connect(let moment):
+            if moment <= .now() {
+                connect()
+            } else {
+                eventLoop.scheduleTask(deadline: moment) { self.connect() }
+            }
+        }
+    }
+
+    private enum Step {
+        case finish(Result<ClientConnection, RPCError>)
+        case wait
+        case connect(at: NIODeadline)
+    }
+
+    private func dismiss(_ number: UInt64, _ error: RPCError) {
+        state.withLock { $0.waiters.removeValue(forKey: number) }?.finish(.failure(error))
+    }
+
+    // MARK: Connecting
+
+    private func connect() {
+        let handler = ClientConnection(eventLoop: eventLoop, credential: credential) {
+            [weak self] connection in self?.retired(connection)
+        }
+        let bootstrap = ClientBootstrap(group: eventLoop)
+            .connectTimeout(.milliseconds(Limits.rpcConnectTimeoutMilliseconds))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+        let channel: EventLoopFuture<any Channel>
+        switch endpoint {
+        case .address(let host, let port):
+            channel = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .connect(host: host, port: port)
+        case .inProcess(let server):
+            channel = server.connectInProcess(bootstrap, on: eventLoop)
+        }
+        channel.whenComplete { result in
+            switch result {
+            case .success: self.connected(handler)
+            case .failure(let error): self.failed(error)
+            }
+        }
+    }
+
+    private func connected(_ connection: ClientConnection) {
+        // Lost again before anybody could use it.
+        guard !connection.isRetired else { return failed(ChannelError.eof) }
+        let waiters = state.withLock { state -> [UInt64: Waiter]? in
+            guard case .connecting = state.phase else { return nil }
+            state.phase = .ready(connection)
+            state.failures = 0
+            defer { state.waiters = [:] }
+            return state.waiters
+        }
+        guard let waiters else { return connection.submit(.close) }
+        for waiter in waiters.values { waiter.finish(.success(connection)) }
+    }
+
+    private func failed(_ error: any Error) {
+        let waiters = state.withLock { state in
+            if case .connecting = state.phase { state.phase = .idle }
+            state.failures += 1
+            state.notBefore = .now() + Self.pause(afterFailures: state.failures)
+            defer { state.waiters = [:] }
+            return state.waiters
+        }
+        let refusal = RPCError(
+            code: RPCError.Code.connectionRefused,
+            text: "The server cannot be reached (\(describe(error)))", isNotProcessed: true)
+        for waiter in waiters.values { waiter.finish(.failure(refusal)) }
+    }
+
+    private func describe(_ error: any Error) -> String {
+        guard case .address(let host, let port) = endpoint else { return "\(error)" }
+        return "\(host):\(port)"
+    }
+
+    private func retired(_ connection: ClientConnection) {
+        state.withLock { state in
+            if case .ready(let current) = state.phase, current === connection {
+                state.phase = .idle
+                // A server that is stopping or broken is not asked again at once by everybody.
+                state.notBefore = .now() + Self.pause(afterFailures: 1)
+            }
+        }
+    }
+
+    /// A pause that doubles with each failure, half of it random, so that clients come back apart.
+    static func pause(afterFailures failures: Int) -> TimeAmount {
+        let doubled = Limits.rpcReconnectPauseMilliseconds << Int64(min(max(failures - 1, 0), 16))
+        let pause = min(doubled, Limits.rpcReconnectPauseMaximumMilliseconds)
+        return .milliseconds(Int64.random(in: pause / 2...pause))
+    }
+}

@@ -1,0 +1,98 @@
+import Metrics
+import NIOCore
+import Synchronization
+import TollgateKernel
+
+/// What the connections of one event loop share: the executor of their tasks and one timer.
+///
+/// `@unchecked Sendable`: all of its state is touched on the event loop alone.
+final class LoopContext: @unchecked Sendable {
+    let executor: LoopExecutor
+    private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private var timer: RepeatedTask?
+    private var lastTick = NIODeadline.now()
+    private let connectionCounter = Atomic(0)
+    private var idleWaiters: [EventLoopPromise<Void>] = []
+    private let lag = Metrics.Timer(label: "tollgate_rpc_loop_lag_seconds")
+
+    var eventLoop: any EventLoop { executor.eventLoop }
+
+    init(eventLoop: any EventLoop) { executor = LoopExecutor(eventLoop: eventLoop) }
+
+    /// Begins to look for passed deadlines; on the event loop.
+    func start() {
+        let tick = TimeAmount.milliseconds(Limits.rpcDeadlineTickMilliseconds)
+        lastTick = .now()
+        timer = eventLoop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { [weak self] _ in
+            self?.tick(every: tick)
+        }
+    }
+
+    /// Stops the timer; on the event loop.
+    func stop() {
+        timer?.cancel()
+        timer = nil
+    }
+
+    /// One look at the clock finds every passed deadline, so that no call needs a timer.
+    private func tick(every period: TimeAmount) {
+        let now = NIODeadline.now()
+        lag.recordNanoseconds(max(0, (now - lastTick - period).nanoseconds))
+        lastTick = now
+        for connection in connections.values { connection.expireCalls(now) }
+    }
+
+    func add(_ connection: ServerConnection) {
+        connections[ObjectIdentifier(connection)] = connection
+        connectionCounter.store(connections.count, ordering: .relaxed)
+    }
+
+    /// Forgets a connection that is closed and has no task left.
+    func remove(_ connection: ServerConnection) {
+        connections[ObjectIdentifier(connection)] = nil
+        connectionCounter.store(connections.count, ordering: .relaxed)
+        connectionBecameIdle()
+    }
+
+    /// Has new calls refused on every connection; on the event loop.
+    func drain() {
+        for connection in connections.values { connection.drain() }
+    }
+
+    /// Cancels whatever still runs; on the event loop.
+    func cancelCalls() {
+        for connection in connections.values { connection.cancelCalls() }
+    }
+
+    /// Closes the connections once what they were sent is on its way; on the event loop.
+    func closeConnections() -> EventLoopFuture<Void> {
+        .andAllComplete(connections.values.map { $0.closeAfterFlush() }, on: eventLoop)
+    }
+
+    /// Succeeds once no call runs; on the event loop.
+    func whenIdle() -> EventLoopFuture<Void> {
+        let promise = eventLoop.makePromise(of: Void.self)
+        idleWaiters.append(promise)
+        connectionBecameIdle()
+        return promise.futureResult
+    }
+
+    /// Ends the wait for calls that do not end; on the event loop.
+    func stopWaiting() {
+        let waiters = idleWaiters
+        idleWaiters = []
+        for waiter in waiters { waiter.succeed() }
+    }
+
+    /// Told by a connection whose last call ended.
+    func connectionBecameIdle() {
+        guard !idleWaiters.isEmpty, connections.values.allSatisfy(\.isIdle) else { return }
+        stopWaiting()
+    }
+
+    /// How many connections there are; from any thread.
+    var sharedConnectionCount: Int { connectionCounter.load(ordering: .relaxed) }
+
+    /// How many calls run; on the event loop.
+    var callCount: Int { connections.values.reduce(0) { $0 + $1.callCount } }
+}

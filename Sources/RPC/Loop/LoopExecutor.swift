@@ -1,0 +1,66 @@
+import NIOCore
+import Synchronization
+
+/// Runs tasks on one event loop, a batch at a time.
+///
+/// Work that wakes up on the loop itself costs no lock and no system call; work from other threads
+/// costs one wake-up a batch. What a batch wrote is flushed once, at its end.
+///
+/// `@unchecked Sendable`: `ready`, `isRunning`, `isScheduled` and `unflushed` are touched on the
+/// event loop alone; the rest is immutable or behind a lock.
+final class LoopExecutor: TaskExecutor, @unchecked Sendable {
+    let eventLoop: any EventLoop
+    private let arrivals: Mutex<[UnownedJob]> = Mutex([])
+    private var ready: [UnownedJob] = []
+    private var batch: [UnownedJob] = []
+    private var isRunning = false
+    private var isScheduled = false
+    private var unflushed: [ServerConnection] = []
+
+    init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if eventLoop.inEventLoop {
+            ready.append(job)
+            schedule()
+        } else {
+            let isFirst = arrivals.withLock { arrivals in
+                arrivals.append(job)
+                return arrivals.count == 1
+            }
+            if isFirst { eventLoop.execute { self.run() } }
+        }
+    }
+
+    /// Has a connection flushed once what runs now is done.
+    func flushLater(_ connection: ServerConnection) {
+        unflushed.append(connection)
+        schedule()
+    }
+
+    private func schedule() {
+        guard !isRunning, !isScheduled else { return }
+        isScheduled = true
+        eventLoop.execute {
+            self.isScheduled = false
+            self.run()
+        }
+    }
+
+    private func run() {
+        isRunning = true
+        swap(&batch, &ready)
+        arrivals.withLock { arrivals in
+            batch.append(contentsOf: arrivals)
+            arrivals.removeAll(keepingCapacity: true)
+        }
+        let executor = asUnownedTaskExecutor()
+        for job in batch { job.runSynchronously(on: executor) }
+        batch.removeAll(keepingCapacity: true)
+        isRunning = false
+        while let connection = unflushed.popLast() { connection.flush() }
+        // Jobs that woke others wait for the next turn, so that the loop's sockets get theirs.
+        if !ready.isEmpty { schedule() }
+    }
+}

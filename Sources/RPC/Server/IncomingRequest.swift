@@ -1,0 +1,101 @@
+import NIOCore
+import TollgateKernel
+import TollgateWire
+
+/// A request as it was read from its packet; what is wrong with it is told when it is admitted.
+struct IncomingRequest {
+    /// What the request is for.
+    enum Target {
+        /// A hosted method.
+        case method(Route)
+        /// Cancelling the call with this correlation id (E2).
+        case cancel(correlationID: Int64, wantsReply: Bool)
+        /// Nothing that can be answered but with an error.
+        case invalid(RPCError)
+    }
+
+    let target: Target
+    let correlationID: Int64
+    let arrival: NIODeadline
+    let timeoutMilliseconds: Int32?
+    let streamSettings: StreamSettings?
+    let credential: [UInt8]?
+    let userFields: [String: String]
+    let envelopeExtension: EnvelopeExtension?
+    let payload: ByteBuffer
+    let attachment: ByteBuffer
+
+    /// Reads a request.
+    /// - Throws: ``WireError`` if the meta does not parse: the connection is to be closed.
+    init(_ frame: Frame, arrival: NIODeadline, router: Router) throws(WireError) {
+        self = try frame.withMeta { (bytes) throws(WireError) in
+            try RpcMetaView.with(bytes) { (view) throws(WireError) in
+                try IncomingRequest(view, frame, arrival: arrival, router: router)
+            }
+        }
+    }
+
+    private init(
+        _ view: RpcMetaView, _ frame: Frame, arrival: NIODeadline, router: Router
+    ) throws(WireError) {
+        self.arrival = arrival
+        correlationID = view.correlationID
+        timeoutMilliseconds = view.timeoutMilliseconds
+        streamSettings = view.streamSettings
+        credential = view.authenticationData
+        envelopeExtension = try view.envelopeExtension()
+        userFields = try view.userFields()
+        let attachmentSize = Int(view.attachmentSize)
+        let payloadSize = frame.bodySize - attachmentSize
+        let start = frame.packet.readerIndex + frame.metaSize
+        payload = frame.packet.getSlice(at: start, length: max(0, payloadSize)) ?? ByteBuffer()
+        if attachmentSize > 0, payloadSize >= 0 {
+            attachment =
+                frame.packet.getSlice(at: start + payloadSize, length: attachmentSize)
+                ?? ByteBuffer()
+        } else {
+            attachment = ByteBuffer()
+        }
+        target = Self.target(view, payloadSize: payloadSize, envelopeExtension, router: router)
+    }
+
+    private static func target(
+        _ view: RpcMetaView, payloadSize: Int, _ ours: EnvelopeExtension?, router: Router
+    ) -> Target {
+        if payloadSize < 0 { return .invalid(badRequest("the attachment is longer than the body")) }
+        if view.compressType != 0 { return .invalid(badRequest("compression is not supported")) }
+        if view.contentType != 0 { return .invalid(badRequest("the payload must be protobuf")) }
+        if view.checksumType != 0 { return .invalid(badRequest("checksums are not supported")) }
+        if view.isChunk { return .invalid(badRequest("chunks are not supported")) }
+        do throws(RPCError) {
+            return .method(try router.find(service: view.serviceName, method: view.methodName))
+        } catch {
+            // Asked last, so that the reserved names cost ordinary calls nothing.
+            if let ours, let id = ours.cancelID, view.serviceName.elementsEqual("rpc.Control".utf8),
+                view.methodName.elementsEqual("Cancel".utf8)
+            {
+                return .cancel(correlationID: id, wantsReply: ours.noReply != true)
+            }
+            return .invalid(error)
+        }
+    }
+
+    private static func badRequest(_ reason: String) -> RPCError {
+        RPCError(
+            code: RPCError.Code.badRequest, text: "Fail to read the request: \(reason)",
+            isNotProcessed: true)
+    }
+
+    /// When the call must be answered: what the caller said, else the method's own, from the
+    /// packet's arrival.
+    func deadline(of method: MethodDescriptor) -> CallDeadline {
+        if let timeoutMilliseconds {
+            return CallDeadline(milliseconds: Int64(timeoutMilliseconds), from: arrival)
+        }
+        let fallback =
+            method.streaming == .unary
+            ? method.defaultDeadlineMilliseconds
+            : max(method.defaultDeadlineMilliseconds, Limits.rpcStreamDeadlineMilliseconds)
+        return CallDeadline(milliseconds: fallback, from: arrival)
+    }
+}

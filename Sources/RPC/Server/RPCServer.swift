@@ -1,0 +1,183 @@
+import Logging
+import NIOCore
+import NIOPosix
+import TollgateKernel
+
+/// Hosts services on a socket, and for callers inside the process.
+///
+///     let server = try RPCServer(configuration, services: [auth.service])
+///     try await server.run()  // until drain(), or until its task is cancelled
+///
+/// A stop loses no admitted call: new ones are refused with ELOGOFF (2003), running ones are
+/// awaited, and cancelled only when the grace is over.
+package final class RPCServer: Sendable {
+    private let configuration: RPCServerConfiguration
+    private let core: ServerCore
+    private let loops = Latch<[LoopContext]>()
+    private let listening = Latch<Result<ListeningAddress?, any Error>>()
+    private let stopping = Latch<Void>()
+
+    /// Checks the configuration and the services; nothing listens yet.
+    /// - Throws: ``RPCServerError``.
+    package init(
+        _ configuration: RPCServerConfiguration, services: [ServiceRegistration]
+    ) throws {
+        if let host = configuration.host, !configuration.isInsecure,
+            !ListeningAddress.isLoopback(host)
+        {
+            throw RPCServerError.addressBeyondLoopback(host)
+        }
+        var names: Set<String> = []
+        for service in services where !names.insert(service.name).inserted {
+            throw RPCServerError.duplicateService(service.name)
+        }
+        self.configuration = configuration
+        core = ServerCore(
+            router: Router(services),
+            verifier: configuration.credentials.verifier,
+            interceptors: configuration.interceptors,
+            maximumBodyBytes: configuration.maximumBodyBytes, logger: configuration.logger)
+    }
+
+    /// Where the server listens, once it does; nil if it listens nowhere.
+    /// - Throws: why it does not.
+    package var address: ListeningAddress? {
+        get async throws { try await listening.value.get() }
+    }
+
+    /// Begins to stop: ``run()`` returns when the last call is done. Safe to call at any time.
+    package func drain() { stopping.set(()) }
+
+    /// Serves until ``drain()`` is called or the task is cancelled, then stops as ``drain()`` does.
+    /// - Throws: ``RPCServerError/cannotListen(_:)``.
+    package func run() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
+        let contexts = group.makeIterator().map { LoopContext(eventLoop: $0) }
+        do {
+            for context in contexts {
+                try await context.eventLoop.submit { context.start() }.get()
+            }
+            let channel = try await listen(group, contexts)
+            loops.set(contexts)
+            listening.set(.success(channel.flatMap(ListeningAddress.init)))
+            await withTaskCancellationHandler {
+                await stopping.value
+            } onCancel: {
+                stopping.set(())
+            }
+            core.logger.debug("draining")
+            try? await channel?.close().get()
+            try await drain(contexts)
+        } catch {
+            let failure = RPCServerError.cannotListen("\(error)")
+            listening.set(.failure(failure))
+            try await group.shutdownGracefully()
+            throw failure
+        }
+        try await group.shutdownGracefully()
+    }
+
+    private func listen(
+        _ group: MultiThreadedEventLoopGroup, _ contexts: [LoopContext]
+    ) async throws -> (any Channel)? {
+        guard let host = configuration.host else { return nil }
+        let core = core
+        return try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.writeBufferWaterMark, value: Self.waterMark)
+            .childChannelInitializer { channel in
+                Self.configure(channel, core, contexts)
+            }
+            .bind(host: host, port: configuration.port).get()
+    }
+
+    private static var waterMark: ChannelOptions.Types.WriteBufferWaterMark {
+        .init(low: Limits.rpcOutboundLowWaterBytes, high: Limits.rpcOutboundHighWaterBytes)
+    }
+
+    private static func configure(
+        _ channel: any Channel, _ core: ServerCore, _ contexts: [LoopContext]
+    ) -> EventLoopFuture<Void> {
+        channel.eventLoop.makeCompletedFuture {
+            guard let loop = contexts.first(where: { $0.eventLoop === channel.eventLoop }),
+                contexts.reduce(0, { $0 + $1.sharedConnectionCount }) < Limits.rpcConnections
+            else { throw ChannelError.inappropriateOperationForState }
+            try channel.pipeline.syncOperations.addHandler(
+                ServerConnection(core: core, loop: loop))
+        }
+    }
+
+    // MARK: Inside the process
+
+    /// Serves one end of a pair of connected sockets; nil if the server does not run.
+    func adopt(_ socket: NIOBSDSocket.Handle) -> EventLoopFuture<any Channel>? {
+        guard stopping.current == nil, let contexts = loops.current,
+            let loop = contexts.randomElement()
+        else { return nil }
+        let core = core
+        return ClientBootstrap(group: loop.eventLoop)
+            .channelOption(.writeBufferWaterMark, value: Self.waterMark)
+            .channelInitializer { channel in Self.configure(channel, core, contexts) }
+            .withConnectedSocket(socket)
+    }
+
+    // MARK: Stopping
+
+    /// How long cancelled calls may take to end, in milliseconds.
+    private static let patienceMilliseconds: Int64 = 5_000
+
+    private func drain(_ contexts: [LoopContext]) async throws {
+        for context in contexts {
+            try await context.eventLoop.submit { context.drain() }.get()
+        }
+        let grace = TimeAmount.milliseconds(configuration.drainGraceMilliseconds)
+        for context in contexts {
+            let loop = context.eventLoop
+            let cancelling = loop.scheduleTask(in: grace) { context.cancelCalls() }
+            let leaving = loop.scheduleTask(
+                in: grace + .milliseconds(Self.patienceMilliseconds)
+            ) { [logger = core.logger] in
+                logger.error("leaving calls behind that do not heed their cancellation")
+                context.stopWaiting()
+            }
+            try await loop.flatSubmit { context.whenIdle() }.get()
+            cancelling.cancel()
+            leaving.cancel()
+        }
+        for context in contexts {
+            try await context.eventLoop.flatSubmit { context.closeConnections() }.get()
+            try await context.eventLoop.submit { context.stop() }.get()
+        }
+    }
+}
+
+extension RPCServerConfiguration.Credentials {
+    fileprivate var verifier: (any CredentialVerifier)? {
+        switch self {
+        case .verified(let verifier): verifier
+        case .none: nil
+        }
+    }
+}
+
+/// Runs a server while `body` runs, then drains it.
+package func withRPCServer<Value>(
+    _ configuration: RPCServerConfiguration, services: [ServiceRegistration],
+    _ body: (RPCServer) async throws -> Value
+) async throws -> Value {
+    let server = try RPCServer(configuration, services: services)
+    async let running: Void = server.run()
+    do {
+        _ = try await server.address
+        let value = try await body(server)
+        server.drain()
+        try await running
+        return value
+    } catch {
+        server.drain()
+        try await running
+        throw error
+    }
+}

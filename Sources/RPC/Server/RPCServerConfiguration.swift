@@ -1,0 +1,65 @@
+package import Logging
+import TollgateKernel
+
+/// How a server listens and whom it admits.
+package struct RPCServerConfiguration: Sendable {
+    /// The address to listen on; beyond loopback only if ``isInsecure`` says so. Nil listens
+    /// nowhere: calls come from inside the process.
+    package var host: String? = "127.0.0.1"
+
+    /// The port; 0 has the kernel choose one.
+    package var port = 7_400
+
+    /// Allows listening beyond loopback although nothing is encrypted.
+    package var isInsecure = false
+
+    /// Who may connect.
+    package var credentials: Credentials
+
+    /// What decides about calls after the methods' own facts, in order.
+    package var interceptors: [any CallInterceptor] = []
+
+    /// How many event loops share the connections.
+    package var eventLoops = 1
+
+    /// How long a drain waits for running calls before it cancels them, in milliseconds.
+    package var drainGraceMilliseconds = Limits.rpcDrainGraceMilliseconds
+
+    /// The largest body of a packet, in bytes.
+    package var maximumBodyBytes = Limits.rpcBodyBytes
+
+    /// Where the server tells what happens to it.
+    package var logger = Logger(label: "tollgate.rpc")
+
+    /// Makes the usual configuration.
+    package init(credentials: Credentials) { self.credentials = credentials }
+
+    /// Who may connect.
+    package enum Credentials: Sendable {
+        /// Whoever this knows.
+        case verified(by: any CredentialVerifier)
+        /// Everybody, as nobody: for the benchmark's echo service alone. Methods that ask for a
+        /// role cannot be called.
+        case none
+    }
+}
+
+/// Why a server did not start.
+package enum RPCServerError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The address is not this machine's own, and nothing would be encrypted.
+    case addressBeyondLoopback(String)
+    /// Two services have the same name.
+    case duplicateService(String)
+    /// The address is in use or not ours.
+    case cannotListen(String)
+
+    package var description: String {
+        switch self {
+        case .addressBeyondLoopback(let host):
+            "\(host) can be reached from other machines and calls are not encrypted; "
+                + "listen on 127.0.0.1, or say that insecure is meant."
+        case .duplicateService(let name): "The service \(name) is registered twice."
+        case .cannotListen(let reason): "The server cannot listen: \(reason)."
+        }
+    }
+}

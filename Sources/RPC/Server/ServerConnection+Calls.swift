@@ -1,0 +1,259 @@
+import Logging
+import NIOCore
+import TollgateKernel
+import TollgateWire
+
+/// Calls from their admission to their answer.
+extension ServerConnection {
+    func begin(_ request: IncomingRequest) {
+        do throws(RPCError) {
+            switch request.target {
+            case .invalid(let error): throw error
+            case .cancel(let correlationID, let wantsReply):
+                cancel(correlationID: correlationID)
+                if wantsReply { throw RPCError(Failure(.cancelled, "The call was cancelled.")) }
+            case .method(let route):
+                try checkCaller(request, route.method)
+                start(try admit(request, route), request)
+            }
+        } catch {
+            refuse(request, error)
+        }
+    }
+
+    /// Checks the method's facts against the connection and the request.
+    private func checkCaller(
+        _ request: IncomingRequest, _ method: MethodDescriptor
+    ) throws(RPCError) {
+        let isStream = method.streaming == .serverStreaming
+        if isStream, request.streamSettings?.writable != true {
+            throw RPCError(
+                code: RPCError.Code.badRequest,
+                text: "\(method.fullName) needs a stream that the caller reads",
+                isNotProcessed: true)
+        }
+        do {
+            try method.checkCaller(
+                role: identity?.role, authorization: request.userFields["authorization"])
+        } catch {
+            throw RPCError(error)
+        }
+    }
+
+    private func admit(
+        _ request: IncomingRequest, _ route: Route
+    ) throws(RPCError) -> RunningCall {
+        let deadline = request.deadline(of: route.method)
+        let id = try machine.admit(
+            correlationID: request.correlationID, deadline: deadline.moment, now: arrival,
+            peerStreamID: request.streamSettings?.streamID)
+        let context = ServerCallContext(
+            method: route.method, identity: identity, userFields: request.userFields,
+            deadline: deadline, correlationID: request.correlationID, peer: peer,
+            attachment: request.attachment)
+        let call = RunningCall(
+            id: id, route: route, context: context, arrival: request.arrival)
+        while calls.count <= Int(id.index) { calls.append(nil) }
+        calls[Int(id.index)] = call
+        return call
+    }
+
+    private func start(_ call: RunningCall, _ request: IncomingRequest) {
+        let payload = request.payload
+        let task: Task<Void, Never>
+        switch call.route.answer {
+        case .unary(let answer):
+            task = CallTask.start(on: loop.executor) { [self] in
+                await run(call) {
+                    try await answer(
+                        payload, call.context, UnaryReply(connection: self, call: call))
+                }
+            }
+        case .serverStreaming(let answer):
+            let sink = StreamSink { [self] in
+                if loop.eventLoop.inEventLoop {
+                    sendQueued(call)
+                } else {
+                    loop.eventLoop.execute { self.sendQueued(call) }
+                }
+            }
+            sink.channelIsWritable(channelIsWritable)
+            call.sink = sink
+            task = CallTask.start(on: loop.executor) { [self] in
+                await run(call) { try await answer(payload, call.context, sink) }
+            }
+        }
+        // A handler that never waited has ended already, and its place may be another's.
+        if calls[Int(call.id.index)] === call { call.task = task }
+    }
+
+    /// Runs a handler with its interceptors and its deadline, then ends the call.
+    private func run(_ call: RunningCall, _ handler: () async throws -> Void) async {
+        do {
+            for interceptor in core.interceptors {
+                try await interceptor.intercept(call.context)
+            }
+            try await CallDeadline.$current.withValue(call.context.deadline) {
+                try await handler()
+            }
+            ended(call, nil)
+        } catch {
+            ended(call, RPCError(thrown: error))
+        }
+    }
+
+    /// A call's task is at its end: answers it if that has not been done, and forgets it.
+    private func ended(_ call: RunningCall, _ error: RPCError?) {
+        loop.eventLoop.preconditionInEventLoop()
+        if let sink = call.sink {
+            sendQueued(call)
+            sink.end()
+            endStream(call, error)
+        } else if let error {
+            answer(call, error)
+        }
+        call.sink = nil
+        call.task = nil
+        calls[Int(call.id.index)] = nil
+        machine.finish(call.id)
+        if machine.callCount == 0 { connectionBecameIdle() }
+    }
+
+    // MARK: Answers
+
+    /// Answers a call with its response.
+    func answer(
+        _ call: RunningCall, _ bytes: UnsafeRawBufferPointer, attachment: ByteBuffer?
+    ) throws {
+        guard bytes.count + (attachment?.readableBytes ?? 0) <= core.maximumBodyBytes else {
+            throw Failure(.internalError, "The response is larger than a packet may be.")
+        }
+        guard machine.answer(call.id) else { return }
+        var meta = responseMeta(call.context.correlationID)
+        meta.response = RpcResponseMeta()
+        try write(
+            meta, bytes, attachment: attachment ?? ByteBuffer(),
+            inStreamOf: machine.streamEnds(call.id)?.peer)
+        record(call, code: 0)
+    }
+
+    /// Answers a call with an error; nothing happens if it was answered or given up before.
+    func answer(_ call: RunningCall, _ error: RPCError) {
+        guard machine.answer(call.id) else { return }
+        writeError(
+            error, correlationID: call.context.correlationID,
+            inStreamOf: machine.streamEnds(call.id)?.peer)
+        record(call, code: error.code)
+    }
+
+    func record(_ call: RunningCall, code: Int32) {
+        call.route.record(code: code, nanoseconds: (NIODeadline.now() - call.arrival).nanoseconds)
+    }
+
+    /// Answers a request that never became a call.
+    func refuse(_ request: IncomingRequest, _ error: RPCError) {
+        writeError(
+            error, correlationID: request.correlationID,
+            inStreamOf: request.streamSettings?.streamID)
+    }
+
+    /// Answers with an error outside of any stream.
+    func writeBareError(_ error: RPCError, correlationID: Int64) {
+        writeError(error, correlationID: correlationID, inStreamOf: nil)
+    }
+
+    private func writeError(
+        _ error: RPCError, correlationID: Int64, inStreamOf peerStreamID: Int64?
+    ) {
+        var meta = responseMeta(correlationID)
+        meta.response = RpcResponseMeta(errorCode: error.code, errorText: error.text)
+        meta.userFields = error.userFields
+        if error.isNotProcessed, machine.peerKnowsExtension {
+            meta.envelopeExtension = meta.envelopeExtension ?? EnvelopeExtension()
+            meta.envelopeExtension?.notProcessed = true
+        }
+        do {
+            let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+            try write(meta, nothing, attachment: ByteBuffer(), inStreamOf: peerStreamID)
+        } catch {
+            core.logger.error("an error answer cannot be written", metadata: ["why": "\(error)"])
+            close()
+        }
+    }
+
+    /// The meta of a response; the connection's first one announces our extensions.
+    func responseMeta(_ correlationID: Int64) -> RpcMeta {
+        var meta = RpcMeta()
+        meta.correlationID = correlationID
+        if machine.takeAnnouncement() { meta.envelopeExtension = .announcement }
+        return meta
+    }
+
+    /// Writes a response; wrapped in a stream frame that names no stream of ours if the request
+    /// opened one (rpc-wire, 1.8).
+    private func write(
+        _ meta: RpcMeta, _ bytes: UnsafeRawBufferPointer, attachment: ByteBuffer,
+        inStreamOf peerStreamID: Int64?
+    ) throws {
+        guard let peerStreamID else {
+            try outbound.writeCall(meta, payload: bytes, attachment: attachment)
+            return flushSoon()
+        }
+        var inner = ByteBuffer()
+        try inner.writeCall(meta, payload: bytes, attachment: attachment)
+        try outbound.writeStream(
+            StreamFrameMeta(
+                streamID: peerStreamID, sourceStreamID: StreamFrameMeta.noStream,
+                frameType: .data), payload: inner)
+        flushSoon()
+    }
+
+    // MARK: Giving up
+
+    /// Cancels the call with this correlation id; it gets no answer.
+    private func cancel(correlationID: Int64) {
+        guard let id = machine.cancel(correlationID: correlationID) else { return }
+        stop(id)
+    }
+
+    /// Cancels the task of a call that needs no answer any more.
+    func stop(_ id: CallID) {
+        guard let call = calls[Int(id.index)] else { return }
+        record(call, code: RPCError.Code.cancelled)
+        call.cancel()
+    }
+
+    /// Answers the calls whose deadline has passed, and cancels their tasks.
+    func expireCalls(_ now: NIODeadline) {
+        for id in machine.expired(now) {
+            guard let call = calls[Int(id.index)] else { continue }
+            if call.sink == nil {
+                answer(call, ServerConnectionStateMachine.timedOut)
+            } else {
+                endStream(call, ServerConnectionStateMachine.timedOut)
+            }
+            call.cancel()
+        }
+    }
+}
+
+extension MethodDescriptor {
+    /// Checks who calls against who may.
+    /// - Throws: `Failure`: unauthenticated without a login session where one is needed, else
+    ///   forbidden.
+    func checkCaller(role: ServiceRole?, authorization: String?) throws(Failure) {
+        // Without a verifier there are no roles; such a server hosts no method that needs one.
+        let isListed = roles.isEmpty || role.map { roles.contains($0) } ?? false
+        switch access {
+        case .connection where isListed: return
+        case .user where isListed:
+            guard authorization?.isEmpty == false else {
+                throw Failure(.unauthenticated, "Sign in first.")
+            }
+        case .service where isListed && role != nil: return
+        case .admin where role == .admin: return
+        default:
+            throw Failure(.forbidden, "This connection's credential may not call \(fullName).")
+        }
+    }
+}

@@ -1,0 +1,246 @@
+import NIOCore
+import TollgateKernel
+import TollgateWire
+
+/// What a server's end of a connection knows, without a socket, a clock or a task.
+///
+/// Events go in, actions come out; ``ServerConnection`` carries them out. A call is in the table
+/// from its admission until its task has ended, also when it was answered long before.
+struct ServerConnectionStateMachine {
+    private enum Phase {
+        /// The first request brings the credential.
+        case awaitingCredential
+        /// The credential is being checked; requests wait.
+        case verifying
+        /// Requests are admitted.
+        case admitting
+        /// Nothing is read or written any more.
+        case closed
+    }
+
+    private struct Call {
+        let correlationID: Int64
+        let deadline: NIODeadline
+        /// The number of the client's end, if the request opened a stream.
+        let peerStreamID: Int64?
+        /// The peer knows our stream's number, so frames can carry it.
+        var isStreamOpen = false
+        /// The peer has its answer, or wants none any more.
+        var isAnswered = false
+    }
+
+    private var phase: Phase
+    private var calls = SlotTable<Call>()
+    private let maximumCalls: Int
+    private var held = 0
+    private var owesAnnouncement = false
+
+    /// No unanswered call's deadline is earlier; may be too early itself.
+    private var earliestDeadline = NIODeadline.distantFuture
+
+    /// New calls are refused because the server is stopping.
+    private(set) var isDraining = false
+
+    /// The peer knows our extensions (E0).
+    private(set) var peerKnowsExtension = false
+
+    init(
+        verifiesCredential: Bool, maximumCalls: Int = Limits.rpcCallsInFlightPerConnection
+    ) {
+        phase = verifiesCredential ? .awaitingCredential : .admitting
+        self.maximumCalls = maximumCalls
+    }
+
+    /// How many calls have a task.
+    var callCount: Int { calls.count }
+
+    /// Whether nothing is read or written any more.
+    var isClosed: Bool { if case .closed = phase { true } else { false } }
+
+    // MARK: Requests
+
+    /// What to do with a request that arrived.
+    enum RequestAction: Equatable {
+        /// Go on with it.
+        case admit
+        /// Check this credential; the request waits, and so do later ones.
+        case verify([UInt8])
+        /// Keep it until the credential has been checked.
+        case hold
+        /// Answer with this error.
+        case refuse(RPCError)
+        /// Answer with this error, then close.
+        case refuseAndClose(RPCError)
+        /// The connection is closed.
+        case ignore
+    }
+
+    mutating func receiveRequest(
+        credential: [UInt8]?, announcement: EnvelopeExtension?
+    ) -> RequestAction {
+        if let version = announcement?.version, version >= 1, !peerKnowsExtension {
+            peerKnowsExtension = true
+            owesAnnouncement = true
+        }
+        switch phase {
+        case .admitting: return .admit
+        case .closed: return .ignore
+        case .awaitingCredential:
+            guard let credential else { return .refuseAndClose(Self.unauthenticated) }
+            phase = .verifying
+            held = 1
+            return .verify(credential)
+        case .verifying:
+            guard held < Limits.rpcRequestsAwaitingCredential else {
+                return .refuse(Self.overLimit)
+            }
+            held += 1
+            return .hold
+        }
+    }
+
+    /// Takes in the verdict on the credential; true if the held requests may go on.
+    mutating func credentialChecked(isValid: Bool) -> Bool {
+        guard case .verifying = phase else { return false }
+        held = 0
+        phase = isValid ? .admitting : .closed
+        return isValid
+    }
+
+    /// Gives a call its place, or says why it gets none.
+    mutating func admit(
+        correlationID: Int64, deadline: NIODeadline, now: NIODeadline, peerStreamID: Int64?
+    ) throws(RPCError) -> CallID {
+        guard !isDraining else { throw Self.loggedOff }
+        guard calls.count < maximumCalls else { throw Self.overLimit }
+        guard deadline > now else { throw Self.timedOut }
+        earliestDeadline = min(earliestDeadline, deadline)
+        return calls.insert(
+            Call(correlationID: correlationID, deadline: deadline, peerStreamID: peerStreamID))
+    }
+
+    /// Whether a response must announce our extensions; true once.
+    mutating func takeAnnouncement() -> Bool {
+        defer { owesAnnouncement = false }
+        return owesAnnouncement
+    }
+
+    // MARK: Ends of calls
+
+    /// Claims the right to answer a call; true once, and never after it was given up.
+    mutating func answer(_ id: CallID) -> Bool {
+        guard !isClosed, let call = calls[id], !call.isAnswered else { return false }
+        calls[id]?.isAnswered = true
+        return true
+    }
+
+    /// Whether a call still waits for its answer.
+    func isUnanswered(_ id: CallID) -> Bool {
+        guard !isClosed, let call = calls[id] else { return false }
+        return !call.isAnswered
+    }
+
+    /// Forgets a call whose task has ended.
+    mutating func finish(_ id: CallID) { calls.remove(id) }
+
+    /// Gives up the call that the peer named; nil if it runs no more.
+    mutating func cancel(correlationID: Int64) -> CallID? {
+        let ids = calls.ids { $0.correlationID == correlationID && !$0.isAnswered }
+        guard let id = ids.first else { return nil }
+        calls[id]?.isAnswered = true
+        return id
+    }
+
+    /// The calls whose deadline has passed and that have no answer yet.
+    mutating func expired(_ now: NIODeadline) -> [CallID] {
+        guard earliestDeadline <= now else { return [] }
+        earliestDeadline = .distantFuture
+        return calls.ids { call in
+            guard !call.isAnswered else { return false }
+            if call.deadline <= now { return true }
+            earliestDeadline = min(earliestDeadline, call.deadline)
+            return false
+        }
+    }
+
+    /// Calls that have no answer yet.
+    var unanswered: [CallID] { calls.ids { !$0.isAnswered } }
+
+    /// Refuses new calls from now on.
+    mutating func drain() { isDraining = true }
+
+    /// The connection is gone; all calls that run are to be cancelled.
+    mutating func close() -> [CallID] {
+        guard !isClosed else { return [] }
+        phase = .closed
+        return calls.ids { _ in true }
+    }
+
+    // MARK: Streams
+
+    /// The numbers of a call's two stream ends, if it has them: ours and the peer's.
+    func streamEnds(_ id: CallID) -> (own: Int64, peer: Int64, isOpen: Bool)? {
+        guard let call = calls[id], let peer = call.peerStreamID else { return nil }
+        return (id.streamID, peer, call.isStreamOpen)
+    }
+
+    /// The response with our stream's number has been queued.
+    mutating func streamOpened(_ id: CallID) { calls[id]?.isStreamOpen = true }
+
+    /// What to do about a stream frame that arrived.
+    enum FrameAction: Equatable {
+        /// Nothing.
+        case ignore
+        /// Let the call's writer know how far the reader is.
+        case feedback(CallID, consumed: Int64)
+        /// Cancel the call's task, after sending what is given.
+        case cancel(CallID, reply: StreamFrameMeta?)
+        /// Send this.
+        case reply(StreamFrameMeta)
+    }
+
+    mutating func receiveFrame(_ frame: StreamFrameMeta) -> FrameAction {
+        guard !isClosed else { return .ignore }
+        guard let id = CallID(streamID: frame.streamID), let call = calls[id],
+            call.isStreamOpen, !call.isAnswered, let peer = call.peerStreamID
+        else { return Self.reply(toUnknown: frame) }
+        switch frame.frameType {
+        case .feedback:
+            return frame.consumedSize.map { .feedback(id, consumed: $0) } ?? .ignore
+        case .reset:
+            calls[id]?.isAnswered = true
+            return .cancel(id, reply: nil)
+        case .close:
+            // A client's CLOSE on a server's stream is a cancel; every CLOSE is answered with one.
+            calls[id]?.isAnswered = true
+            return .cancel(
+                id,
+                reply: StreamFrameMeta(
+                    streamID: peer, sourceStreamID: id.streamID, frameType: .close))
+        case .data:
+            // Our settings said that we do not read.
+            calls[id]?.isAnswered = true
+            return .cancel(id, reply: StreamFrameMeta(streamID: peer, frameType: .reset))
+        case nil:
+            return .ignore
+        }
+    }
+
+    /// A frame for a stream that ended: only DATA is worth a RST, the rest would never settle.
+    private static func reply(toUnknown frame: StreamFrameMeta) -> FrameAction {
+        guard frame.frameType == .data, let source = frame.sourceStreamID else { return .ignore }
+        return .reply(StreamFrameMeta(streamID: source, frameType: .reset))
+    }
+}
+
+extension ServerConnectionStateMachine {
+    static let unauthenticated = RPCError(
+        code: RPCError.Code.unauthenticated, text: "Fail to authenticate")
+    static let overLimit = RPCError(
+        code: RPCError.Code.limit, text: "Too many calls run on this connection",
+        isNotProcessed: true)
+    static let loggedOff = RPCError(
+        code: RPCError.Code.loggedOff, text: "The server is stopping", isNotProcessed: true)
+    static let timedOut = RPCError(
+        code: RPCError.Code.timedOut, text: "The deadline passed before the call was done")
+}

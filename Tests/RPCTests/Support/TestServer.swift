@@ -1,0 +1,68 @@
+import NIOCore
+import Testing
+import TollgateKernel
+import TollgateRPC
+import TollgateWire
+
+/// How a test reaches its server; the frames are real in both.
+enum Reach: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case inProcess
+    case socket
+
+    var testDescription: String { rawValue }
+}
+
+/// Runs the test services while `body` runs, and lends a client's transport to them.
+func withTestServer<Result>(
+    _ reach: Reach = .inProcess, credential: String? = "web", events: Events = Events(),
+    configure: (inout RPCServerConfiguration) -> Void = { _ in },
+    _ body: (SocketTransport, RPCServer) async throws -> Result
+) async throws -> Result {
+    var configuration = RPCServerConfiguration(credentials: .verified(by: NamedRoles()))
+    configuration.port = 0
+    if reach == .inProcess { configuration.host = nil }
+    configure(&configuration)
+    return try await withRPCServer(configuration, services: testServices(events)) { server in
+        let endpoint: SocketTransport.Endpoint
+        switch reach {
+        case .inProcess: endpoint = .inProcess(server)
+        case .socket:
+            let address = try #require(try await server.address)
+            endpoint = .address(host: address.host, port: address.port)
+        }
+        let transport = SocketTransport(endpoint, credential: credential.map { Array($0.utf8) })
+        do {
+            let result = try await body(transport, server)
+            await transport.close()
+            return result
+        } catch {
+            await transport.close()
+            throw error
+        }
+    }
+}
+
+/// A call of a test method.
+func call(
+    _ method: MethodDescriptor, _ payload: [UInt8] = [], userFields: [String: String] = [:],
+    milliseconds: Int64 = 20_000
+) -> OutgoingCall {
+    OutgoingCall(
+        method: method, payload: payload, userFields: userFields,
+        deadline: CallDeadline(milliseconds: milliseconds))
+}
+
+/// The error that a call ends in; nil if it succeeds.
+func errorOf(_ body: () async throws -> Void) async -> RPCError? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return error as? RPCError
+    }
+}
+
+extension SocketTransport {
+    /// ``unary(_:)`` with an untyped error, as the expectation macros need it.
+    func answer(_ call: OutgoingCall) async throws -> [UInt8] { try await unary(call) }
+}

@@ -1,0 +1,169 @@
+import NIOCore
+import Synchronization
+import TollgateKernel
+import TollgateRPC
+import TollgateWire
+
+/// Events that handlers report and tests wait for, in order.
+final class Events: Sendable {
+    private let stream: AsyncStream<String>
+    private let continuation: AsyncStream<String>.Continuation
+    private let recorded: Mutex<[String]> = Mutex([])
+
+    init() { (stream, continuation) = AsyncStream.makeStream() }
+
+    func report(_ event: String) {
+        recorded.withLock { $0.append(event) }
+        continuation.yield(event)
+    }
+
+    /// Everything reported so far.
+    var all: [String] { recorded.withLock { $0 } }
+
+    /// Waits until `event` has been reported; false if that takes longer than ten seconds.
+    func wait(for event: String) async -> Bool {
+        for _ in 0..<2_000 {
+            if all.contains(event) { return true }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+        return false
+    }
+}
+
+/// Knows the credentials `web`, `jobs`, `admin` and `cli` by their names.
+struct NamedRoles: CredentialVerifier {
+    func verify(_ credential: [UInt8]) async -> ConnectionIdentity? {
+        // Real verifiers wait for the store.
+        await Task.yield()
+        let name = String(decoding: credential, as: UTF8.self)
+        return ServiceRole(rawValue: name).map { ConnectionIdentity(name: name, role: $0) }
+    }
+}
+
+/// Facts of methods for tests: `test.Service`.
+enum TestMethods {
+    static let empty = MessageDescriptor(name: "test.Bytes", fields: [])
+
+    static func unary(
+        _ name: String, access: MethodDescriptor.Access = .connection,
+        roles: [ServiceRole] = [], isIdempotent: Bool = false, deadline: Int64 = 10_000,
+        service: String = "test.Service"
+    ) -> MethodDescriptor {
+        MethodDescriptor(
+            service: service, name: name, access: access, roles: roles,
+            isIdempotent: isIdempotent, defaultDeadlineMilliseconds: deadline, streaming: .unary,
+            request: empty, response: empty)
+    }
+
+    static func stream(_ name: String, deadline: Int64 = 20_000) -> MethodDescriptor {
+        MethodDescriptor(
+            service: "test.Service", name: name, access: .connection, roles: [],
+            isIdempotent: false, defaultDeadlineMilliseconds: deadline,
+            streaming: .serverStreaming, request: empty, response: empty)
+    }
+
+    static let echo = unary("Echo")
+    static let brpcEcho = unary("Echo", service: "example.EchoService")
+    static let fail = unary("Fail")
+    static let crash = unary("Crash")
+    static let hang = unary("Hang")
+    static let slow = unary("Slow")
+    static let remaining = unary("Remaining")
+    static let signedIn = unary("SignedIn", access: .user)
+    static let jobsOnly = unary("JobsOnly", access: .service, roles: [.jobs])
+    static let adminOnly = unary("AdminOnly", access: .admin)
+    static let count = stream("Count")
+    static let flood = stream("Flood")
+    static let failLate = stream("FailLate")
+    static let hangStream = stream("HangStream")
+    static let big = stream("Big")
+}
+
+/// The services that RPC tests call; what happens in them is reported to `events`.
+func testServices(_ events: Events) -> [ServiceRegistration] {
+    let echo: @Sendable (ByteBuffer, ServerCallContext) async throws -> ByteBuffer = {
+        if $1.attachment.readableBytes > 0 { $1.setResponseAttachment($1.attachment) }
+        return $0
+    }
+    return [
+        ServiceRegistration(
+            name: "example.EchoService", methods: [.raw(TestMethods.brpcEcho, echo)]),
+        ServiceRegistration(
+            name: "test.Service",
+            methods: [
+                .raw(TestMethods.echo, echo),
+                .raw(TestMethods.signedIn, echo),
+                .raw(TestMethods.jobsOnly, echo),
+                .raw(TestMethods.adminOnly, echo),
+            ] + failingMethods(events) + streamingMethods(events)),
+    ]
+}
+
+private func failingMethods(_ events: Events) -> [MethodRegistration] {
+    [
+        .raw(TestMethods.fail) { _, _ in
+            throw Failure(.quotaExhausted, "Buy more.", retryAfterMilliseconds: 1_500)
+        },
+        .raw(TestMethods.crash) { _, _ in throw SecretError() },
+        .raw(TestMethods.hang) { payload, _ in
+            events.report("hang started")
+            do {
+                try await Task.sleep(for: .seconds(60))
+            } catch {
+                events.report("hang cancelled")
+                throw error
+            }
+            return payload
+        },
+        .raw(TestMethods.slow) { payload, _ in
+            events.report("slow started")
+            try await Task.sleep(for: .milliseconds(150))
+            return payload
+        },
+        .raw(TestMethods.remaining) { _, context in
+            let inherited = CallDeadline.current == context.deadline
+            let left = inherited ? context.deadline.remainingMilliseconds : -1
+            return ByteBuffer(integer: left)
+        },
+    ]
+}
+
+private func streamingMethods(_ events: Events) -> [MethodRegistration] {
+    [
+        .rawServerStreaming(TestMethods.count) { payload, _, stream in
+            for number in 0..<(payload.getInteger(at: 0, as: UInt32.self) ?? 0) {
+                try await stream.write(ByteBuffer(integer: number))
+            }
+        },
+        .rawServerStreaming(TestMethods.flood) { _, _, stream in
+            let message = ByteBuffer(repeating: 7, count: 32 * 1_024)
+            for number in 0..<1_000 {
+                try await stream.write(message)
+                events.report("wrote \(number)")
+            }
+        },
+        .rawServerStreaming(TestMethods.failLate) { _, _, stream in
+            try await stream.write(ByteBuffer(string: "part"))
+            throw Failure(.upstreamFailed, "The model broke off.", retryAfterMilliseconds: 9)
+        },
+        .rawServerStreaming(TestMethods.hangStream) { payload, _, stream in
+            if payload.readableBytes > 0 { try await stream.write(payload) }
+            events.report("stream started")
+            do {
+                try await Task.sleep(for: .seconds(60))
+            } catch {
+                events.report("stream cancelled")
+                throw error
+            }
+        },
+        .rawServerStreaming(TestMethods.big) { payload, _, stream in
+            let count = Int(payload.getInteger(at: 0, as: UInt32.self) ?? 0)
+            try await stream.write(ByteBuffer(bytes: (0..<count).map { UInt8($0 & 0xff) }))
+        },
+    ]
+}
+
+/// What no caller may read.
+struct SecretError: Error, CustomStringConvertible {
+    let description = "password=hunter2"
+}
