@@ -131,7 +131,7 @@ import TollgateWire
         let events = Events()
         try await withTestServer(events: events) { (transport, _) async throws in
             let stream = try await transport.openStream(
-                call(TestMethods.hangStream, [1], milliseconds: 150))
+                call(TestMethods.hangStream, [1], milliseconds: 2_000))
             #expect(try await stream.next() == [1])
             let error = await errorOf { _ = try await stream.next() }
             #expect(error?.code == RPCError.Code.timedOut)

@@ -108,7 +108,7 @@ import TollgateWire
         let events = Events()
         try await withTestServer(reach, events: events) { (transport, _) async throws in
             let error = await errorOf {
-                _ = try await transport.answer(call(TestMethods.hang, milliseconds: 100))
+                _ = try await transport.answer(call(TestMethods.hang, milliseconds: 2_000))
             }
             #expect(error?.code == RPCError.Code.timedOut)
             #expect(error?.failure.code == .deadlineExceeded)

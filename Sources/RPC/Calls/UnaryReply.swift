@@ -6,7 +6,9 @@ package struct UnaryReply: Sendable {
     let connection: ServerConnection
     let call: RunningCall
 
-    /// Queues the response; the bytes need to live only during this call. On the event loop.
+    /// Queues the response; on the event loop.
+    ///
+    /// The bytes need to live only during this call.
     func send(_ bytes: UnsafeRawBufferPointer, _ context: ServerCallContext) throws {
         try connection.answer(call, bytes, attachment: context.responseAttachment)
     }

@@ -47,8 +47,10 @@ struct ClientConnectionStateMachine<Handle> {
     /// Calls without their end.
     var callCount: Int { calls.count }
 
-    /// What is left to do when the server's window is known to be ours: tell it rarely how far the
-    /// reader is. A plain peer's window may be small, so it is told whenever the reader caught up.
+    /// Whether the server's window is known to be ours, so that it may be told rarely how far the
+    /// reader is.
+    ///
+    /// A plain peer's window may be small; it is told whenever the reader has caught up.
     var knowsServerWindow: Bool { peer == .extended }
 
     // MARK: Beginning
@@ -184,8 +186,10 @@ struct ClientConnectionStateMachine<Handle> {
         }
     }
 
-    /// What a CLOSE says. Plain peers send no status: their last message tells whether the answer
-    /// is whole, and that is the application's to judge.
+    /// What a CLOSE says.
+    ///
+    /// Plain peers send no status: their last message tells whether the answer is whole, and that
+    /// is the application's to judge.
     private func closeError(_ frame: StreamFrameMeta, isInsideMessage: Bool) -> RPCError? {
         guard let ours = frame.envelopeExtension, let code = ours.errorCode else {
             return peer == .extended || isInsideMessage ? Self.truncated : nil

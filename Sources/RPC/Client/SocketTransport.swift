@@ -43,8 +43,9 @@ package final class SocketTransport: ClientTransport {
     private let eventLoop: any EventLoop
     private let state = Mutex(State())
 
-    /// Makes a transport; nothing connects yet. `credential` goes with each connection's first
-    /// request.
+    /// Makes a transport; nothing connects yet.
+    ///
+    /// `credential` goes with each connection's first request.
     package init(_ endpoint: Endpoint, credential: [UInt8]?) {
         self.endpoint = endpoint
         self.credential = credential

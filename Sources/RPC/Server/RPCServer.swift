@@ -45,7 +45,9 @@ package final class RPCServer: Sendable {
         get async throws { try await listening.value.get() }
     }
 
-    /// Begins to stop: ``run()`` returns when the last call is done. Safe to call at any time.
+    /// Begins to stop; ``run()`` returns when the last call is done.
+    ///
+    /// Safe to call at any time, and more than once.
     package func drain() { stopping.set(()) }
 
     /// Serves until ``drain()`` is called or the task is cancelled, then stops as ``drain()`` does.

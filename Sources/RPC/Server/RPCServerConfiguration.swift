@@ -3,8 +3,10 @@ import TollgateKernel
 
 /// How a server listens and whom it admits.
 package struct RPCServerConfiguration: Sendable {
-    /// The address to listen on; beyond loopback only if ``isInsecure`` says so. Nil listens
-    /// nowhere: calls come from inside the process.
+    /// The address to listen on.
+    ///
+    /// Beyond loopback only if ``isInsecure`` says so. Nil listens nowhere: calls come from inside
+    /// the process.
     package var host: String? = "127.0.0.1"
 
     /// The port; 0 has the kernel choose one.

@@ -99,7 +99,9 @@ struct Router: Sendable {
             isNotProcessed: true)
     }
 
-    /// FNV-1a over both names. The table is made of our own methods, so no peer can crowd it.
+    /// FNV-1a over both names.
+    ///
+    /// The table is made of our own methods, so no peer can crowd it.
     private static func hash(
         _ service: UnsafeRawBufferPointer, _ method: UnsafeRawBufferPointer
     ) -> UInt64 {

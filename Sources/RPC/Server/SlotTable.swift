@@ -48,7 +48,9 @@ struct SlotTable<Element> {
         Int(id.index) < slots.count && slots[Int(id.index)].generation == id.generation
     }
 
-    /// The element behind a number; nil if it has gone. Setting it changes an element that is there.
+    /// The element behind a number; nil if it has gone.
+    ///
+    /// Only an element that is there can be changed.
     subscript(id: CallID) -> Element? {
         get { holds(id) ? slots[Int(id.index)].element : nil }
         _modify {
