@@ -2,7 +2,7 @@ extension Limits {
     /// The body of a request to the sandbox: a long conversation fits, a mistake does not.
     package static let sandboxRequestBytes = 2 * 1_024 * 1_024
 
-    /// The answer to one of the sandbox's own calls: a passive reply is 2 KiB, a trade list is more.
+    /// The answer to one of the sandbox's own calls: a reply is 2 KiB, a list of trades more.
     package static let sandboxResponseBytes = 8 * 1_024 * 1_024
 
     /// How long a stalled stream is held open: longer than any client's own time-out.

@@ -95,11 +95,17 @@ enum ImportTable {
             modules: facades.union(["TollgateKernel", "TollgateRPC", "TollgateWire"])),
         Layer(
             folder: "Sources/Web/",
-            modules: facades.union(foundation).union(hummingbird).union(["TollgateClient"])),
+            modules: facades.union(foundation).union(hummingbird)
+                .union(["ServiceLifecycle", "TollgateClient"])),
         Layer(
             folder: "Sources/Sandbox/",
-            modules: facades.union(foundation).union(hummingbird).union(sqlite)
-                .union(["Cryptography", "TollgateKernel"])),
+            modules: facades.union(foundation).union(hummingbird).union(nio).union(sqlite)
+                .union(["Cryptography", "ServiceLifecycle", "TollgateKernel"]),
+            exceptions: [
+                // Pushes and notifications go out over a small client of its own.
+                "Sources/Sandbox/HTTP/OutgoingHTTP.swift": ["NIOHTTP1"],
+                "Sources/Sandbox/OfficialAccount/FlatXML.swift": ["FoundationXML"],
+            ]),
         Layer(
             folder: "Sources/CLI/",
             modules:

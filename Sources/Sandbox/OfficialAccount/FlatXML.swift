@@ -16,8 +16,9 @@ enum FlatXML {
     /// The whole document.
     static func document(_ children: String...) -> String { "<xml>\(children.joined())</xml>" }
 
-    /// The children's texts by name; nil if the text is no such document.
+    /// The children's texts by name; nil if the text is no such document, or has a DTD.
     static func parse(_ text: String) -> [String: String]? {
+        guard !text.contains("<!DOCTYPE") else { return nil }
         let parser = XMLParser(data: Data(text.utf8))
         parser.shouldResolveExternalEntities = false
         let reader = Reader()
@@ -26,7 +27,7 @@ enum FlatXML {
         return reader.values
     }
 
-    /// Collects the children of the root; refuses deeper elements, repetitions and a DTD.
+    /// Collects the children of the root; refuses deeper elements and repetitions.
     private final class Reader: NSObject, XMLParserDelegate {
         var values: [String: String] = [:]
         var isRefused = false
@@ -66,14 +67,6 @@ enum FlatXML {
                 return
             }
             if let current { values[current, default: ""] += text }
-        }
-
-        func parser(
-            _ parser: XMLParser, foundInternalEntityDeclarationWithName name: String,
-            value: String?
-        ) {
-            isRefused = true
-            parser.abortParsing()
         }
     }
 }
