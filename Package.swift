@@ -204,7 +204,11 @@ let package = Package(
             domains + [
                 "Application", "Cryptography", "Storage", "TollgateKernel", grdb, grdbSQLite,
             ]),
-        tests("ThirdPartyTests", ["Cryptography", "Sandbox", "TollgateKernel", "Weixin"]),
+        tests(
+            "ThirdPartyTests",
+            [
+                "Cryptography", "Sandbox", "TollgateKernel", "Weixin", logging, serviceLifecycle,
+            ], exclude: ["Python", "requirements.txt"]),
         tests("TidyTests", []),
         tests(
             "TollgateTests",
