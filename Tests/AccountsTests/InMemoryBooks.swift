@@ -1,4 +1,5 @@
 import Accounts
+import Synchronization
 import TollgateKernel
 
 /// Both repositories in memory, with the schema's CHECKs, unique keys and guards: what a rule may
@@ -248,12 +249,13 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
 }
 
 /// Counts up from one.
-final class CountingIdentifiers: IdentifierGenerator, @unchecked Sendable {
-    // Tests use one from one thread at a time, inside synchronous rules.
-    private var last: Int64 = 0
+final class CountingIdentifiers: IdentifierGenerator, Sendable {
+    private let last = Mutex<Int64>(0)
 
     func next() -> Int64 {
-        last += 1
-        return last
+        last.withLock { last in
+            last += 1
+            return last
+        }
     }
 }

@@ -56,7 +56,8 @@ extension Ledger {
                 ? quotaExhausted()
                 : Failure(
                     .quotaExhausted,
-                    "Your credits lie in too many small parts for one call; ask for a shorter answer."
+                    "Your credits lie in too many small parts for one call; ask for a shorter "
+                        + "answer."
                 )
         }
         for change in changes { try repository.save(change.new, replacing: change.old) }

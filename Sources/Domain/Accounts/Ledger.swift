@@ -56,7 +56,8 @@ package struct Ledger {
         return true
     }
 
-    /// Records money received, wechat_clearing → sales; false, and nothing changed, if `key` exists.
+    /// Records money received, wechat_clearing → sales; false, and nothing changed, if `key`
+    /// exists.
     package func recordPayment(
         _ total: Money, key: String, reference: String, at now: Timestamp
     ) throws -> Bool {

@@ -175,7 +175,8 @@ package protocol LedgerRepository {
     /// Lots with something left at all, in the same order; at most `limit`.
     func openLots(of account: AccountID, limit: Int) throws(StoreError) -> [Lot]
 
-    /// Lots with an unreserved rest whose time is out at `now`; at most `limit`, oldest expiry first.
+    /// Lots with an unreserved rest whose time is out at `now`; at most `limit`, oldest expiry
+    /// first.
     func expiredLots(at now: Timestamp, limit: Int) throws(StoreError) -> [Lot]
 
     /// The lot with this id.

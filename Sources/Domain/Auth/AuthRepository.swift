@@ -61,7 +61,8 @@ package protocol AuthRepository {
     /// Removes codes that stopped working before `now`; at most `limit`. Returns how many.
     func removeExpiredLoginCodes(now: Timestamp, limit: Int) throws(StoreError) -> Int
 
-    /// Wrong guesses of a source (a digest; empty is all sources together) in one minute since 1970.
+    /// Wrong guesses of a source (a digest; empty is all sources together) in one minute since
+    /// 1970.
     func wrongGuesses(source: [UInt8], minute: Int64) throws(StoreError) -> Int64
 
     /// Counts one wrong guess for the source and for all; forgets minutes before `minute - 10`.

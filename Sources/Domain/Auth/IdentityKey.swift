@@ -29,8 +29,8 @@ package struct IdentityKey: Sendable {
         try digest("source", source)
     }
 
-    /// The code for one push of one person: the same push gets the same code again, without the code
-    /// being stored in clear.
+    /// The code for one push of one person: the same push gets the same code again, without the
+    /// code being stored in clear.
     ///
     /// - Parameters:
     ///   - pushKey: what identifies the push.

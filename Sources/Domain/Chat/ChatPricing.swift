@@ -21,9 +21,9 @@ package enum ChatPricing {
 
     /// What to reserve for a call, and how long its answer may be.
     ///
-    /// The answer's length is what was asked for, at most the model's own limit, lowered to what the
-    /// balance covers. Nil if that leaves fewer than ``Limits/chatLeastTokens`` (or fewer than were
-    /// asked for, if those are fewer still): the quota is exhausted.
+    /// The answer's length is what was asked for, at most the model's own limit, lowered to what
+    /// the balance covers. Nil if that leaves fewer than ``Limits/chatLeastTokens`` (or fewer than
+    /// were asked for, if those are fewer still): the quota is exhausted.
     ///
     /// - Parameters:
     ///   - requestedMaxTokens: zero is the model's own limit.
@@ -44,7 +44,8 @@ package enum ChatPricing {
         var maxTokens = asked
         let perThousand = Int128(price.perThousandCompletionTokens.micro)
         if perThousand > 0 {
-            // The rounded-up price of t tokens is at most `left` exactly if t × price ≤ left × 1000.
+            // The rounded-up price of t tokens is at most `left` exactly if
+            // t × price ≤ left × 1000.
             maxTokens = Int64(min(Int128(asked), left * 1_000 / perThousand))
         }
         guard maxTokens >= min(asked, Limits.chatLeastTokens) else { return nil }

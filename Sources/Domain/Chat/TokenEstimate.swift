@@ -1,4 +1,5 @@
-/// Our own count of tokens, for when a provider tells none; bills made from it are marked estimated.
+/// Our own count of tokens, for when a provider tells none; bills made from it are marked
+/// estimated.
 ///
 /// The rule: each character of Chinese, Japanese or Korean writing, each full-width form and each
 /// emoji is one token; of everything else, four bytes of UTF-8 are one token, rounded up. It is

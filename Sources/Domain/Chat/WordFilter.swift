@@ -1,10 +1,10 @@
 /// Finds sensitive words, whatever their width and letter case, in one pass over the text
 /// (Aho–Corasick).
 ///
-/// A word is compared in normal form: full-width forms as their ASCII counterparts, letters in lower
-/// case where that is one character, characters that show nothing dropped. In questions, a word
-/// refuses or is masked as its action says; in answers, which cannot be refused any more, every word
-/// is masked. A masked word has one asterisk for each of its characters.
+/// A word is compared in normal form: full-width forms as their ASCII counterparts, letters in
+/// lower case where that is one character, characters that show nothing dropped. In questions, a
+/// word refuses or is masked as its action says; in answers, which cannot be refused any more,
+/// every word is masked. A masked word has one asterisk for each of its characters.
 package struct WordFilter: Sendable {
     /// What a question's text is worth.
     package enum Finding: Hashable, Sendable {
