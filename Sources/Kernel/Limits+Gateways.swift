@@ -54,4 +54,11 @@ extension Limits {
 
     /// How far WeChat Pay's signed time may be from ours, as its own servers have it.
     package static let paymentFreshnessSeconds: Int64 = 300
+
+    /// Seconds a fetched access token is believed at most: WeChat gives them for 7,200.
+    package static let accessTokenSeconds: Int64 = 7_200
+
+    /// Seconds before its end at which the next access token is fetched: WeChat hands out the new
+    /// one, and still takes the old one, in the last 300.
+    package static let accessTokenLeadSeconds: Int64 = 300
 }

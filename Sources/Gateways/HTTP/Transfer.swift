@@ -3,7 +3,8 @@ internal import TollgateKernel
 
 /// One transfer as its two sides share it.
 ///
-/// The transfer thread puts in what arrives, the caller's task takes it out. Neither waits for the other while holding the lock.
+/// The transfer thread puts in what arrives, the caller's task takes it out. Neither waits for the
+/// other while holding the lock.
 final class Transfer: Sendable {
     /// How the caller wants the answer.
     enum Delivery: Sendable {

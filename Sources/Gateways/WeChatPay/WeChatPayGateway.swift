@@ -51,8 +51,8 @@ package struct WeChatPayGateway: PaymentGateway {
         try check(outTradeNumber: outTradeNumber)
         let answer = try await call(
             .get,
-            "/v3/pay/transactions/out-trade-no/\(Self.encoded(outTradeNumber))"
-                + "?mchid=\(Self.encoded(configuration.merchantID))")
+            "/v3/pay/transactions/out-trade-no/\(percentEncoded(outTradeNumber))"
+                + "?mchid=\(percentEncoded(configuration.merchantID))")
         guard answer.head.status == 200, let json = try? JSONValue(parsing: answer.body),
             let trade = RemoteTrade(json)
         else { throw Self.unreadable }
@@ -74,7 +74,7 @@ package struct WeChatPayGateway: PaymentGateway {
         do throws(PaymentGatewayFailure) {
             let answer = try await call(
                 .post,
-                "/v3/pay/transactions/out-trade-no/\(Self.encoded(outTradeNumber))/close",
+                "/v3/pay/transactions/out-trade-no/\(percentEncoded(outTradeNumber))/close",
                 body: body.encoded())
             guard answer.head.status == 204 || answer.head.status == 200 else {
                 throw Self.unreadable
@@ -149,13 +149,6 @@ package struct WeChatPayGateway: PaymentGateway {
         case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x5f: true
         default: false
         }
-    }
-
-    private static func encoded(_ text: String) -> String {
-        text.utf8.map { byte in
-            isUnreserved(byte)
-                ? String(UnicodeScalar(byte)) : "%" + Hexadecimal.encode([byte]).uppercased()
-        }.joined()
     }
 
     /// Path and query of an address as they go on the wire.

@@ -1,4 +1,14 @@
+import Synchronization
 import Testing
+
+/// Counts what happened, on whatever thread.
+final class Counter: Sendable {
+    private let count = Mutex(0)
+
+    var value: Int { count.withLock { $0 } }
+
+    func add() { count.withLock { $0 += 1 } }
+}
 
 /// Waits up to five seconds for a value to be there.
 @discardableResult
