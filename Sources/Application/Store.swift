@@ -1,4 +1,4 @@
-/// Which kind of money and keys a store belongs to; recorded when it is made, checked at each start.
+/// Which kind of money and keys a store belongs to: recorded when made, checked at each start.
 package enum StoreRealm: String, Hashable, Sendable, CaseIterable {
     /// Sandbox upstreams: no real money, no real messages.
     case sandbox
@@ -26,8 +26,8 @@ package enum ReadFreshness: Hashable, Sendable {
 /// outcome is always told.
 ///
 /// - Throws: what the closure threw; ``Failure`` with `.unavailable` if nothing was changed (too
-///   many writes wait, the store is closing, the disk refuses), `.unknownOutcome` if the disk failed
-///   in such a way that nobody can tell.
+///   many writes wait, the store is closing, the disk refuses), `.unknownOutcome` if the disk
+///   failed in such a way that nobody can tell.
 package protocol Store: Sendable {
     /// Runs a closure in a transaction of its own and returns when it is durable.
     func write<Value: Sendable>(

@@ -135,8 +135,9 @@ enum AuditText {
             OR settled < 0 OR settled > amount OR (state <> 'settled' AND settled <> 0)
         """)
 
-    /// What a hold's ending wrote has the key `settle:` and the hold's id in Crockford base32; after
-    /// an expiry only a write-off may have it.
+    /// What a hold's ending wrote has the key `settle:` and the hold's id in Crockford base32.
+    ///
+    /// After an expiry only a write-off may have it.
     private static let holdTransfers = SQL(
         """
         SELECT 'hold ' || holds.id || ' is ' || holds.state || ', settled ' || holds.settled
@@ -167,7 +168,8 @@ enum AuditText {
     /// The thirteen base32 characters of an identifier, as the kernel prints it.
     private static func crockford(_ column: String) -> String {
         (0..<13).map { place in
-            "SUBSTR('0123456789ABCDEFGHJKMNPQRSTVWXYZ', ((\(column) >> \(60 - 5 * place)) & 31) + 1, 1)"
+            let digit = "((\(column) >> \(60 - 5 * place)) & 31)"
+            return "SUBSTR('0123456789ABCDEFGHJKMNPQRSTVWXYZ', \(digit) + 1, 1)"
         }.joined(separator: " || ")
     }
 }

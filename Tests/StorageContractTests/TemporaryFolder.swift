@@ -54,7 +54,13 @@ struct FixedClock: WallClock {
 final class Tally: Sendable {
     private let state = Mutex(0)
     var value: Int { state.withLock { $0 } }
-    func add() { state.withLock { $0 += 1 } }
+    func add() { _ = next() }
+    func next() -> Int {
+        state.withLock {
+            $0 += 1
+            return $0
+        }
+    }
 }
 
 /// Waits for something that other threads bring about; false after ten seconds.

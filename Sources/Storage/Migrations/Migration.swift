@@ -75,8 +75,8 @@ enum SchemaDialect: Sendable {
     }
 
     /// `{key}` an identifier as primary key, `{serial}` one the engine counts up, `{integer}` 64
-    /// bits, `{bytes}` a byte string, `{end}` what follows a table, `{end_clustered}` the same for a
-    /// table that is stored in the order of its primary key.
+    /// bits, `{bytes}` a byte string, `{end}` what follows a table, `{end_clustered}` the same for
+    /// a table that is stored in the order of its primary key.
     private var tokens: [(String, String)] {
         switch self {
         case .sqlite:

@@ -21,13 +21,14 @@ package enum StoreRefusal: Error, Hashable, Sendable, CustomStringConvertible {
         case .servedAlready(let folder):
             "Another tollgate serves \(folder) already; stop it or choose another data folder."
         case .otherRealm(let stored, let wanted):
-            "This store is for \(stored.rawValue) keys and was opened with \(wanted.rawValue) keys; "
+            "This store is for \(stored.rawValue) keys, not for \(wanted.rawValue) ones; "
                 + "use another data folder."
         case .changedMigration(let number, let name):
             "Migration \(number) (\(name)) was changed after it was applied to this store; "
                 + "run the version of tollgate that made the store."
         case .newerSchema(let stored, let known):
-            "This store has schema version \(stored), this tollgate knows \(known); upgrade tollgate."
+            "This store has schema version \(stored), this tollgate knows \(known); "
+                + "upgrade tollgate."
         case .schemaNotReady(let stored, let known):
             "The store has schema version \(stored) and needs \(known); start tollgate serve first."
         case .engine(let text):

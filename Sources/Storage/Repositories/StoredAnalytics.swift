@@ -59,8 +59,8 @@ struct StoredAnalytics: AnalyticsRepository {
     }
 
     private enum Text {
-        // Each minimum is the first entry of an index. SQLite's MIN of several values is NULL if one
-        // of them is, so they are rows here.
+        // Each minimum is the first entry of an index. SQLite's MIN of several values is NULL if
+        // one of them is, so they are rows here.
         static let oldest = SQL(
             """
             SELECT MIN(moment) FROM (

@@ -35,10 +35,10 @@ final class FileLock: Sendable {
 
 /// Lets the processes that write one file take turns, each one batch at a time.
 ///
-/// SQLite's own lock is polled: whoever asks most often gets it, and a busy server starves the jobs.
-/// Here each process waits for `turn` before it waits for `writer`, so the one that has just
-/// written stands behind everybody who waited meanwhile. (flock(2) itself keeps no order; what makes
-/// it fair is that a batch with its sync takes longer than waking who waits for `turn`.)
+/// SQLite's own lock is polled: whoever asks most often gets it, and a busy server starves the
+/// jobs. Here each process waits for `turn` before it waits for `writer`, so the one that has just
+/// written stands behind everybody who waited meanwhile. (flock(2) itself keeps no order; what
+/// makes it fair is that a batch with its sync takes longer than waking who waits for `turn`.)
 final class Turnstile: Sendable {
     private let turn: FileLock
     private let writer: FileLock

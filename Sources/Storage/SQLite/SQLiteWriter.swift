@@ -5,8 +5,8 @@ internal import Metrics
 internal import Synchronization
 internal import TollgateKernel
 
-/// Writes batches: BEGIN, one savepoint for each closure, COMMIT; the next batch is whatever arrived
-/// while the last one synced.
+/// Writes batches: BEGIN, one savepoint for each closure, COMMIT; the next batch is whatever
+/// arrived while the last one synced.
 final class SQLiteWriter: @unchecked Sendable {
     // Unchecked: `live` and `batchNumber` belong to `thread`, on which alone they are touched.
     private let folder: StoreFolder
@@ -126,8 +126,8 @@ final class SQLiteWriter: @unchecked Sendable {
 
     /// Finds out what became of a batch whose COMMIT failed.
     ///
-    /// The connection is thrown away (its page cache may lie), then the batch's number is looked up.
-    /// The answer counts only once another commit was synced: until then, frames that were written
+    /// The connection is thrown away (its page cache may lie), then the number is looked up. The
+    /// answer counts only once another commit was synced: until then, frames that were written
     /// but not synced could still come back to life in a recovery, or vanish.
     private func verdictAfterReopening(_ number: Int64) -> BatchVerdict {
         live?.close()

@@ -8,8 +8,8 @@ final class WriterConnection {
 
     /// Opens (and makes) the database with full durability, or refuses.
     ///
-    /// GRDB puts a database in WAL mode on `synchronous=NORMAL`, which may lose the last commits when
-    /// the power goes: so it is set here, after opening, and read back.
+    /// GRDB puts a database in WAL mode on `synchronous=NORMAL`, which may lose the last commits
+    /// when the power goes: so it is set here, after opening, and read back.
     init(path: String) throws(StoreError) {
         var configuration = Configuration()
         configuration.label = "tollgate.store.writer"

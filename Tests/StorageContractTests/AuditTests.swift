@@ -1,0 +1,143 @@
+import Accounts
+import Application
+import Auth
+import GRDB
+import Operations
+import Testing
+import TollgateKernel
+
+@testable import Storage
+
+/// What somebody does to the file behind our back, and which checkers must see it.
+struct Tampering: CustomTestStringConvertible, Sendable {
+    let sql: String
+    let checks: [String]
+
+    var testDescription: String { sql }
+
+    init(_ sql: String, _ checks: String...) {
+        self.sql = sql
+        self.checks = checks
+    }
+
+    static let all = [
+        Tampering("UPDATE customer_ledgers SET posted = posted + 1", "C1", "C2"),
+        Tampering("UPDATE customer_ledgers SET held = held + 1", "C2"),
+        Tampering("UPDATE customer_ledgers SET sequence = sequence + 1", "C2"),
+        Tampering("UPDATE customer_ledgers SET posted = -1", "C1", "C2", "C3"),
+        Tampering("UPDATE lots SET remaining = remaining - 1 WHERE remaining > held", "C2"),
+        Tampering("UPDATE lots SET held = held + 1", "C2"),
+        Tampering("UPDATE lots SET granted = remaining - 1", "C3"),
+        Tampering("DELETE FROM hold_lots", "C2"),
+        Tampering("UPDATE hold_lots SET amount = amount + 1", "C2"),
+        Tampering("DELETE FROM transfers WHERE kind = 'usage'", "C1", "C2", "C6"),
+        Tampering(
+            "UPDATE transfers SET amount = amount + 1 WHERE kind = 'usage'", "C1", "C2", "C6"),
+        Tampering("UPDATE transfers SET amount = amount + 1 WHERE kind = 'welcome'", "C1", "C2"),
+        Tampering("UPDATE transfers SET to_account = 'issued' WHERE kind = 'payment'", "C1"),
+        Tampering("UPDATE transfers SET unit = 'fen' WHERE kind = 'usage'", "C1"),
+        Tampering("UPDATE transfers SET kind = 'adjustment' WHERE kind = 'usage'", "C6"),
+        Tampering("UPDATE transfers SET transfer_key = 'x' || id WHERE kind = 'usage'", "C6"),
+        Tampering("UPDATE transfers SET transfer_key = 'x' || id WHERE kind = 'promotion'", "C6"),
+        Tampering("UPDATE holds SET settled = settled + 1 WHERE state = 'settled'", "C6"),
+        Tampering("UPDATE holds SET state = 'released' WHERE state = 'settled'", "C6"),
+        Tampering(
+            "UPDATE holds SET state = 'settled', ended_at = 1 WHERE state = 'held'", "C2"),
+        Tampering("UPDATE holds SET ended_at = NULL WHERE state = 'released'", "C6"),
+        Tampering("UPDATE holds SET amount = settled - 1 WHERE state = 'settled'", "C6"),
+        Tampering("UPDATE login_sessions SET account = 77", "C13"),
+    ]
+}
+
+@Suite struct AuditTests {
+    /// Books with something of every kind: grants, a payment, holds of each source and end.
+    private func liveIn(_ store: SQLiteStore) async throws {
+        let identifiers = CountingIdentifiers()
+        let owner = AccountID(rawValue: 1)
+        try await store.write { tx in
+            try tx.accounts.insert(account(), openID: "openid-1")
+            try tx.auth.insert(session(1))
+            let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
+            _ = try ledger.grant(
+                Credits(micro: 1_000), to: owner, kind: .welcome, from: .promotion, key: "welcome",
+                origin: .welcome, order: nil, reference: "", expiresAt: nil, at: start)
+            _ = try ledger.recordPayment(
+                Money(fen: 990), key: "payment", reference: "", at: start)
+            func held(_ name: String, _ source: Hold.Source) throws -> HoldID {
+                let day = source == .trial ? ShanghaiDay(start) : nil
+                let request = HoldRequest(
+                    account: owner, requestID: IdempotencyKey(rawValue: name),
+                    requestHash: digest(1), source: source, amount: Credits(micro: 100),
+                    trialDay: day, trialLimit: 5, expiresAt: .after(50))
+                return try ledger.hold(request, at: start).id
+            }
+            _ = try ledger.settle(
+                held("settled", .credits), price: Credits(micro: 150), at: .after(1))
+            _ = try ledger.release(held("released", .credits), as: .released, at: .after(1))
+            _ = try ledger.settle(held("free", .trial), price: Credits(micro: 5), at: .after(1))
+            _ = try ledger.settle(held("ours", .promotion), price: Credits(micro: 5), at: .after(1))
+            let late = try held("late", .credits)
+            _ = try ledger.expireHolds(at: .after(50), limit: 10)
+            _ = try ledger.settle(late, price: Credits(micro: 30), at: .after(60))
+            _ = try held("open", .credits)
+        }
+    }
+
+    private func complaints(_ folder: TemporaryFolder) async throws -> [String] {
+        let store = try await folder.open()
+        let findings = try await store.read { tx in try tx.operations.audit() }
+        await store.close()
+        for finding in findings {
+            #expect(finding.violationCount == Int64(finding.violations.count))
+            #expect(finding.rows > 0)
+        }
+        return findings.filter { $0.violationCount > 0 }.map(\.check)
+    }
+
+    @Test func honestBooksAreClean() async throws {
+        let folder = try TemporaryFolder()
+        let store = try await folder.open()
+        try await liveIn(store)
+        await store.close()
+        #expect(try await complaints(folder) == [])
+    }
+
+    @Test(arguments: Tampering.all)
+    func everyTamperingIsSeen(_ tampering: Tampering) async throws {
+        let folder = try TemporaryFolder()
+        let store = try await folder.open()
+        try await liveIn(store)
+        await store.close()
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = false
+        let queue = try DatabaseQueue(path: folder.database, configuration: configuration)
+        try await queue.writeWithoutTransaction { database in
+            try database.execute(sql: "PRAGMA ignore_check_constraints = ON")
+            let triggers = try String.fetchAll(
+                database, sql: "SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            for trigger in triggers { try database.execute(sql: "DROP TRIGGER \(trigger)") }
+            try database.execute(sql: tampering.sql)
+            #expect(database.changesCount > 0, "the tampering touches nothing")
+        }
+        try queue.close()
+        // SQLite's integrity check also complains about rows that break a CHECK.
+        let seen = try await complaints(folder)
+        #expect(seen.filter { $0 != "C13" || tampering.checks == ["C13"] } == tampering.checks)
+    }
+
+    @Test func manyViolationsAreCountedAndSomeAreTold() async throws {
+        let folder = try TemporaryFolder()
+        let store = try await folder.open()
+        try await store.write { tx in
+            for number in 1...30 as ClosedRange<Int64> {
+                try tx.accounts.insert(account(number), openID: "openid-\(number)")
+            }
+            try connection(tx).execute("UPDATE customer_ledgers SET sequence = 1")
+        }
+        let findings = try await store.read { tx in try tx.operations.audit() }
+        await store.close()
+        let balances = findings.first { $0.check == "C2" }
+        #expect(balances?.violationCount == 30)
+        #expect(balances?.violations.count == Limits.auditViolationsTold)
+    }
+}

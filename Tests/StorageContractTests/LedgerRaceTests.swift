@@ -1,0 +1,178 @@
+import Accounts
+import Application
+import Operations
+import Testing
+import TollgateKernel
+
+@testable import Storage
+
+/// The ledger's rules over the real store, with many callers at once.
+@Suite struct LedgerRaceTests {
+    private let owner = AccountID(rawValue: 1)
+    private let identifiers = CountingIdentifiers()
+
+    private func ledger(_ tx: any Transaction) -> Ledger {
+        Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
+    }
+
+    private func fund(
+        _ store: SQLiteStore, _ amounts: [Int64], expiresAt: Timestamp? = nil
+    ) async throws {
+        try await store.write { tx in
+            try tx.accounts.insert(account(), openID: "openid-1")
+            for (index, amount) in amounts.enumerated() {
+                _ = try ledger(tx).grant(
+                    Credits(micro: amount), to: owner, kind: .welcome, from: .promotion,
+                    key: "welcome:\(index)", origin: .welcome, order: nil, reference: "",
+                    expiresAt: expiresAt, at: start)
+            }
+        }
+    }
+
+    private func request(_ id: String, amount: Int64) -> HoldRequest {
+        HoldRequest(
+            account: owner, requestID: IdempotencyKey(rawValue: id), requestHash: digest(1),
+            source: .credits, amount: Credits(micro: amount), trialDay: nil, trialLimit: 0,
+            expiresAt: .after(1_000))
+    }
+
+    private func expectCleanBooks(_ store: SQLiteStore) async throws {
+        let findings = try await store.read { tx in try tx.operations.audit() }
+        #expect(findings.map(\.check) == ["C1", "C2", "C3", "C6", "C13"])
+        for finding in findings { #expect(finding.violations == []) }
+    }
+
+    @Test(arguments: [(2, 1), (64, 10), (1_000, 37)])
+    func exactlyAsManyHoldsPassAsTheBalanceCovers(_ callers: Int, _ covered: Int) async throws {
+        try await withStore { store, _ in
+            // Lots of sizes that no hold fits into exactly.
+            let parts: [Int64] = [3, 4]
+            let rest = Int64(covered) * 10 - 7
+            try await fund(store, parts + (rest > 0 ? [rest] : []) + [9])
+            let passed = Tally()
+            let refused = Tally()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<callers {
+                    group.addTask {
+                        let ending = await Ending {
+                            _ = try await store.write { tx in
+                                try ledger(tx).hold(request("r\(number)", amount: 10), at: start)
+                            }
+                        }
+                        switch ending {
+                        case .value: passed.add()
+                        case .failure(.quotaExhausted): refused.add()
+                        default: Issue.record("\(ending)")
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(passed.value == covered)
+            #expect(refused.value == callers - covered)
+            let balance = try await store.read { tx in try tx.ledger.customerLedger(owner) }
+            #expect(balance?.held == Int64(covered) * 10)
+            #expect(balance?.balance == Credits(micro: 9))
+            try await expectCleanBooks(store)
+        }
+    }
+
+    @Test func aHoldEndsOnceWhoeverComesFirst() async throws {
+        try await withStore { store, _ in
+            try await fund(store, [100])
+            let held = try await store.write { tx in
+                try ledger(tx).hold(request("one", amount: 60), at: start)
+            }
+            let ends = Tally()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<60 {
+                    group.addTask {
+                        let outcome = try await store.write { tx in
+                            switch number % 3 {
+                            case 0:
+                                try ledger(tx).settle(held.id, price: Credits(micro: 25), at: start)
+                            case 1: try ledger(tx).release(held.id, as: .released, at: start)
+                            default:
+                                try ledger(tx).settle(held.id, price: Credits(micro: 60), at: start)
+                            }
+                        }
+                        if outcome.wasOpen { ends.add() }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(ends.value == 1)
+            let balance = try await store.read { tx in try tx.ledger.customerLedger(owner) }
+            #expect(balance?.held == 0)
+            #expect([40, 75, 100].contains(balance?.posted))
+            try await expectCleanBooks(store)
+        }
+    }
+
+    @Test func lotsExpireUnderHoldsWithoutLosingACredit() async throws {
+        try await withStore { store, _ in
+            try await fund(store, [50, 50], expiresAt: .after(10))
+            let holds = try await store.write { tx in
+                try (0..<4).map { try ledger(tx).hold(request("r\($0)", amount: 20), at: start) }
+            }
+            // Only what nobody reserved expires.
+            let swept = try await store.write { tx in
+                try ledger(tx).expireLots(at: .after(10), limit: 100)
+            }
+            #expect(swept == 1)
+            try await expectCleanBooks(store)
+            #expect(
+                await Ending {
+                    try await store.write { tx in
+                        _ = try ledger(tx).hold(request("late", amount: 1), at: .after(10))
+                    }
+                } == .failure(.quotaExhausted))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (number, hold) in holds.enumerated() {
+                    group.addTask {
+                        try await store.write { tx in
+                            if number.isMultiple(of: 2) {
+                                _ = try ledger(tx).settle(
+                                    hold.id, price: Credits(micro: 5), at: .after(11))
+                            } else {
+                                _ = try ledger(tx).release(
+                                    hold.id, as: .released, at: .after(11))
+                            }
+                        }
+                    }
+                    group.addTask {
+                        try await store.write { tx in
+                            _ = try ledger(tx).expireLots(at: .after(11), limit: 100)
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let balance = try await store.read { tx in try tx.ledger.customerLedger(owner) }
+            #expect(balance?.posted == 0 && balance?.held == 0)
+            try await expectCleanBooks(store)
+        }
+    }
+
+    @Test func heldCreditsComeBackWhenAHoldExpires() async throws {
+        try await withStore { store, _ in
+            try await fund(store, [100])
+            try await store.write { tx in
+                for number in 0..<5 {
+                    _ = try ledger(tx).hold(request("r\(number)", amount: 20), at: start)
+                }
+            }
+            let swept = try await store.write { tx in
+                try (
+                    ledger(tx).expireHolds(at: .after(999), limit: 100),
+                    ledger(tx).expireHolds(at: .after(1_000), limit: 3),
+                    ledger(tx).expireHolds(at: .after(1_000), limit: 100)
+                )
+            }
+            #expect(swept == (0, 3, 2))
+            let balance = try await store.read { tx in try tx.ledger.customerLedger(owner) }
+            #expect(balance?.balance == Credits(micro: 100))
+            try await expectCleanBooks(store)
+        }
+    }
+}
