@@ -19,7 +19,7 @@ enum FactsReading {
             guard field.wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED else { continue }
             isPresent = true
             let data = UnsafeBufferPointer(start: field.data, count: field.len)
-            // What protobuf-c kept starts with the length: bytes with the high bit set and one without.
+            // The length comes first: bytes with the high bit set and one without.
             bytes += data.drop { $0 >= 0x80 }.dropFirst()
         }
         guard isPresent,

@@ -153,9 +153,8 @@ extension Generator {
         func writeChoice(_ member: Field, _ source: inout SourceText) {
             let value = writing(member, "value", in: message)
             source.line("target.pointee.\(Names.cField(member.name)) = \(value)")
-            source.line(
-                "target.pointee.\(Names.cField(oneof.name))_case = .init(rawValue: \(member.number))"
-            )
+            let choice = "target.pointee.\(Names.cField(oneof.name))_case"
+            source.line("\(choice) = .init(rawValue: \(member.number))")
         }
         if members.count == 1 {
             source.nested("if let value = self.\(Names.property(members[0])) {", "}") {

@@ -48,8 +48,9 @@ extension Generator {
         source.nested("public static let \(name) = MethodDescriptor(", ")") { source in
             source.line("service: \(literal(service.fullName)), name: \(literal(method.name)),")
             let list = facts.roles.compactMap { roles[$0] }.map { ".\($0)" }
+                .joined(separator: ", ")
             source.line(
-                "access: .\(accesses[facts.access] ?? ""), roles: [\(list.joined(separator: ", "))], "
+                "access: .\(accesses[facts.access] ?? ""), roles: [\(list)], "
                     + "isIdempotent: \(facts.isIdempotent),")
             source.line(
                 "defaultDeadlineMilliseconds: \(grouped(facts.defaultDeadlineMilliseconds)),")

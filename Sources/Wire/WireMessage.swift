@@ -11,7 +11,7 @@ public protocol WireMessage: Hashable, Sendable {
 
     /// Reads one message.
     ///
-    /// Memory is bounded by four times the bytes' length plus 64 KiB, whatever lengths they declare.
+    /// Memory is at most four times the bytes' length plus 64 KiB, whatever lengths they declare.
     /// - Throws: ``WireError/malformed(_:)`` or ``WireError/tooLarge(limitBytes:)``.
     static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self
 

@@ -3,10 +3,10 @@ internal import Glibc
 
 /// Memory that is handed out by moving a cursor and given back all at once.
 ///
-/// Each thread has one and reuses it: a message costs no malloc. Uses nest like a stack (``mark()``,
-/// ``release(_:)``), because a caller may read one message while the bytes of another are lent to it.
-/// Every block is preceded by its size, so that the length of a string that protobuf-c copied is
-/// known although a NUL may stand in its middle.
+/// Each thread has one and reuses it: a message costs no malloc. Uses nest like a stack
+/// (``mark(limitBytes:)``, ``release(_:)``), because a caller may read one message while the bytes
+/// of another are lent to it. Every block is preceded by its size, so that the length of a string
+/// that protobuf-c copied is known although a NUL may stand in its middle.
 struct Arena {
     /// The arena's mutable part; a raw pointer, because protobuf-c carries it through C.
     private let state: UnsafeMutablePointer<State>

@@ -119,7 +119,7 @@ extension JSONScanner {
         }
     }
 
-    /// What `\uXXXX` means, or two of them that are a surrogate pair.
+    /// What `\u` and four digits mean, or two of them that are a surrogate pair.
     private mutating func unicodeEscape() throws(WireError) -> String {
         let first = try hexadecimal()
         if let scalar = Unicode.Scalar(first) { return String(scalar) }
