@@ -45,6 +45,7 @@ let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioTestUtilities = Target.Dependency.product(name: "NIOTestUtils", package: "swift-nio")
 let serviceLifecycle = Target.Dependency.product(
@@ -108,7 +109,10 @@ let package = Package(
         module("TollgateWire", at: "Wire", ["CProto", "CProtobufC", "TollgateKernel"]),
         module(
             "TollgateRPC", at: "RPC",
-            ["TollgateKernel", "TollgateWire", collections, logging, metrics, nioCore, nioPosix]),
+            [
+                "TollgateKernel", "TollgateWire", collections, logging, metrics, nioCore, nioHTTP,
+                nioPosix,
+            ]),
         .executableTarget(
             name: "ProtoGenerator", dependencies: ["CProtobufC", "CProtocPlugin"],
             swiftSettings: settings),

@@ -8,6 +8,10 @@ extension Limits {
     /// Metadata entries of one packet: callers use a handful, and each is copied.
     package static let rpcUserFields = 64
 
+    /// How long a new connection may wait with its first bytes, in milliseconds: clients connect
+    /// when they have something to say.
+    package static let rpcFirstBytesMilliseconds: Int64 = 10_000
+
     /// Calls running at once for one connection: 16 times what the benchmark's 64 callers need, and
     /// at 64 KiB a request still only 64 MiB.
     package static let rpcCallsInFlightPerConnection = 1_024

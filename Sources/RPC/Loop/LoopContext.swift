@@ -11,7 +11,8 @@ final class LoopContext: @unchecked Sendable {
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     private var timer: RepeatedTask?
     private var lastTick = NIODeadline.now()
-    private let connectionCounter = Atomic(0)
+    private let channels = Atomic(0)
+    private(set) var isDraining = false
     private var idleWaiters: [EventLoopPromise<Void>] = []
     private let lag = Metrics.Timer(label: "tollgate_rpc_loop_lag_seconds")
 
@@ -44,18 +45,18 @@ final class LoopContext: @unchecked Sendable {
 
     func add(_ connection: ServerConnection) {
         connections[ObjectIdentifier(connection)] = connection
-        connectionCounter.store(connections.count, ordering: .relaxed)
+        if isDraining { connection.drain() }
     }
 
     /// Forgets a connection that is closed and has no task left.
     func remove(_ connection: ServerConnection) {
         connections[ObjectIdentifier(connection)] = nil
-        connectionCounter.store(connections.count, ordering: .relaxed)
         connectionBecameIdle()
     }
 
     /// Has new calls refused on every connection; on the event loop.
     func drain() {
+        isDraining = true
         for connection in connections.values { connection.drain() }
     }
 
@@ -90,8 +91,17 @@ final class LoopContext: @unchecked Sendable {
         stopWaiting()
     }
 
-    /// How many connections there are; from any thread.
-    var sharedConnectionCount: Int { connectionCounter.load(ordering: .relaxed) }
+    /// Counts an accepted channel.
+    func channelOpened() { channels.add(1, ordering: .relaxed) }
+
+    /// Counts a closed channel.
+    func channelClosed() { channels.subtract(1, ordering: .relaxed) }
+
+    /// How many channels are open, those that have not spoken yet included; from any thread.
+    var channelCount: Int { channels.load(ordering: .relaxed) }
+
+    /// How many connections speak RPC; on the event loop.
+    var connectionCount: Int { connections.count }
 
     /// How many calls run; on the event loop.
     var callCount: Int { connections.values.reduce(0) { $0 + $1.callCount } }

@@ -36,6 +36,7 @@ package final class RPCServer: Sendable {
             router: Router(services),
             verifier: configuration.credentials.verifier,
             interceptors: configuration.interceptors,
+            pages: configuration.pages,
             maximumBodyBytes: configuration.maximumBodyBytes, logger: configuration.logger)
     }
 
@@ -104,10 +105,12 @@ package final class RPCServer: Sendable {
     ) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
             guard let loop = contexts.first(where: { $0.eventLoop === channel.eventLoop }),
-                contexts.reduce(0, { $0 + $1.sharedConnectionCount }) < Limits.rpcConnections
+                contexts.reduce(0, { $0 + $1.channelCount }) < Limits.rpcConnections
             else { throw ChannelError.inappropriateOperationForState }
+            loop.channelOpened()
+            channel.closeFuture.whenComplete { _ in loop.channelClosed() }
             try channel.pipeline.syncOperations.addHandler(
-                ServerConnection(core: core, loop: loop))
+                ProtocolSniffer(core: core, loop: loop))
         }
     }
 

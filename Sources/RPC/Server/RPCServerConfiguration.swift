@@ -21,6 +21,9 @@ package struct RPCServerConfiguration: Sendable {
     /// What decides about calls after the methods' own facts, in order.
     package var interceptors: [any CallInterceptor] = []
 
+    /// What the server shows over HTTP on the same port.
+    package var pages = ServerPages()
+
     /// How many event loops share the connections.
     package var eventLoops = 1
 

@@ -8,6 +8,7 @@ struct ServerCore: Sendable {
     let router: Router
     let verifier: (any CredentialVerifier)?
     let interceptors: [any CallInterceptor]
+    let pages: ServerPages
     let maximumBodyBytes: Int
     let logger: Logger
 }

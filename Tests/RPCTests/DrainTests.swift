@@ -1,0 +1,79 @@
+import NIOCore
+import Testing
+import TollgateKernel
+import TollgateRPC
+import TollgateWire
+
+/// A server that stops loses no call it admitted.
+@Suite(.timeLimit(.minutes(1))) struct DrainTests {
+    @Test(arguments: Reach.allCases)
+    func runningCallsAreAnsweredAndNewOnesRefused(reach: Reach) async throws {
+        let events = Events()
+        try await withTestServer(reach, events: events) { (transport, server) async throws in
+            try await withThrowingTaskGroup(of: [UInt8].self) { group in
+                for number in 0..<50 as Range<UInt8> {
+                    group.addTask { try await transport.answer(call(TestMethods.slow, [number])) }
+                }
+                while events.all.count < 50 { try await Task.sleep(for: .milliseconds(2)) }
+                server.drain()
+                // The calls take 150 ms; the drain is seen long before.
+                var refusal: RPCError?
+                while refusal == nil {
+                    refusal = await errorOf {
+                        _ = try await transport.answer(call(TestMethods.echo))
+                    }
+                }
+                #expect(refusal?.code == RPCError.Code.loggedOff)
+                #expect(refusal?.isNotProcessed == true)
+                var answers: Set<UInt8> = []
+                for try await answer in group { answers.formUnion(answer) }
+                #expect(answers == Set(0..<50))
+            }
+        }
+    }
+
+    @Test func callsThatOutlastTheGraceAreCancelled() async throws {
+        let events = Events()
+        try await withTestServer(
+            events: events, configure: { $0.drainGraceMilliseconds = 50 }
+        ) { (transport, server) async throws in
+            async let hanging = errorOf {
+                _ = try await transport.answer(call(TestMethods.hang))
+            }
+            #expect(await events.wait(for: "hang started"))
+            server.drain()
+            #expect(await hanging?.failure.code == .cancelled)
+            #expect(events.all.contains("hang cancelled"))
+        }
+    }
+
+    @Test func cancellingTheServersTaskDrainsIt() async throws {
+        let events = Events()
+        let server = try RPCServer(
+            {
+                var configuration = RPCServerConfiguration(credentials: .none)
+                configuration.host = nil
+                return configuration
+            }(), services: testServices(events))
+        let running = Task { try await server.run() }
+        _ = try await server.address
+        let transport = SocketTransport(.inProcess(server), credential: nil)
+        async let answer = transport.answer(call(TestMethods.slow, [1]))
+        #expect(await events.wait(for: "slow started"))
+        running.cancel()
+        #expect(try await answer == [1])
+        try await running.value
+        await transport.close()
+    }
+
+    @Test func aServerThatCannotListenSaysSo() async throws {
+        try await withTestServer(.socket) { (_, server) async throws in
+            let address = try #require(try await server.address)
+            var configuration = RPCServerConfiguration(credentials: .none)
+            configuration.port = address.port
+            let second = try RPCServer(configuration, services: [])
+            await #expect(throws: RPCServerError.self) { try await second.run() }
+            await #expect(throws: RPCServerError.self) { try await second.address }
+        }
+    }
+}

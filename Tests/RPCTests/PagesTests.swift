@@ -1,0 +1,55 @@
+import NIOCore
+import Testing
+import TollgateRPC
+
+/// The pages on the RPC port.
+@Suite(.timeLimit(.minutes(1))) struct PagesTests {
+    private func get(
+        _ path: String, method: String = "GET", host: String? = nil,
+        pages: ServerPages = ServerPages()
+    ) async throws -> String {
+        try await withTestServer(
+            .socket, configure: { $0.pages = pages }
+        ) { (_, server) async throws in
+            let address = try #require(try await server.address)
+            return try await RawPeer.connect(to: server) { peer in
+                let host = host ?? address.description
+                // In two pieces: four bytes decide.
+                try await peer.send(ByteBuffer(string: String(method.prefix(2))))
+                try await peer.send(
+                    ByteBuffer(
+                        string: "\(method.dropFirst(2)) \(path) HTTP/1.1\r\nHost: \(host)\r\n\r\n"))
+                return try await peer.rest()
+            }
+        }
+    }
+
+    @Test func healthIsToldOnTheSamePort() async throws {
+        let answer = try await get("/health")
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(answer.hasSuffix("\r\n\r\nOK\n"))
+    }
+
+    @Test func servicesAndMethodsAreListed() async throws {
+        let answer = try await get("/list")
+        #expect(
+            answer.contains(
+                "{\"service\":\"example.EchoService\",\"methods\":[{\"name\":\"Echo\","
+                    + "\"access\":\"connection\",\"streaming\":\"unary\""))
+    }
+
+    @Test func metricsAndStatusComeFromTheirOwner() async throws {
+        let pages = ServerPages(metrics: { "a_total 1\n" }, status: { "realm: sandbox\n" })
+        #expect(try await get("/metrics?x=1", pages: pages).hasSuffix("\r\n\r\na_total 1\n"))
+        let status = try await get("/status", pages: pages)
+        #expect(status.contains("state: serving\n"))
+        #expect(status.hasSuffix("realm: sandbox\n"))
+        #expect(try await get("/metrics").hasPrefix("HTTP/1.1 404"))
+    }
+
+    @Test func otherHostsMethodsAndPathsAreRefused() async throws {
+        #expect(try await get("/health", host: "evil.example:80").hasPrefix("HTTP/1.1 421"))
+        #expect(try await get("/health", method: "POST").hasPrefix("HTTP/1.1 405"))
+        #expect(try await get("/nothing").hasPrefix("HTTP/1.1 404"))
+    }
+}

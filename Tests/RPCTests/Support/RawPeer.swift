@@ -1,0 +1,88 @@
+import NIOCore
+import NIOPosix
+import Testing
+import TollgateRPC
+import TollgateWire
+
+/// A peer that knows nothing but bytes.
+struct RawPeer {
+    private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
+    private var received = ByteBuffer()
+
+    /// Connects to a server, runs `body`, and disconnects.
+    static func connect<Result: Sendable>(
+        to server: RPCServer, _ body: (inout RawPeer) async throws -> Result
+    ) async throws -> Result {
+        let address = try #require(try await server.address)
+        let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .connect(host: address.host, port: address.port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                        wrappingChannelSynchronously: channel)
+                }
+            }
+        return try await channel.executeThenClose { inbound, outbound in
+            var peer = RawPeer(outbound: outbound, inbound: inbound.makeAsyncIterator())
+            return try await body(&peer)
+        }
+    }
+
+    func send(_ bytes: ByteBuffer) async throws { try await outbound.write(bytes) }
+
+    /// The next frame; nil once the server has closed.
+    mutating func frame() async throws -> Frame? {
+        var decoder = FrameDecoder()
+        while true {
+            if let frame = try decoder.decode(buffer: &received) { return frame }
+            guard let more = try await inbound.next(isolation: #isolation) else { return nil }
+            received.writeImmutableBuffer(more)
+        }
+    }
+
+    /// Everything until the server closes.
+    mutating func rest() async throws -> String {
+        while let more = try await inbound.next(isolation: #isolation) {
+            received.writeImmutableBuffer(more)
+        }
+        return String(buffer: received)
+    }
+
+    /// Whether the server closes without another byte.
+    mutating func isClosed() async -> Bool {
+        do {
+            return try await inbound.next(isolation: #isolation) == nil
+        } catch {
+            // A reset is a way to close too.
+            return true
+        }
+    }
+}
+
+extension Frame {
+    /// The meta of a request or response.
+    func callMeta() throws -> RpcMeta {
+        try withMeta { (bytes) throws(WireError) in try RpcMeta.decode(bytes) }
+    }
+
+    /// The meta of a stream frame.
+    func streamMeta() throws -> StreamFrameMeta {
+        try withMeta { (bytes) throws(WireError) in try StreamFrameMeta.decode(bytes) }
+    }
+}
+
+/// A request as plain bRPC writes it.
+func plainRequest(
+    _ service: String, _ method: String, id: Int64, payload: String = "",
+    change: (inout RpcMeta) -> Void = { _ in }, attachment: String = ""
+) throws -> ByteBuffer {
+    var meta = RpcMeta()
+    meta.request = RpcRequestMeta(serviceName: service, methodName: method)
+    meta.correlationID = id
+    change(&meta)
+    var buffer = ByteBuffer()
+    try ByteBuffer(string: payload).withUnsafeReadableBytes { bytes in
+        try buffer.writeCall(meta, payload: bytes, attachment: ByteBuffer(string: attachment))
+    }
+    return buffer
+}
