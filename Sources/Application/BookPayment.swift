@@ -118,8 +118,8 @@ private struct Booking {
     private func deliver(_ paid: Order, replacing order: Order, _ ledger: Ledger) throws
         -> BookingVerdict
     {
+        try tx.orders.save(paid, replacing: order)
         guard try tx.accounts.account(paid.account) != nil else {
-            try tx.orders.save(paid, replacing: order)
             try incident(
                 .undelivered, key: "undelivered:\(order.id)", reference: order.id.description,
                 "An order is paid, but its account cannot receive.")
@@ -131,7 +131,7 @@ private struct Booking {
             expiresAt: paid.lifetimeDays.map { now.adding(milliseconds: $0 * 86_400_000) }, at: now)
         try tx.accounts.permit(paid.models, for: paid.account)
         let (delivered, event) = try paid.moving(cause: .delivered, at: now, evidence: evidence)
-        try tx.orders.save(delivered, replacing: order)
+        try tx.orders.save(delivered, replacing: paid)
         try tx.orders.insert(event)
         try tx.outbox.insert(
             OutboxMessage(

@@ -1,0 +1,69 @@
+internal import Accounts
+internal import Application
+internal import TollgateKernel
+internal import TollgateRPC
+internal import TollgateWire
+
+/// Quota and its history on the wire.
+struct AccountsHandlers: AccountsServiceHandlers {
+    let caller: CallerIdentity
+    let queries: AccountQueries
+
+    func getQuota(_ request: V1.GetQuotaRequest, _ context: ServerCallContext) async throws
+        -> V1.GetQuotaResponse
+    {
+        let account = try await caller.account(of: context)
+        let quota = try await queries.quota(of: account.id)
+        return V1.GetQuotaResponse(
+            postedMicroCredits: quota.ledger.posted, heldMicroCredits: quota.ledger.held,
+            balanceMicroCredits: quota.ledger.balance.micro,
+            trialGrantedCalls: quota.trialGranted, trialUsedCalls: quota.trialUsed,
+            lots: quota.lots.map(V1.CreditLot.init))
+    }
+
+    func listLedger(_ request: V1.ListLedgerRequest, _ context: ServerCallContext) async throws
+        -> V1.ListLedgerResponse
+    {
+        let account = try await caller.account(of: context)
+        let limit = try pageSize(request.limit, default: 50, most: 200)
+        let entries = try await queries.ledger(
+            of: account.id, before: request.beforeSequence > 0 ? request.beforeSequence : nil,
+            limit: limit)
+        let next = entries.count == limit ? entries.last?.link.sequence ?? 0 : 0
+        return V1.ListLedgerResponse(
+            entries: entries.map { V1.LedgerEntry($0, of: account.id) },
+            nextBeforeSequence: next > 1 ? next : 0)
+    }
+}
+
+/// The size of a page as asked for.
+///
+/// - Throws: `invalid_request` if it is negative or more than `most`.
+func pageSize(_ asked: Int64, default size: Int, most: Int) throws(Failure) -> Int {
+    if asked == 0 { return size }
+    guard (1...Int64(most)).contains(asked) else {
+        throw Failure(.invalidRequest, "A page has 1 to \(most) rows.")
+    }
+    return Int(asked)
+}
+
+extension V1.CreditLot {
+    fileprivate init(_ lot: Lot) {
+        self.init(
+            lotId: lot.id.description, origin: lot.origin.rawValue,
+            orderId: lot.order?.description ?? "", grantedMicroCredits: lot.granted,
+            remainingMicroCredits: lot.remaining,
+            expiresAtMilliseconds: lot.expiresAt?.milliseconds ?? 0)
+    }
+}
+
+extension V1.LedgerEntry {
+    fileprivate init(_ entry: LedgerEntry, of account: AccountID) {
+        let leaves = entry.transfer.from == .customer(account)
+        self.init(
+            sequence: entry.link.sequence, kind: entry.transfer.kind.rawValue,
+            amountMicroCredits: leaves ? -entry.transfer.amount : entry.transfer.amount,
+            postedAfterMicroCredits: entry.link.postedAfter, reference: entry.transfer.reference,
+            atMilliseconds: entry.transfer.at.milliseconds)
+    }
+}

@@ -1,0 +1,84 @@
+package import Application
+package import Orders
+internal import TollgateKernel
+package import TollgateRPC
+
+/// Every service of the contract, over the use cases.
+package struct TollgateServices: Sendable {
+    /// What the services are made of; the composition root fills it.
+    package struct Parts: Sendable {
+        /// Store, time, randomness, ids.
+        package var ports: Ports
+        /// Models, channels, words.
+        package var catalogue: Catalogue
+        /// The answers.
+        package var answerQuestion: AnswerQuestion
+        /// Where money is settled to the end.
+        package var settlements: Settlements
+        /// WeChat Pay.
+        package var payments: any PaymentGateway
+        /// Checks notifications.
+        package var notificationVerifier: any PaymentNotificationVerifier
+        /// The official account's callbacks.
+        package var receivePush: ReceivePush
+        /// The jobs operators can look at.
+        package var jobs: [JobDescription]
+        /// The program's version.
+        package var version: String
+        /// `sandbox` or `live`.
+        package var realm: String
+
+        /// Gathers the parts.
+        package init(
+            ports: Ports, catalogue: Catalogue, answerQuestion: AnswerQuestion,
+            settlements: Settlements, payments: any PaymentGateway,
+            notificationVerifier: any PaymentNotificationVerifier, receivePush: ReceivePush,
+            jobs: [JobDescription], version: String, realm: String
+        ) {
+            self.ports = ports
+            self.catalogue = catalogue
+            self.answerQuestion = answerQuestion
+            self.settlements = settlements
+            self.payments = payments
+            self.notificationVerifier = notificationVerifier
+            self.receivePush = receivePush
+            self.jobs = jobs
+            self.version = version
+            self.realm = realm
+        }
+    }
+
+    /// What the router hosts.
+    package let registrations: [ServiceRegistration]
+
+    /// Wires the handlers to the use cases.
+    package init(_ parts: Parts) {
+        let signIn = SignIn(parts.ports)
+        let caller = CallerIdentity(signIn: signIn)
+        let queries = AccountQueries(parts.ports)
+        let operators = OperatorQueries(parts.ports)
+        registrations = [
+            AuthHandlers(signIn: signIn).service,
+            AccountsHandlers(caller: caller, queries: queries).service,
+            ChatHandlers(
+                caller: caller, queries: queries, catalogue: parts.catalogue,
+                answerQuestion: parts.answerQuestion
+            ).service,
+            OrdersHandlers(
+                caller: caller, queries: queries,
+                placeOrder: PlaceOrder(parts.ports, payments: parts.payments)
+            ).service,
+            PaymentsHandlers(
+                verifier: parts.notificationVerifier, bookPayment: BookPayment(parts.ports),
+                settlements: parts.settlements, clock: parts.ports.clock,
+                cpu: BlockingWork(label: "tollgate.payment-signatures")
+            ).service,
+            WeixinHandlers(receivePush: parts.receivePush).service,
+            JobsHandlers(queries: operators, descriptions: parts.jobs).service,
+            OperationsHandlers(queries: operators).service,
+            DiagnosticsHandlers(
+                clock: parts.ports.clock, version: parts.version, realm: parts.realm
+            ).service,
+        ]
+    }
+}

@@ -1,0 +1,132 @@
+import Accounts
+import Application
+import Auth
+import Chat
+import Foundation
+import Operations
+import Orders
+import Storage
+import Synchronization
+import TollgateKernel
+
+/// A clock that tests move.
+final class TestClock: WallClock {
+    private let moment: Mutex<Timestamp>
+
+    init(_ start: Timestamp = Timestamp(seconds: 1_790_000_000)) { moment = Mutex(start) }
+
+    func now() -> Timestamp { moment.withLock { $0 } }
+
+    func advance(milliseconds: Int64) {
+        moment.withLock { $0 = $0.adding(milliseconds: milliseconds) }
+    }
+}
+
+/// A real store in a folder of its own, with the use cases' ports over it.
+struct TestBench {
+    let folder: String
+    let store: SQLiteStore
+    let clock: TestClock
+    let ports: Ports
+    let vault: Vault
+    let catalogue: Catalogue
+
+    /// Lends a bench and removes it.
+    static func with<Value>(
+        policy: ServicePolicy = ServicePolicy(), _ body: (TestBench) async throws -> Value
+    ) async throws -> Value {
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("tollgate-application-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let bench = try await TestBench(folder: folder, policy: policy)
+        do {
+            let value = try await body(bench)
+            await bench.store.close()
+            return value
+        } catch {
+            await bench.store.close()
+            throw error
+        }
+    }
+
+    private init(folder: String, policy: ServicePolicy) async throws {
+        self.folder = folder
+        clock = TestClock()
+        store = try await SQLiteStore.open(
+            folder: folder, realm: .sandbox, role: .serve, clock: clock)
+        guard let key = IdentityKey([UInt8](repeating: 7, count: 32)) else {
+            throw Failure(.internalError, "bad key")
+        }
+        ports = Ports(
+            store: store, clock: clock, random: SystemRandom(),
+            identifiers: TimeSortedIdentifiers(clock: clock), identityKey: key, policy: policy)
+        vault = Vault(masterKey: [UInt8](repeating: 3, count: 32), random: SystemRandom())
+        catalogue = Catalogue(store: store, clock: clock)
+    }
+
+    /// Offers a model of one credit a call on these channels, in this order, and a product.
+    func offer(channels: [String] = ["a"], perCall: Credits = Credits(whole: 1)) async throws {
+        let sealed = try channels.map { try vault.seal("key-\($0)", label: "channel:\($0)") }
+        try await store.write { tx in
+            let model = ChatModel(
+                name: ModelName(rawValue: "m"), summary: "",
+                price: ChatPrice(
+                    perCall: perCall, perThousandPromptTokens: .zero,
+                    perThousandCompletionTokens: .zero), maxTokens: 256, isOpenToAll: true,
+                isEnabled: true, position: 1)
+            try tx.chat.save(model)
+            for (index, channel) in channels.enumerated() {
+                try tx.chat.save(
+                    ChannelRoute(
+                        channel: channel, kind: .openAICompatible, baseURL: "http://\(channel)",
+                        sealedAPIKey: sealed[index], upstreamModel: "upstream-m",
+                        priority: Int64(index), weight: 1), for: model.name, isEnabled: true)
+            }
+            try tx.orders.save(
+                Product(
+                    key: ProductKey(rawValue: "starter"), name: "Starter", summary: "",
+                    price: Money(fen: 100), credits: Credits(whole: 10), lifetimeDays: 365,
+                    models: [ModelName(rawValue: "pro")], isEnabled: true, position: 1))
+        }
+    }
+
+    /// Puts a login code for a person into the store and signs in with it.
+    func signIn(openID: String = "o_ann") async throws -> SignIn.SignedIn {
+        let text = try ports.identityKey.deriveLoginCode(
+            pushKey: "push-\(ports.identifiers.next())", openID: openID, attempt: 0)
+        let code = LoginCode(
+            digest: try ports.identityKey.loginCodeDigest(text), openID: openID,
+            expiresAt: clock.now().adding(milliseconds: 180_000))
+        let now = clock.now()
+        _ = try await store.write { tx in try tx.auth.insert(code, now: now) }
+        return try await SignIn(ports).signIn(
+            typed: text.printed, source: "test", device: "test")
+    }
+
+    /// The audit's violations, as sentences.
+    func violations() async throws -> [String] {
+        try await OperatorQueries(ports).audit().flatMap { finding in
+            finding.violations.map { "\(finding.check): \($0)" }
+        }
+    }
+
+    /// Runs a settlement group around a body.
+    func withSettlements<Value: Sendable>(
+        _ body: (Settlements) async throws -> Value
+    ) async throws -> Value {
+        let settlements = Settlements()
+        async let running: Void = settlements.run()
+        do {
+            let value = try await body(settlements)
+            settlements.drain()
+            await running
+            return value
+        } catch {
+            settlements.drain()
+            await running
+            throw error
+        }
+    }
+}
