@@ -35,16 +35,7 @@ enum TextRules {
 
     /// Byte by byte: `contains` compares characters as people see them, which takes seconds here.
     static func holds(_ text: String, _ part: String) -> Bool {
-        var text = text
-        var part = part
-        return text.withUTF8 { text in
-            part.withUTF8 { part in
-                guard let text = UnsafeRawBufferPointer(text).baseAddress.map({ ($0, text.count) }),
-                    let part = UnsafeRawBufferPointer(part).baseAddress.map({ ($0, part.count) })
-                else { return false }
-                return memmem(text.0, text.1, part.0, part.1) != nil
-            }
-        }
+        text.withCString { text in part.withCString { strstr(text, $0) != nil } }
     }
 
     /// Whether the folder stands at a path's root: `a/home/b` and `https://x/home/` do not count.
