@@ -48,7 +48,8 @@ extension AnswerQuestion {
             requestHash: try SHA256.hash(canonical), words: offer.words, startedAt: startedAt)
     }
 
-    /// Counters and hold in one transaction: what pays, whether it covers the call, the reservation.
+    /// Counters and hold in one transaction: what pays, whether it covers the call, the
+    /// reservation.
     func hold(_ admitted: AdmittedQuestion) async throws -> AppliedWrite<HoldVerdict> {
         let now = admitted.startedAt
         return try await ports.store.begin { [ports] tx in

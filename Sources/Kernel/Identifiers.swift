@@ -85,7 +85,8 @@ package struct ModelName: RawRepresentable, Hashable, Sendable, CustomStringConv
     package var description: String { rawValue }
 }
 
-/// What the caller chose so that a repeated request is recognised: 1 to 64 visible ASCII characters.
+/// What the caller chose so that a repeated request is recognised: 1 to 64 visible ASCII
+/// characters.
 package struct IdempotencyKey: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
     package let rawValue: String
 

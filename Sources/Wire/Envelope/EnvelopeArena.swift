@@ -76,8 +76,8 @@ struct EnvelopeArena {
 }
 
 extension EnvelopeArena {
-    /// Reads one message with protobuf-c's generated `unpack` and lends it; memory is the stack's if
-    /// it is small.
+    /// Reads one message with protobuf-c's generated `unpack` and lends it; memory is the stack's
+    /// if it is small.
     static func withUnpacked<Message, Result>(
         _ bytes: UnsafeRawBufferPointer,
         by unpack: (

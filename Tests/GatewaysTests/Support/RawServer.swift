@@ -4,7 +4,8 @@ import Synchronization
 
 /// A server of plain sockets on a port the kernel chooses.
 ///
-/// A test decides every byte and every pause. Each connection has a thread: nothing here runs on Swift's own pool.
+/// A test decides every byte and every pause. Each connection has a thread: nothing here runs on
+/// Swift's own pool.
 final class RawServer: Sendable {
     let port: UInt16
     private let listener: Int32
