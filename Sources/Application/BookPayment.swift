@@ -26,7 +26,9 @@ package struct BookPayment: Sendable {
     /// Makes the use case.
     package init(_ ports: Ports) { self.ports = ports }
 
-    /// Books what a verified notification says. Repetitions, also parallel ones, book once.
+    /// Books what a verified notification says.
+    ///
+    /// Repetitions, also parallel ones, book once.
     package func book(_ notification: VerifiedPaymentNotification) async throws -> BookingVerdict {
         try await book(
             notification.trade, evidence: notification.notificationID,

@@ -38,8 +38,10 @@ package struct SendOutbox: Sendable {
         }
     }
 
-    /// Sends one message. It is sent at least once; WeChat drops a repetition by the client message
-    /// id, which is the message's own.
+    /// Sends one message.
+    ///
+    /// It is sent at least once; WeChat drops a repetition by the client message id, which is the
+    /// message's own.
     package func send(_ message: OutboxMessage, fence: JobFence) async throws -> Outcome {
         let openID = try await ports.store.read { tx in
             try tx.accounts.openID(of: message.account)

@@ -1,6 +1,8 @@
 package import TollgateKernel
 
-/// What the operator decides: grants, lifetimes, limits. Values come from settings.
+/// What the operator decides: grants, lifetimes, limits.
+///
+/// Values come from settings.
 package struct ServicePolicy: Sendable {
     /// Free calls of each account on each Shanghai day.
     package var trialCallsPerDay: Int64

@@ -11,8 +11,9 @@ package struct Sweeps: Sendable {
     /// Makes the use case.
     package init(_ ports: Ports) { self.ports = ports }
 
-    /// Ends open holds whose time is out, in the customer's favour. Returns how many; call again
-    /// while it returns `limit`.
+    /// Ends open holds whose time is out, in the customer's favour.
+    ///
+    /// Returns how many; call again while it returns `limit`.
     package func expireHolds(limit: Int, fence: JobFence) async throws -> Int {
         let now = ports.clock.now()
         return try await ports.store.write { [ports] tx in
@@ -22,7 +23,9 @@ package struct Sweeps: Sendable {
         }
     }
 
-    /// Moves the unreserved rest of lots whose time is out to `expired`. Returns how many lots.
+    /// Moves the unreserved rest of lots whose time is out to `expired`.
+    ///
+    /// Returns how many lots.
     package func expireLots(limit: Int, fence: JobFence) async throws -> Int {
         let now = ports.clock.now()
         return try await ports.store.write { [ports] tx in
@@ -32,8 +35,9 @@ package struct Sweeps: Sendable {
         }
     }
 
-    /// Forgets what no longer works or matters: login codes, login sessions, pushes. Returns how
-    /// many rows.
+    /// Forgets what no longer works or matters: login codes, login sessions, pushes.
+    ///
+    /// Returns how many rows.
     package func forget(limit: Int, fence: JobFence) async throws -> Int {
         let now = ports.clock.now()
         return try await ports.store.write { tx in
@@ -47,7 +51,9 @@ package struct Sweeps: Sendable {
         }
     }
 
-    /// Counts one period anew and replaces its figures. Returns how many figures it has.
+    /// Counts one period anew and replaces its figures.
+    ///
+    /// Returns how many figures it has.
     package func rollUp(_ period: RollupPeriod, fence: JobFence) async throws -> Int {
         try await ports.store.write { tx in
             try fence.check(tx)

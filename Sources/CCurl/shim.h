@@ -27,7 +27,8 @@ static inline CURLcode tollgate_curl_set_list(
 // read the body from standard input.
 static inline CURLcode tollgate_curl_set_body(CURL *easy, const void *bytes, long count) {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, count);
-    return code != CURLE_OK ? code : curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, bytes ? bytes : "");
+    if (code != CURLE_OK) return code;
+    return curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, bytes ? bytes : "");
 }
 
 typedef size_t (*tollgate_curl_receiver)(char *bytes, size_t size, size_t count, void *context);

@@ -66,7 +66,9 @@ package struct JobDefinition: Sendable {
     package var summary: String
     /// When it runs.
     package var schedule: JobSchedule
-    /// One run. Its writes check the fence of its context.
+    /// One run.
+    ///
+    /// Its writes check the fence of its context.
     package var run: @Sendable (JobContext) async throws -> JobReport
 
     /// Makes a job.

@@ -4,7 +4,9 @@ package import Operations
 internal import ServiceLifecycle
 package import TollgateKernel
 
-/// Runs due jobs until told to stop. Several schedulers on one store share the work by leases.
+/// Runs due jobs until told to stop.
+///
+/// Several schedulers on one store share the work by leases.
 package struct JobScheduler: Service {
     private let ports: Ports
     private let runner: JobRunner
@@ -75,10 +77,8 @@ package struct JobScheduler: Service {
     /// - Throws: `not_found` for an unknown job, `conflict` if another process keeps running it.
     package func runNow(_ name: String) async throws -> JobRun {
         guard let definition = definitions.first(where: { $0.name == name }) else {
-            throw Failure(
-                .notFound,
-                "There is no job \(name); known are \(definitions.map(\.name).joined(separator: ", "))."
-            )
+            let known = definitions.map(\.name).joined(separator: ", ")
+            throw Failure(.notFound, "There is no job \(name); known are \(known).")
         }
         try await runner.register(definitions)
         var watch = LeaseWatch(lease: lease)

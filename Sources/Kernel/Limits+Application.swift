@@ -1,6 +1,8 @@
 extension Limits {
-    /// Calls whose money can be under way at once. Each needs some kilobytes and a place in the
-    /// store's queue; beyond this a new call is refused early instead of waiting in the dark.
+    /// Calls whose money can be under way at once.
+    ///
+    /// Each needs some kilobytes and a place in the store's queue; beyond this a new call is
+    /// refused early instead of waiting in the dark.
     package static let settlementsUnderWay = 4_096
 
     /// How old the cached models, channels and words may be: an operator's change is seen within

@@ -19,7 +19,8 @@ struct ServerSentEventsTests {
     @Test(arguments: [
         ("data: YHOO\ndata: +2\ndata: 10\n\n", ["YHOO\n+2\n10"]),
         (
-            ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n",
+            ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\n"
+                + "data:  third event\n\n",
             ["first event", "second event", " third event"]
         ),
         ("data\n\ndata\ndata\n\ndata:", ["", "\n"]),

@@ -66,7 +66,9 @@ package struct AuditFinding: Hashable, Sendable {
     }
 }
 
-/// Stores incidents and re-adds the books. Every method runs inside one transaction.
+/// Stores incidents and re-adds the books.
+///
+/// Every method runs inside one transaction.
 package protocol OperationsRepository {
     /// Adds an incident; false if its key stands already.
     @discardableResult

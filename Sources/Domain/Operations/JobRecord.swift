@@ -97,7 +97,9 @@ package struct JobItem: Hashable, Sendable {
     }
 }
 
-/// Stores schedules, leases, runs, items and checkpoints. Every method runs inside one transaction.
+/// Stores schedules, leases, runs, items and checkpoints.
+///
+/// Every method runs inside one transaction.
 package protocol JobRepository {
     /// Every job by name.
     func jobs() throws(StoreError) -> [JobRecord]

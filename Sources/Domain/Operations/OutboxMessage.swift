@@ -49,7 +49,9 @@ package struct OutboxMessage: Hashable, Sendable {
     }
 }
 
-/// Stores messages to people. Every method runs inside one transaction.
+/// Stores messages to people.
+///
+/// Every method runs inside one transaction.
 package protocol OutboxRepository {
     /// Adds a message.
     func insert(_ message: OutboxMessage) throws(StoreError)

@@ -47,8 +47,9 @@ package struct OfficialAccountFailure: Error, Hashable, Sendable {
     }
 }
 
-/// The official account's interface for sending. Implemented over libcurl in Gateways, where the
-/// access token is fetched once for all callers.
+/// The official account's interface for sending.
+///
+/// Implemented over libcurl in Gateways, where the access token is fetched once for all callers.
 package protocol OfficialAccountGateway: Sendable {
     /// Sends one template message.
     func send(_ message: TemplateMessage) async throws(OfficialAccountFailure)

@@ -48,7 +48,7 @@ package struct PushMessage: Hashable, Sendable {
     package var openID: String { fields["FromUserName"] ?? "" }
     /// The official account, `gh_…`.
     package var officialAccount: String { fields["ToUserName"] ?? "" }
-    /// `text`, `event`, …
+    /// The kind of push, such as `text` or `event`.
     package var kind: String { fields["MsgType"] ?? "" }
     /// The text of a text message.
     package var text: String { fields["Content"] ?? "" }

@@ -20,7 +20,9 @@ package struct ReceivedPush: Hashable, Sendable {
     }
 }
 
-/// Stores received pushes and who follows. Every method runs inside one transaction.
+/// Stores received pushes and who follows.
+///
+/// Every method runs inside one transaction.
 package protocol PushRepository {
     /// The push with this key, if it was answered before.
     func receivedPush(key: String) throws(StoreError) -> ReceivedPush?
