@@ -20,8 +20,8 @@ extension Limits {
     /// before its first answer, not a flood.
     package static let rpcRequestsAwaitingCredential = 128
 
-    /// Connections at once: each costs a descriptor and some tens of KiB; the usual descriptor limit
-    /// is 1,024 soft and far higher hard.
+    /// Connections at once: each costs a descriptor and some tens of KiB; the usual descriptor
+    /// limit is 1,024 soft and far higher hard.
     package static let rpcConnections = 10_000
 
     /// A stream's DATA frame: a long message does not hold up other streams for more than this.

@@ -84,7 +84,9 @@ struct PaymentsHandlers: PaymentsServiceHandlers {
     private static let success = V1.NotifyPaymentResponse(
         httpStatus: 200, body: #"{"code":"SUCCESS"}"#)
 
-    /// The body WeChat documents for failures. Messages are ours and hold no quotes.
+    /// The body WeChat documents for failures.
+    ///
+    /// Messages are ours and hold no quotes.
     private static func answer(status: Int, _ message: String) -> V1.NotifyPaymentResponse {
         let text = message.filter { $0 != "\"" && $0 != "\\" }
         return V1.NotifyPaymentResponse(

@@ -11,8 +11,6 @@ enum BannedCode {
         "print": "write through the command line's output, or a logger",
         "debugPrint": "write through the command line's output, or a logger",
         "NSLog": "write through a logger",
-        "sleep": "wait by a clock that was passed in",
-        "usleep": "wait by a clock that was passed in",
     ]
 
     /// Traps, prints and forced values in a source.
@@ -83,15 +81,17 @@ enum BannedCode {
                 let types = ["class", "struct", "enum", "extension", "actor"]
                 guard let keyword = (0..<index).last(where: { types.contains(source.text($0)) })
                 else { return nil }
-                let comment = source.commentAbove(source.firstLine(ofDeclarationAt: keyword))
+                let comment =
+                    source.commentAbove(source.firstLine(ofDeclarationAt: keyword))
+                    + source.commentBelow(file.tokens[index].line)
                 let explains = comment.contains {
-                    $0.contains("Sendable") || $0.contains("unchecked")
+                    $0.contains("Sendable") || $0.lowercased().contains("unchecked")
                 }
                 return explains
                     ? nil
                     : file.finding(
                         file.tokens[index].line,
-                        "@unchecked Sendable: say directly above why it is Sendable")
+                        "@unchecked Sendable: say directly above or below why it is Sendable")
             }
             if source.text(index) == "nonisolated", source.text(index + 1) == "(",
                 source.text(index + 2) == "unsafe",
@@ -105,11 +105,14 @@ enum BannedCode {
     }
 
     /// Notes of unfinished work: an issue is the place for them.
+    ///
+    /// The marks count as whole words: `\\uXXXX` in a sentence is none.
     static func unfinished(_ file: SwiftFile) -> [Finding] {
         let marks = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]
         guard marks.contains(where: { TextRules.holds(file.file.text, $0) }) else { return [] }
         return file.source.comments.compactMap { line, comment in
-            marks.first { comment.contains($0) }
+            let words = comment.split { !$0.isLetter && $0 != "_" }
+            return marks.first { words.contains(Substring($0)) }
                 .map { file.finding(line, "\($0): finish it, or open an issue") }
         }
         .sorted { $0.line < $1.line }

@@ -258,6 +258,17 @@ extension LexedSource {
         return result
     }
 
+    /// The comment lines directly below a line, from top to bottom.
+    func commentBelow(_ line: Int) -> [String] {
+        var result: [String] = []
+        while let comment = comments[line + 1 + result.count],
+            !codeLines.contains(line + 1 + result.count)
+        {
+            result.append(comment)
+        }
+        return result
+    }
+
     private func isDocumented(_ keyword: Int) -> Bool {
         commentAbove(firstLine(ofDeclarationAt: keyword)).contains { comment in
             comment.hasPrefix("///") && comment.dropFirst(3).contains { $0.isLetter }

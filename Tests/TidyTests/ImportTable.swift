@@ -59,8 +59,13 @@ enum ImportTable {
             modules: ["CProto", "CProtobufC", "Glibc", "TollgateKernel"]),
         Layer(
             folder: "Sources/RPC/",
+            // NIOHTTP1 for the pages that the same port shows.
             modules: facades.union(collections).union(nio)
-                .union(["TollgateKernel", "TollgateWire"])),
+                .union(["NIOHTTP1", "TollgateKernel", "TollgateWire"]),
+            exceptions: [
+                // A pair of sockets inside one process.
+                "Sources/RPC/Server/RPCServer+InProcess.swift": ["Glibc"]
+            ]),
         Layer(
             folder: "Sources/ProtoGenerator/",
             modules: ["CProtobufC", "CProtocPlugin", "Glibc"]),
@@ -69,8 +74,9 @@ enum ImportTable {
     private static let adapters: [Layer] = [
         Layer(
             folder: "Sources/Storage/",
+            // Dispatch and Glibc: threads of its own, and flock between processes.
             modules: domains.union(facades).union(sqlite)
-                .union(["Application", "Cryptography", "TollgateKernel"])),
+                .union(["Application", "Cryptography", "Dispatch", "Glibc", "TollgateKernel"])),
         Layer(
             folder: "Sources/Gateways/",
             modules: facades.union(foundation).union([
@@ -85,7 +91,11 @@ enum ImportTable {
         Layer(
             folder: "Sources/Server/",
             modules: domains.union(facades)
-                .union(["Application", "TollgateKernel", "TollgateRPC", "TollgateWire"])),
+                .union(["Application", "TollgateKernel", "TollgateRPC", "TollgateWire"]),
+            exceptions: [
+                // Threads for what may not run on an event loop.
+                "Sources/Server/BlockingWork.swift": ["Dispatch"]
+            ]),
         Layer(
             folder: "Sources/Jobs/",
             modules: domains.union(facades).union(foundation)
