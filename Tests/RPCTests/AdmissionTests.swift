@@ -79,7 +79,9 @@ import TollgateWire
     @Test func anInterceptorSeesTheCallAndCanRefuseIt() async throws {
         let events = Events()
         try await withTestServer(
-            configure: { $0.interceptors = [RefusingInterceptor(events: events)] }
+            configuration: testConfiguration {
+                $0.interceptors = [RefusingInterceptor(events: events)]
+            }
         ) { (transport, _) async throws in
             #expect(try await transport.answer(call(TestMethods.echo, [1])) == [1])
             let frozen = call(TestMethods.echo, userFields: ["authorization": "frozen"])

@@ -35,7 +35,7 @@ import TollgateWire
     @Test func callsThatOutlastTheGraceAreCancelled() async throws {
         let events = Events()
         try await withTestServer(
-            events: events, configure: { $0.drainGraceMilliseconds = 50 }
+            events: events, configuration: testConfiguration { $0.drainGraceMilliseconds = 50 }
         ) { (transport, server) async throws in
             async let hanging = errorOf {
                 _ = try await transport.answer(call(TestMethods.hang))

@@ -9,7 +9,7 @@ import TollgateRPC
         pages: ServerPages = ServerPages()
     ) async throws -> String {
         try await withTestServer(
-            .socket, configure: { $0.pages = pages }
+            .socket, configuration: testConfiguration { $0.pages = pages }
         ) { (_, server) async throws in
             let address = try #require(try await server.address)
             return try await RawPeer.connect(to: server) { peer in

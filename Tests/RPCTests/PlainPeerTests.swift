@@ -10,7 +10,7 @@ import TollgateWire
         _ events: Events = Events(), _ body: (RPCServer) async throws -> Void
     ) async throws {
         try await withTestServer(
-            .socket, events: events, configure: { $0.credentials = .none }
+            .socket, events: events, configuration: testConfiguration { $0.credentials = .none }
         ) { (_, server) async throws in try await body(server) }
     }
 

@@ -1,5 +1,6 @@
 import NIOCore
 import Synchronization
+import TollgateKernel
 
 /// Runs tasks on one event loop, a batch at a time.
 ///
@@ -13,6 +14,8 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     private let arrivals: Mutex<[UnownedJob]> = Mutex([])
     private var ready: [UnownedJob] = []
     private var batch: [UnownedJob] = []
+    /// Batches run since the last one that left nothing to do.
+    private var rounds = 0
     private var isRunning = false
     private var isScheduled = false
     private var unflushed: [ServerConnection] = []
@@ -42,10 +45,21 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     private func schedule() {
         guard !isRunning, !isScheduled else { return }
         isScheduled = true
-        eventLoop.execute {
-            self.isScheduled = false
-            self.run()
+        if rounds < Limits.rpcRoundsPerTurn {
+            eventLoop.execute { self.runScheduled() }
+        } else {
+            // The event loop runs what it is given until nothing is left, sockets last: tasks that
+            // wake each other for ever must let it go for a moment.
+            rounds = 0
+            eventLoop.scheduleTask(in: .microseconds(Limits.rpcTurnPauseMicroseconds)) {
+                self.runScheduled()
+            }
         }
+    }
+
+    private func runScheduled() {
+        isScheduled = false
+        run()
     }
 
     private func run() {
@@ -60,7 +74,7 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
         batch.removeAll(keepingCapacity: true)
         isRunning = false
         while let connection = unflushed.popLast() { connection.flush() }
-        // Jobs that woke others wait for the next turn, so that the loop's sockets get theirs.
+        rounds = ready.isEmpty ? 0 : rounds + 1
         if !ready.isEmpty { schedule() }
     }
 }

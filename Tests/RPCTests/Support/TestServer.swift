@@ -15,13 +15,11 @@ enum Reach: String, CaseIterable, Sendable, CustomTestStringConvertible {
 /// Runs the test services while `body` runs, and lends a client's transport to them.
 func withTestServer<Result>(
     _ reach: Reach = .inProcess, credential: String? = "web", events: Events = Events(),
-    configure: (inout RPCServerConfiguration) -> Void = { _ in },
+    configuration: RPCServerConfiguration = testConfiguration(),
     _ body: (SocketTransport, RPCServer) async throws -> Result
 ) async throws -> Result {
-    var configuration = RPCServerConfiguration(credentials: .verified(by: NamedRoles()))
-    configuration.port = 0
+    var configuration = configuration
     if reach == .inProcess { configuration.host = nil }
-    configure(&configuration)
     return try await withRPCServer(configuration, services: testServices(events)) { server in
         let endpoint: SocketTransport.Endpoint
         switch reach {
@@ -40,6 +38,16 @@ func withTestServer<Result>(
             throw error
         }
     }
+}
+
+/// A server's configuration on a free port, with a change.
+func testConfiguration(
+    _ change: (inout RPCServerConfiguration) -> Void = { _ in }
+) -> RPCServerConfiguration {
+    var configuration = RPCServerConfiguration(credentials: .verified(by: NamedRoles()))
+    configuration.port = 0
+    change(&configuration)
+    return configuration
 }
 
 /// A call of a test method.

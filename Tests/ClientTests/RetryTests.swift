@@ -1,0 +1,76 @@
+import Synchronization
+import Testing
+import TollgateClient
+import TollgateKernel
+import TollgateRPC
+
+/// Plays back outcomes and counts the attempts.
+private final class ScriptedTransport: ClientTransport {
+    private let outcomes: Mutex<[RPCError?]>
+    private let count = Mutex(0)
+
+    var attempts: Int { count.withLock { $0 } }
+
+    init(_ outcomes: [RPCError?]) { self.outcomes = Mutex(outcomes) }
+
+    func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
+        count.withLock { $0 += 1 }
+        let outcome = outcomes.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+        if let outcome { throw outcome }
+        return []
+    }
+
+    func openStream(_ call: OutgoingCall) async throws(RPCError) -> any IncomingStream {
+        _ = try await unary(call)
+        throw RPCError(code: RPCError.Code.badRequest, text: "no streams here")
+    }
+
+    func close() async {}
+}
+
+@Suite(.timeLimit(.minutes(1))) struct RetryTests {
+    private let lost = RPCError(code: RPCError.Code.connectionFailed, text: "lost")
+    private let stopping = RPCError(
+        code: RPCError.Code.loggedOff, text: "stopping", isNotProcessed: true)
+
+    /// Calls an idempotent or another method; the error it ends in, and how often it was tried.
+    private func play(
+        _ outcomes: [RPCError?], isIdempotent: Bool, retriesInHand: Int = 10
+    ) async -> (code: String?, attempts: Int) {
+        let transport = ScriptedTransport(outcomes)
+        let client = TollgateClient(
+            transport: transport, retries: RetryPolicy(retriesInHand: retriesInHand))
+        let method =
+            isIdempotent ? Methods.DiagnosticsService.ping : Methods.AuthService.login
+        let error = await errorOf { _ = try await client.unaryBytes(method, []) }
+        return (error?.code, transport.attempts)
+    }
+
+    @Test func anIdempotentCallIsRepeatedAfterALoss() async {
+        #expect(await play([lost, nil], isIdempotent: true) == (nil, 2))
+    }
+
+    @Test func anotherCallIsNotRepeatedAfterALoss() async {
+        #expect(await play([lost, nil], isIdempotent: false) == ("unknown_outcome", 1))
+    }
+
+    @Test func aCallThatWasNotBegunIsRepeatedInEveryCase() async {
+        #expect(await play([stopping, stopping, nil], isIdempotent: false) == (nil, 3))
+    }
+
+    @Test func thereAreThreeAttemptsAtMost() async {
+        let outcomes = Array(repeating: stopping, count: 5)
+        #expect(await play(outcomes, isIdempotent: true) == ("unavailable", 3))
+    }
+
+    @Test func aFailureOfTheHandlerIsNeverRepeated() async {
+        let failure = RPCError(Failure(.quotaExhausted, "Buy more."))
+        #expect(await play([failure], isIdempotent: true) == ("quota_exhausted", 1))
+    }
+
+    @Test func withoutBudgetNothingIsRepeated() async {
+        #expect(
+            await play([stopping, nil], isIdempotent: true, retriesInHand: 0)
+                == ("unavailable", 1))
+    }
+}
