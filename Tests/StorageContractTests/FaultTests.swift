@@ -129,4 +129,23 @@ import Weixin
             #expect(try await !store.hasPush("1"))
         }
     }
+
+    @Test(.timeLimit(.minutes(1)))
+    func aForeignLockIsWaitedForThenToldAndForgotten() async throws {
+        try await withStore { store, folder in
+            let foreign = try WriterConnection(path: folder.database)
+            try foreign.use { used throws(StoreError) in try used.execute("BEGIN IMMEDIATE") }
+            let ending = await Ending {
+                try await store.write { tx in try tx.pushes.insert(push("locked out")) }
+            }
+            #expect(ending == .failure(.unavailable))
+            #expect(store.health != .writable)
+            try foreign.use { used throws(StoreError) in try used.execute("ROLLBACK") }
+            try await store.write { tx in try tx.pushes.insert(push("let in")) }
+            #expect(store.health == .writable)
+            #expect(try await store.hasPush("let in"))
+            #expect(try await !store.hasPush("locked out"))
+            foreign.close()
+        }
+    }
 }

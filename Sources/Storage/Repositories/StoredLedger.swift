@@ -6,7 +6,7 @@ struct StoredLedger: LedgerRepository {
     let connection: SQLiteConnection
 
     func customerLedger(_ account: AccountID) throws(StoreError) -> CustomerLedger? {
-        try connection.first(Text.ledger, account.rawValue) { row in
+        try connection.first(LedgerText.ledger, account.rawValue) { row in
             CustomerLedger(
                 account: account, posted: row.integer(0), held: row.integer(1),
                 sequence: row.integer(2), chainHash: row.bytes(3))
@@ -15,7 +15,7 @@ struct StoredLedger: LedgerRepository {
 
     func save(_ new: CustomerLedger, replacing old: CustomerLedger) throws(StoreError) {
         let changed = try connection.run(
-            Text.saveLedger, new.posted, new.held, new.sequence, new.chainHash,
+            LedgerText.saveLedger, new.posted, new.held, new.sequence, new.chainHash,
             old.account.rawValue, old.posted, old.held, old.sequence, old.chainHash)
         guard changed == 1 else { throw .conflict("balance of \(old.account) has changed") }
     }
@@ -24,72 +24,74 @@ struct StoredLedger: LedgerRepository {
         of account: AccountID, at now: Timestamp, limit: Int
     ) throws(StoreError) -> [Lot] {
         try connection.all(
-            Text.spendableLots, account.rawValue, now.milliseconds, bounded(limit),
+            LedgerText.spendableLots, account.rawValue, now.milliseconds, bounded(limit),
             decode: Self.lot)
     }
 
     func openLots(of account: AccountID, limit: Int) throws(StoreError) -> [Lot] {
-        try connection.all(Text.openLots, account.rawValue, bounded(limit), decode: Self.lot)
+        try connection.all(LedgerText.openLots, account.rawValue, bounded(limit), decode: Self.lot)
     }
 
     func expiredLots(at now: Timestamp, limit: Int) throws(StoreError) -> [Lot] {
-        try connection.all(Text.expiredLots, now.milliseconds, bounded(limit), decode: Self.lot)
+        try connection.all(
+            LedgerText.expiredLots, now.milliseconds, bounded(limit), decode: Self.lot)
     }
 
     func lot(_ id: LotID) throws(StoreError) -> Lot? {
-        try connection.first(Text.lot, id.rawValue, decode: Self.lot)
+        try connection.first(LedgerText.lot, id.rawValue, decode: Self.lot)
     }
 
     func insert(_ lot: Lot) throws(StoreError) {
         try connection.run(
-            Text.insertLot, lot.id.rawValue, lot.account.rawValue, lot.origin.rawValue,
+            LedgerText.insertLot, lot.id.rawValue, lot.account.rawValue, lot.origin.rawValue,
             lot.order?.rawValue, lot.granted, lot.remaining, lot.held,
             lot.expiresAt?.milliseconds)
     }
 
     func save(_ new: Lot, replacing old: Lot) throws(StoreError) {
         let changed = try connection.run(
-            Text.saveLot, new.remaining, new.held, old.id.rawValue, old.remaining, old.held)
+            LedgerText.saveLot, new.remaining, new.held, old.id.rawValue, old.remaining, old.held)
         guard changed == 1 else { throw .conflict("lot \(old.id) has changed") }
     }
 
     func hold(_ id: HoldID) throws(StoreError) -> Hold? {
-        try connection.first(Text.hold, id.rawValue, decode: Self.hold)
+        try connection.first(LedgerText.hold, id.rawValue, decode: Self.hold)
     }
 
     func hold(
         of account: AccountID, requestID: IdempotencyKey
     ) throws(StoreError) -> Hold? {
         try connection.first(
-            Text.holdOfRequest, account.rawValue, requestID.rawValue, decode: Self.hold)
+            LedgerText.holdOfRequest, account.rawValue, requestID.rawValue, decode: Self.hold)
     }
 
     func expiredHolds(at now: Timestamp, limit: Int) throws(StoreError) -> [Hold] {
-        try connection.all(Text.expiredHolds, now.milliseconds, bounded(limit), decode: Self.hold)
+        try connection.all(
+            LedgerText.expiredHolds, now.milliseconds, bounded(limit), decode: Self.hold)
     }
 
     func insert(_ hold: Hold, reservations: [LotReservation]) throws(StoreError) {
         try connection.run(
-            Text.insertHold, hold.id.rawValue, hold.account.rawValue, hold.requestID.rawValue,
+            LedgerText.insertHold, hold.id.rawValue, hold.account.rawValue, hold.requestID.rawValue,
             hold.requestHash, hold.source.rawValue, hold.amount.micro, hold.state.rawValue,
             hold.settled.micro, hold.trialDay?.number, hold.createdAt.milliseconds,
             hold.expiresAt.milliseconds, hold.endedAt?.milliseconds)
         for (position, reservation) in reservations.enumerated() {
             try connection.run(
-                Text.insertReservation, hold.id.rawValue, position, reservation.lot.rawValue,
+                LedgerText.insertReservation, hold.id.rawValue, position, reservation.lot.rawValue,
                 reservation.amount)
         }
     }
 
     func reservations(of hold: HoldID) throws(StoreError) -> [LotReservation] {
-        try connection.all(Text.reservations, hold.rawValue) { row in
+        try connection.all(LedgerText.reservations, hold.rawValue) { row in
             LotReservation(lot: LotID(rawValue: row.integer(0)), amount: row.integer(1))
         }
     }
 
     func end(_ hold: Hold) throws(StoreError) {
         let changed = try connection.run(
-            Text.endHold, hold.state.rawValue, hold.settled.micro, hold.endedAt?.milliseconds,
+            LedgerText.endHold, hold.state.rawValue, hold.settled.micro, hold.endedAt?.milliseconds,
             hold.id.rawValue)
         guard changed == 1 else { throw .conflict("hold \(hold.id) has ended") }
     }
@@ -113,7 +115,8 @@ struct StoredLedger: LedgerRepository {
             endedAt: row.optionalMoment(11))
     }
 
-    private enum Text {
+    /// The statements; tests look at their query plans.
+    enum LedgerText {
         static let ledger = SQL(
             "SELECT posted, held, sequence, chain_hash FROM customer_ledgers WHERE account = $1")
         static let saveLedger = SQL(

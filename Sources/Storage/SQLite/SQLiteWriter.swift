@@ -89,8 +89,13 @@ final class SQLiteWriter: @unchecked Sendable {
             batchSizes.record(writes.count)
             settle(writes, .committed)
         case .notBegun(let error):
-            logger.error("store: no batch", metadata: ["error": "\(error)"])
-            settle(writes, .failed(Failure(.unavailable, "The store is locked; try again.")))
+            // Locked by a foreign tool, or a broken connection: the next batch opens a new one.
+            live.close()
+            self.live = nil
+            _ = recorded(.failing("\(error)"))
+            settle(
+                writes,
+                .failed(Failure(.unavailable, "The store cannot be written now; try again.")))
         case .undone(let error):
             guard writes.count > 1 else {
                 logger.error("store: a write was undone", metadata: ["error": "\(error)"])

@@ -1,0 +1,35 @@
+import Application
+import Testing
+import TollgateKernel
+
+@testable import Storage
+
+/// What runs for each call or each minute finds its rows by an index, whatever the tables hold.
+@Suite struct QueryPlanTests {
+    @Test(arguments: [
+        (StoredLedger.LedgerText.spendableLots, 3, "lots_open"),
+        (StoredLedger.LedgerText.openLots, 2, "lots_open"),
+        (StoredLedger.LedgerText.expiredLots, 2, "lots_expiring"),
+        (StoredLedger.LedgerText.expiredHolds, 2, "holds_open"),
+        (StoredLedger.LedgerText.holdOfRequest, 2, "sqlite_autoindex_holds_1"),
+        (StoredOrders.OrderText.toQuery, 2, "orders_to_query"),
+        (StoredOrders.OrderText.toClose, 2, "orders_to_close"),
+        (StoredOrders.OrderText.ofAccount, 3, "orders_of_account"),
+    ])
+    func recurringQueriesUseTheirIndex(
+        _ text: SQL, _ parameters: Int, _ index: String
+    ) async throws {
+        try await withStore { store, _ in
+            let plan = try await store.read { tx in
+                // The plan is made before the values are known: zeros do.
+                let explained = SQL("EXPLAIN QUERY PLAN " + text.text)
+                let decode = { (row: Row) in row.text(3) }
+                switch parameters {
+                case 2: return try connection(tx).all(explained, 0, 0, decode: decode)
+                default: return try connection(tx).all(explained, 0, 0, 0, decode: decode)
+                }
+            }
+            #expect(plan.contains { $0.contains(" USING INDEX \(index)") }, "\(plan)")
+        }
+    }
+}
