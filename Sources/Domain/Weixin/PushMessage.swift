@@ -9,16 +9,15 @@ package struct PushMessage: Hashable, Sendable {
 
     /// Reads the XML of a push.
     ///
-    /// A document type, and with it every entity but the five of XML itself, is refused before the
-    /// parser sees a byte.
+    /// What no push contains is refused before the parser sees a byte: see ``PushShape``.
     ///
     /// - Throws: `invalid_request` for anything that is not a push.
     package init(xml: [UInt8]) throws(Failure) {
         guard xml.count <= Limits.pushBytes else {
             throw Failure(.invalidRequest, "A push has at most \(Limits.pushBytes) bytes.")
         }
-        guard Self.startsWithRoot(xml) else {
-            throw Failure(.invalidRequest, "A push is an XML document that starts with <xml>.")
+        guard PushShape.isPush(xml) else {
+            throw Failure(.invalidRequest, "A push is plain XML in UTF-8 that starts with <xml>.")
         }
         let reader = FieldReader()
         let parser = XMLParser(data: Data(xml))
@@ -28,20 +27,6 @@ package struct PushMessage: Hashable, Sendable {
             throw Failure(.invalidRequest, "A push is one well-formed XML document.")
         }
         self.fields = fields
-    }
-
-    /// Whether nothing but a byte order mark, an XML declaration and white space precede `<xml>`.
-    private static func startsWithRoot(_ xml: [UInt8]) -> Bool {
-        var rest = xml[...]
-        if rest.starts(with: [0xef, 0xbb, 0xbf]) { rest = rest.dropFirst(3) }
-        func skipSpace() { rest = rest.drop { $0 == 0x20 || (0x09...0x0d).contains($0) } }
-        skipSpace()
-        if rest.starts(with: Array("<?xml ".utf8)) {
-            guard let end = rest.firstIndex(of: UInt8(ascii: ">")) else { return false }
-            rest = rest[(end + 1)...]
-            skipSpace()
-        }
-        return rest.starts(with: Array("<xml>".utf8))
     }
 
     /// The person who wrote or did something.
