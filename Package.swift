@@ -38,8 +38,6 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
-let hummingbirdTesting = Target.Dependency.product(
-    name: "HummingbirdTesting", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -143,7 +141,9 @@ let package = Package(
         module(
             "TollgateClient", at: "Client",
             ["TollgateKernel", "TollgateRPC", "TollgateWire", logging, metrics]),
-        module("Web", at: "Web", ["TollgateClient", hummingbird, logging, metrics]),
+        module(
+            "Web", at: "Web",
+            ["TollgateClient", hummingbird, logging, metrics, nioCore, serviceLifecycle]),
         module(
             "Sandbox", at: "Sandbox",
             [
@@ -222,7 +222,10 @@ let package = Package(
             ]),
         tests(
             "WebTests",
-            ["TollgateClient", "TollgateKernel", "Web", hummingbird, hummingbirdTesting]),
+            [
+                "Sandbox", "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire", "Web",
+                hummingbird, logging, nioCore, nioEmbedded, serviceLifecycle,
+            ]),
         tests("WeixinTests", ["Cryptography", "TollgateKernel", "Weixin"]),
         .target(name: "CProtoSamples", dependencies: ["CProtobufC"], path: "Tests/CProtoSamples"),
         tests(
