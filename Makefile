@@ -47,7 +47,7 @@ proto: prerequisites  ## generate code from Proto/
 	@Scripts/proto
 
 clean:  ## remove what was built; data folders stay
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) .build-proto
 
 prerequisites:
 	@Scripts/prerequisites
