@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import TollgateKernel
 
@@ -168,8 +169,10 @@ import TollgateKernel
         }
     }
 
-    @Test func `a restart forgets neither trades nor notifications to be sent`() async throws {
-        let folder = try TemporaryFolder()
+    @Test func `a killed sandbox forgets no trade, notification, follower or switch`()
+        async throws
+    {
+        let (folder, killed) = (try TemporaryFolder(), try TemporaryFolder())
         let receiver = Receiver { _, index in .init(status: index == 0 ? 503 : 200) }
         try await receiver.run { receiverURL in
             var transaction: JSONValue?
@@ -186,10 +189,16 @@ import TollgateKernel
                     try await eventually {
                         try await notification(sandbox, of: "order-1")?.attempts == 1
                     })
+                // Nobody answers at the callback address, but the person follows all the same.
+                _ = try await SandboxControl(baseURL: sandbox.baseURL).follow(phone: "alice")
+                // What a kill leaves behind: the file as it is while the sandbox still runs.
+                try FileManager.default.copyItem(
+                    atPath: folder.path + "/sandbox.sqlite",
+                    toPath: killed.path + "/sandbox.sqlite")
             }
             let clock = MovableClock()
             clock.advance(milliseconds: 16_000)
-            try await RunningSandbox.run(in: folder) { configuration in
+            try await RunningSandbox.run(in: killed) { configuration in
                 configuration.clock = clock
             } _: { sandbox in
                 #expect(try await eventually { receiver.received.count == 2 })
@@ -200,8 +209,11 @@ import TollgateKernel
                 let merchant = Merchant(sandbox: sandbox)
                 #expect(try await merchant.query("order-1").json == transaction)
                 #expect(try await merchant.query("order-2").json?["trade_state"] == "NOTPAY")
-                let switches = try await SandboxControl(baseURL: sandbox.baseURL).switches()
+                let control = SandboxControl(baseURL: sandbox.baseURL)
+                let switches = try await control.switches()
                 #expect(switches.channels["b"]?.failStatus == 503)
+                let followers = try await control.phones().filter(\.isFollowing)
+                #expect(followers.map(\.name) == ["alice"])
             }
         }
     }
