@@ -170,7 +170,10 @@ let package = Package(
             "ApplicationTests",
             domains + ["Application", "Cryptography", "Storage", "TollgateKernel"]),
         tests("AuthTests", ["Auth", "TollgateKernel"]),
-        tests("CLITests", ["CLI", "TollgateClient"]),
+        tests(
+            "CLITests",
+            ["CLI", "TollgateClient", "TollgateKernel", "TollgateRPC", argumentParser],
+            exclude: ["Snapshots"]),
         tests("ChatTests", ["Chat", "TollgateKernel"]),
         tests(
             "ClientTests",

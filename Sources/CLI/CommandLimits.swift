@@ -1,0 +1,38 @@
+/// The bounds of the command line, each with its reason.
+///
+/// The command line sees the client library alone, so that they do not stand among the kernel's.
+package enum CommandLimits {
+    /// Bytes of one line or of a whole question from standard input: twice what a conversation may
+    /// have, so that the server's own refusal, which says more, is what people see.
+    package static let inputBytes = 512 * 1024
+
+    /// Turns of a conversation that are sent again: the contract takes 256 with the new question.
+    package static let turnsRemembered = 254
+
+    /// Bytes of a conversation that are sent again: the contract takes 256 KiB in all; the rest is
+    /// room for the question.
+    package static let conversationBytes = 192 * 1024
+
+    /// Bytes of a credential or session file: such a file is one short line, and anything else
+    /// was named by mistake.
+    package static let secretFileBytes = 4 * 1024
+
+    /// The first pause between two looks at an order: a person who has just paid is waiting.
+    package static let orderPollMilliseconds: Int64 = 500
+
+    /// The longest pause between two looks at an order: half a minute of looking would feel dead.
+    package static let orderPollCeilingMilliseconds: Int64 = 5_000
+
+    /// How long an order is watched after its time to pay is out: the job that closes orders runs
+    /// every minute.
+    package static let orderClosingMilliseconds: Int64 = 120_000
+
+    /// Looks at an order that may fail in a row before waiting is given up.
+    package static let orderPollFailures = 5
+
+    /// Modules of white around a QR code: ISO/IEC 18004, 9.1.
+    package static let quietZoneModules = 4
+
+    /// The width that text is laid out in when the terminal does not say its own.
+    package static let columns = 80
+}

@@ -1,0 +1,103 @@
+package import ArgumentParser
+import Glibc
+import TollgateClient
+
+/// Parses a command line, runs the command and tells how it ended.
+package enum CommandRunner {
+    /// Runs this process's command line to the process's end.
+    package static func main(_ root: any ParsableCommand.Type) async -> Never {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        exit(await run(root, arguments, in: CommandEnvironment.current))
+    }
+
+    /// Runs one command line.
+    /// - Returns: The exit code.
+    package static func run(
+        _ root: any ParsableCommand.Type, _ arguments: [String],
+        in environment: CommandEnvironment
+    ) async -> Int32 {
+        let isJSON = arguments.prefix { $0 != "--" }.contains("--json")
+        do {
+            try await CommandEnvironment.$current.withValue(environment) {
+                try await execute(root, arguments)
+            }
+            return ExitStatus.success.rawValue
+        } catch {
+            environment.console.endProgress()
+            return report(error, root: root, isJSON: isJSON, console: environment.console)
+        }
+    }
+
+    private static func execute(
+        _ root: any ParsableCommand.Type, _ arguments: [String]
+    ) async throws {
+        var command = try root.parseAsRoot(arguments)
+        if var asynchronous = command as? any AsyncParsableCommand {
+            try await asynchronous.run()
+        } else {
+            try command.run()
+        }
+    }
+
+    /// Says why it ended, and returns the exit code.
+    private static func report(
+        _ error: any Error, root: any ParsableCommand.Type, isJSON: Bool, console: Console
+    ) -> Int32 {
+        if let code = error as? ExitCode { return code.rawValue }
+        if error is OutputClosed { return ExitStatus.success.rawValue }
+        if let failure = CommandFailure(thrown: error) {
+            console.report(failure, isJSON: isJSON)
+            return failure.status.rawValue
+        }
+        switch root.exitCode(for: error) {
+        case .success:
+            console.line(root.fullMessage(for: error))
+            return ExitStatus.success.rawValue
+        case .validationFailure:
+            if isJSON {
+                console.report(CommandFailure(.usage, root.message(for: error)), isJSON: true)
+            } else {
+                console.note(root.fullMessage(for: error))
+            }
+            return ExitStatus.usage.rawValue
+        case let code:
+            let message = root.message(for: error)
+            console.report(
+                CommandFailure(code: "internal_error", message: message), isJSON: isJSON)
+            return code.rawValue
+        }
+    }
+}
+
+extension CommandFailure {
+    /// The failure that an error stands for; nil if it is none that commands throw.
+    package init?(thrown error: any Error) {
+        switch error {
+        case let failure as CommandFailure: self = failure
+        case let failure as TollgateError:
+            self.init(
+                code: failure.code, message: failure.message,
+                retryAfterMilliseconds: failure.retryAfterMilliseconds)
+        case is Interrupted, is CancellationError: self.init(.interrupted, "Stopped.")
+        default: return nil
+        }
+    }
+}
+
+extension Console {
+    /// Says on standard error why something was not done.
+    package func report(_ failure: CommandFailure, isJSON: Bool) {
+        if isJSON {
+            note(failure.json.text)
+            return
+        }
+        note(errorStyle.red("error: ") + TerminalText.line(failure.message))
+        if !failure.advice.isEmpty { note(failure.advice) }
+    }
+}
+
+/// Nobody reads the results any more.
+package struct OutputClosed: Error {
+    /// Makes the news.
+    package init() {}
+}

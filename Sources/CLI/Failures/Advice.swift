@@ -1,0 +1,32 @@
+/// What to do next, where a code says it for every command.
+package enum Advice {
+    /// How to sign in.
+    package static let signIn =
+        "Send 登录 to the official account, then: tollgate login CODE"
+
+    /// The advice for a failed call; empty if the failure's own sentence says it all.
+    package static func after(
+        code: String, caller: Caller, server: ServerAddress, retryAfterMilliseconds: Int64?
+    ) -> String {
+        switch code {
+        case "unauthenticated":
+            caller == .administrator
+                ? "This needs the admin credential: --credential-file, or the server's --data."
+                : signIn
+        case "forbidden" where caller == .administrator:
+            "This needs the admin credential: --credential-file, or the server's --data."
+        case "quota_exhausted":
+            "See what can be bought: tollgate products; then: tollgate buy PRODUCT"
+        case "model_not_permitted":
+            "See which models you may use: tollgate models"
+        case "unavailable", "unreachable", "deadline_exceeded":
+            "Is the server at \(server) running? Look with: tollgate ping"
+        case "unknown_outcome":
+            "Look before you repeat it: tollgate orders, tollgate ledger"
+        case "rate_limited":
+            retryAfterMilliseconds.map { "Try again in \(Moments.duration(max($0, 1_000)))." }
+                ?? "Try again in a minute."
+        default: ""
+        }
+    }
+}

@@ -1,0 +1,80 @@
+package import ArgumentParser
+package import TollgateClient
+
+/// A command that calls a server.
+package protocol ServiceCommand: AsyncParsableCommand, Sendable {
+    /// Which server, which profile, which credential.
+    var connection: ConnectionOptions { get }
+    /// How results are written.
+    var output: OutputOptions { get }
+    /// As whom it calls.
+    static var caller: Caller { get }
+
+    /// Does it.
+    func perform(_ invocation: Invocation) async throws
+}
+
+extension ServiceCommand {
+    /// Runs the command until it ends or Ctrl-C stops it.
+    package func run() async throws {
+        let environment = CommandEnvironment.current
+        environment.takeSignals(environment.interrupts)
+        let invocation = Invocation(
+            environment: environment,
+            settings: try Settings(connection, variables: environment.variables),
+            caller: Self.caller, isJSON: output.json)
+        do {
+            try await environment.interrupts.interruptible { try await perform(invocation) }
+        } catch let error as TollgateError {
+            throw invocation.failure(error)
+        }
+    }
+}
+
+/// One run of a command: the world outside, the settings, and how to write.
+package struct Invocation: Sendable {
+    /// The world outside.
+    package let environment: CommandEnvironment
+    /// What flags, environment and files say.
+    package let settings: Settings
+    /// As whom the command calls.
+    package let caller: Caller
+    /// Whether programs read the results.
+    package let isJSON: Bool
+
+    /// Where results and errors go.
+    package var console: Console { environment.console }
+    /// How moments are shown.
+    package var moments: Moments { Moments(timeZone: environment.timeZone) }
+
+    /// The same run as somebody else.
+    package func acting(as caller: Caller) -> Invocation {
+        Invocation(
+            environment: environment, settings: settings, caller: caller, isJSON: isJSON)
+    }
+
+    /// Lends a client and the options that its calls need.
+    package func withClient<Value: Sendable>(
+        _ body: (TollgateClient, CallOptions) async throws -> Value
+    ) async throws -> Value {
+        let authorization =
+            caller == .user ? try settings.authorization(at: environment.now()) : nil
+        let options = CallOptions(
+            authorization: authorization, timeoutMilliseconds: settings.timeoutMilliseconds)
+        return try await environment.servers.withClient(
+            server: settings.server.description, credential: settings.credential(for: caller)
+        ) { client in
+            try await body(client, options)
+        }
+    }
+
+    /// The failure of a call, with what to do next.
+    package func failure(_ error: TollgateError) -> CommandFailure {
+        CommandFailure(
+            code: error.code, message: error.message,
+            advice: Advice.after(
+                code: error.code, caller: caller, server: settings.server,
+                retryAfterMilliseconds: error.retryAfterMilliseconds),
+            retryAfterMilliseconds: error.retryAfterMilliseconds)
+    }
+}
