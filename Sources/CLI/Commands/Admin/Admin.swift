@@ -1,0 +1,23 @@
+package import ArgumentParser
+
+/// `tollgate admin`.
+package struct Admin: ParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "admin",
+        abstract: "What operators look at: the books, figures, incidents, jobs.",
+        discussion: """
+            These commands need the admin credential, which a server on this machine keeps in its \
+            data folder's credentials/admin.
+
+            EXAMPLES:
+              tollgate admin audit
+              tollgate admin metrics --resolution day --since 30d
+              tollgate admin incidents
+            """,
+        subcommands: [
+            AdminAudit.self, AdminMetrics.self, AdminIncidents.self, AdminJobs.self,
+            AdminJobRuns.self,
+        ])
+
+    package init() {}
+}

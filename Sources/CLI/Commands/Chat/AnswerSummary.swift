@@ -1,0 +1,28 @@
+import TollgateClient
+
+/// What a person is told after an answer.
+enum AnswerSummary {
+    /// Tokens, cost and balance on one line.
+    static func line(_ done: V1.AnswerDone, source: String) -> String {
+        let tokens =
+            Amounts.grouped(done.promptTokens.magnitude) + " + "
+            + Amounts.count(done.completionTokens, "token") + (done.estimated ? " (estimated)" : "")
+        let cost =
+            switch source {
+            case "trial": "free call, \(Amounts.count(done.trialLeftCalls, "free call")) left today"
+            case "promotion": "free of charge"
+            default: "cost \(Amounts.creditsWithUnit(done.chargedMicroCredits))"
+            }
+        return "[\(tokens) · \(cost) · "
+            + "balance \(Amounts.creditsWithUnit(done.balanceMicroCredits))]"
+    }
+
+    /// What else is worth saying; nil if the answer just ended.
+    static func remark(_ done: V1.AnswerDone) -> String? {
+        switch done.finishReason {
+        case "length": "The answer reached its limit of tokens; --max-tokens raises it."
+        case "content_filter": "The provider's filter ended the answer."
+        default: nil
+        }
+    }
+}

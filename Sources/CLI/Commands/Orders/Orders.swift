@@ -1,0 +1,75 @@
+package import ArgumentParser
+import TollgateClient
+
+/// `tollgate orders`.
+package struct Orders: ServiceCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "orders",
+        abstract: "List your orders, newest first.",
+        discussion: """
+            EXAMPLES:
+              tollgate orders
+              tollgate orders --limit 100
+            """)
+    package static let caller = Caller.user
+
+    /// Orders on a page.
+    @Option(help: ArgumentHelp("How many orders, 1 to 100.", valueName: "number"))
+    package var limit: Int64 = 20
+
+    /// Where the page starts.
+    @Option(help: ArgumentHelp("Only orders before this one.", valueName: "order"))
+    package var before: String?
+
+    @OptionGroup(title: "Connection")
+    package var connection: ConnectionOptions
+
+    @OptionGroup(title: "Output")
+    package var output: OutputOptions
+
+    package init() {}
+
+    package func validate() throws {
+        guard (1...100).contains(limit) else { throw ValidationError("--limit takes 1 to 100.") }
+    }
+
+    package func perform(_ invocation: Invocation) async throws {
+        let request = V1.ListOrdersRequest(limit: limit, beforeOrderId: before ?? "")
+        let page = try await invocation.withClient { client, options in
+            try await OrdersServiceClient(client).listOrders(request, options: options)
+        }
+        if invocation.isJSON {
+            invocation.console.json(
+                .object([
+                    ("orders", .array(page.orders.map(\.json))),
+                    ("nextBeforeOrderId", .text(page.nextBeforeOrderId)),
+                ]))
+            return
+        }
+        var table = TextTable([
+            ("ORDER", .left), ("MADE", .left), ("PRODUCT", .left), ("PRICE", .right),
+            ("CREDITS", .right), ("STATE", .flexible),
+        ])
+        for order in page.orders {
+            table.add([
+                order.orderId, invocation.moments.moment(order.createdAtMilliseconds),
+                order.productName, Amounts.yuan(order.totalFen),
+                Amounts.credits(order.microCredits), OrderState(order).words,
+            ])
+        }
+        invocation.console.table(table, ifEmpty: "You have ordered nothing yet.")
+        if !page.nextBeforeOrderId.isEmpty {
+            let next = TerminalText.line(page.nextBeforeOrderId)
+            invocation.console.note("More: tollgate orders --before \(next)")
+        }
+    }
+
+    /// The order that a response of the contract always carries.
+    static func present(_ order: V1.Order?) throws -> V1.Order {
+        guard let order else {
+            throw CommandFailure(
+                code: "internal_error", message: "The server answered without the order.")
+        }
+        return order
+    }
+}

@@ -1,0 +1,31 @@
+package import ArgumentParser
+
+/// The commands that the executable lists.
+package enum UserCommands {
+    /// What people do, in the order they meet it.
+    package static let people: [any ParsableCommand.Type] = [
+        Login.self, Logout.self, WhoAmI.self, Models.self, Chat.self, Quota.self, Ledger.self,
+        Products.self, Buy.self, Orders.self, ShowOrder.self,
+    ]
+
+    /// What operators and developers do.
+    package static let operators: [any ParsableCommand.Type] = [
+        Admin.self, Call.self, Ping.self,
+    ]
+
+    /// What `tollgate --help` says about settings and exit codes.
+    package static let discussion = """
+        SETTINGS:
+          Flags go before environment variables, and those before files.
+          TOLLGATE_SERVER           the server, HOST:PORT (default \(ServerAddress.standard))
+          TOLLGATE_HOME             the folder of profiles (default ~/.config/tollgate)
+          TOLLGATE_PROFILE          whose login session to use (default \(Profile.standardName))
+          TOLLGATE_CREDENTIAL       the connection credential itself
+          TOLLGATE_CREDENTIAL_FILE  a file with it
+          TOLLGATE_DATA             a server's data folder, where credentials are looked for
+                                    if none is named (default ~/.tollgate)
+          NO_COLOR                  no colours
+
+        \(ExitStatus.explanation)
+        """
+}
