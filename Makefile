@@ -3,7 +3,7 @@
 BUILD := .build
 TOLLGATE := $(BUILD)/release/tollgate
 # What `make demo` plays; one variable, so that the demonstration can move.
-DEMO := $(TOLLGATE) demo
+DEMO := Scripts/demo
 SWIFT_FORMAT := swift format
 # Generated code is its generator's business, not the formatter's.
 SOURCES := find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*' -print0

@@ -111,13 +111,12 @@ struct HTTPTransfersTests {
             if request.path == "/stall" {
                 connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
             }
-            _ = connection.waitForClose(milliseconds: 50_000)
+            _ = connection.waitForClose(milliseconds: 5_000)
         }
         defer { server.stop() }
         try await withTransfers { transfers in
-            // Far from the total, so that a busy machine does not blur which of them ran out.
             let timeouts = TransferTimeouts(
-                firstByteMilliseconds: 150, idleMilliseconds: 150, totalMilliseconds: 50_000)
+                firstByteMilliseconds: 150, idleMilliseconds: 150, totalMilliseconds: 5_000)
             for path in ["/silent", "/stall"] {
                 let start = ContinuousClock.now
                 let kind = await failureKind {
@@ -127,7 +126,7 @@ struct HTTPTransfersTests {
                 #expect(kind == .timedOut)
                 let taken = ContinuousClock.now - start
                 #expect(taken > .milliseconds(140))
-                #expect(taken < .seconds(25))
+                #expect(taken < .milliseconds(1_500))
             }
         }
     }

@@ -1,0 +1,116 @@
+import Application
+import Auth
+import Gateways
+import Jobs
+import Logging
+import Operations
+import Orders
+import Server
+import Storage
+import TollgateKernel
+
+/// The store, the gateways and the use cases that serve and jobs share.
+struct Backend: Sendable {
+    /// What settings said of the world outside.
+    let upstreams: Upstreams
+    /// Where everything is kept.
+    let store: SQLiteStore
+    /// Outgoing HTTP.
+    let transfers: HTTPTransfers
+    /// What use cases need.
+    let ports: Ports
+    /// Opens providers' keys.
+    let vault: Vault
+    /// WeChat Pay.
+    let payments: any PaymentGateway
+
+    /// Opens the store and starts outgoing HTTP.
+    static func open(_ settings: Settings, role: StoreRole) async throws -> Backend {
+        let upstreams = try Upstreams.read(settings)
+        guard let identityKey = IdentityKey(try settings.folder.key("identity")) else {
+            throw Failure(.internalError, "The identity key has a wrong length.")
+        }
+        let random = SystemRandom()
+        let vault = Vault(masterKey: try settings.folder.key("master"), random: random)
+        let store: SQLiteStore
+        do {
+            store = try await SQLiteStore.open(
+                folder: settings.folder.path, realm: upstreams.realm, role: role)
+        } catch let refusal as StoreRefusal {
+            throw Failure(.unavailable, "\(refusal)")
+        }
+        let transfers = try HTTPTransfers.start()
+        return Backend(
+            upstreams: upstreams, store: store, transfers: transfers,
+            ports: Ports(
+                store: store, clock: SystemClock(), random: random,
+                identifiers: TimeSortedIdentifiers(), identityKey: identityKey,
+                policy: try settings.policy()), vault: vault,
+            payments: WeChatPayGateway(
+                configuration: upstreams.wechatPay, transfers: transfers, clock: SystemClock(),
+                random: random))
+    }
+
+    /// Ends outgoing HTTP, then the store; after everything that uses them.
+    func close() async {
+        await transfers.shutdown()
+        await store.close()
+    }
+
+    /// Every job of the service.
+    func jobs(_ intervals: JobIntervals) throws -> [JobDefinition] {
+        StandardJobs(
+            ports, orders: FollowUpOrders(ports, payments: payments), sweeps: Sweeps(ports),
+            outbox: SendOutbox(
+                ports,
+                officialAccount: OfficialAccount(
+                    configuration: upstreams.officialAccount, transfers: transfers,
+                    clock: ports.clock),
+                templateIDs: [.creditsArrived: upstreams.creditsArrivedTemplate])
+        ).definitions(intervals)
+    }
+
+    /// Every service of the contract.
+    func services(settlements: Settlements, jobs: [JobDefinition]) throws -> TollgateServices {
+        let catalogue = Catalogue(store: store, clock: ports.clock)
+        return TollgateServices(
+            TollgateServices.Parts(
+                ports: ports, catalogue: catalogue,
+                answerQuestion: AnswerQuestion(
+                    ports, catalogue: catalogue,
+                    gateway: OpenAICompatibleGateway(
+                        transfers: transfers, clock: ports.clock), vault: vault,
+                    settlements: settlements), settlements: settlements, payments: payments,
+                notificationVerifier: WeChatPayNotificationVerifier(
+                    configuration: upstreams.wechatPay),
+                receivePush: try ReceivePush(ports, account: upstreams.identity),
+                jobs: jobs.map {
+                    JobDescription(
+                        name: $0.name, summary: $0.summary,
+                        intervalMilliseconds: $0.schedule.intervalMilliseconds)
+                }, version: Version.text, realm: upstreams.realm.rawValue))
+    }
+}
+
+extension Settings {
+    /// How often jobs run.
+    func jobIntervals() throws -> JobIntervals {
+        var intervals = JobIntervals()
+        if let seconds = try number("jobs.paymentReconcileSeconds") {
+            intervals.paymentReconcileMilliseconds = seconds * 1_000
+        }
+        if let seconds = try number("jobs.orderCloseSeconds") {
+            intervals.orderCloseMilliseconds = seconds * 1_000
+        }
+        if let seconds = try number("jobs.holdExpireSeconds") {
+            intervals.holdExpireMilliseconds = seconds * 1_000
+        }
+        if let seconds = try number("jobs.outboxSeconds") {
+            intervals.outboxMilliseconds = seconds * 1_000
+        }
+        if let seconds = try number("jobs.metricRollupSeconds") {
+            intervals.metricRollupMilliseconds = seconds * 1_000
+        }
+        return intervals
+    }
+}

@@ -1,0 +1,121 @@
+import Foundation
+import TollgateKernel
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The folder that holds a service's store, keys and credentials.
+///
+/// ```
+/// tollgate.db            the store                     keys/identity, keys/master   32 bytes, hex
+/// sandbox.db             the sandbox's own state       keys/sandbox.json            both sides' keys
+/// credentials/<role>     what a role shows the server  tollgate.json                settings
+/// ```
+/// Keys and credentials are made once, readable by their owner alone (0600 in a 0700 folder).
+struct DataFolder: Sendable {
+    /// Who shows a credential to the server.
+    enum CredentialRole: String, CaseIterable, Sendable {
+        case web
+        case jobs
+        case admin
+        case cli
+    }
+
+    /// The folder's path.
+    let path: String
+
+    /// The store.
+    var storePath: String { "\(path)/tollgate.db" }
+    /// The sandbox's own state.
+    var sandboxPath: String { "\(path)/sandbox.db" }
+    /// Settings of this service; may be absent.
+    var settingsPath: String { "\(path)/tollgate.json" }
+
+    /// Opens a folder, making it if it is new.
+    ///
+    /// - Throws: A ``Failure`` that names the folder if it cannot be made or written.
+    init(path: String) throws {
+        self.path = (path as NSString).expandingTildeInPath
+        for folder in [self.path, "\(self.path)/keys", "\(self.path)/credentials"] {
+            try Self.makeFolder(folder)
+        }
+    }
+
+    /// 32 random bytes under a name, made at first use.
+    func key(_ name: String) throws -> [UInt8] {
+        let text = try secret(at: "\(path)/keys/\(name)")
+        guard let bytes = Self.bytes(hexadecimal: text), bytes.count == 32 else {
+            throw Failure(
+                .internalError,
+                "\(path)/keys/\(name) does not hold 64 hexadecimal digits; restore it from a backup."
+            )
+        }
+        return bytes
+    }
+
+    /// What a role shows the server, made at first use.
+    func credential(_ role: CredentialRole) throws -> String {
+        try secret(at: "\(path)/credentials/\(role.rawValue)")
+    }
+
+    /// The text of a file, made at first use by `make`; several processes may start together, one
+    /// of them makes it.
+    func text(at path: String, make: () throws -> String) throws -> String {
+        if let text = try? String(contentsOfFile: path, encoding: .utf8) {
+            return text.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        let temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max))"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        guard descriptor >= 0 else {
+            throw Failure(.internalError, "\(path) cannot be written: \(Self.lastError()).")
+        }
+        defer { unlink(temporary) }
+        let bytes = Array((try make() + "\n").utf8)
+        let written = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        guard written == bytes.count, fsync(descriptor) == 0, close(descriptor) == 0 else {
+            throw Failure(.internalError, "\(path) cannot be written: \(Self.lastError()).")
+        }
+        // link(2) fails if another process was first: then its text is the one.
+        guard link(temporary, path) == 0 || errno == EEXIST else {
+            throw Failure(.internalError, "\(path) cannot be made: \(Self.lastError()).")
+        }
+        return try String(contentsOfFile: path, encoding: .utf8)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    private func secret(at path: String) throws -> String {
+        try text(at: path) {
+            SystemRandom().bytes(32).map { byte in
+                String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+            }.joined()
+        }
+    }
+
+    private static func makeFolder(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw Failure(
+                .internalError,
+                "The data folder \(path) cannot be made; choose another with --data.")
+        }
+    }
+
+    private static func bytes(hexadecimal text: String) -> [UInt8]? {
+        let digits = Array(text)
+        guard digits.count.isMultiple(of: 2) else { return nil }
+        var bytes: [UInt8] = []
+        for index in stride(from: 0, to: digits.count, by: 2) {
+            guard let byte = UInt8(String(digits[index...index + 1]), radix: 16) else {
+                return nil
+            }
+            bytes.append(byte)
+        }
+        return bytes
+    }
+
+    private static func lastError() -> String { String(cString: strerror(errno)) }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import Jobs
+import Operations
+import TollgateKernel
+
+/// Jobs and runs as people and programs read them.
+enum JobText {
+    private struct RunDocument: Encodable {
+        var runID: String
+        var job: String
+        var state: String
+        var startedAtMilliseconds: Int64
+        var endedAtMilliseconds: Int64?
+        var itemsDone: Int64
+        var itemsFailed: Int64
+        var summary: String
+    }
+
+    private struct JobDocument: Encodable {
+        var name: String
+        var summary: String
+        var intervalMilliseconds: Int64
+        var nextDueAtMilliseconds: Int64?
+        var lastState: String?
+    }
+
+    /// A run as one JSON document.
+    static func json(_ run: JobRun) throws -> String {
+        try encode(
+            RunDocument(
+                runID: run.id.description, job: run.job, state: run.state.rawValue,
+                startedAtMilliseconds: run.startedAt.milliseconds,
+                endedAtMilliseconds: run.endedAt?.milliseconds, itemsDone: run.itemsDone,
+                itemsFailed: run.itemsFailed, summary: run.summary))
+    }
+
+    /// A run as a line.
+    static func line(_ run: JobRun) -> String {
+        let span = run.endedAt.map { "\($0.milliseconds - run.startedAt.milliseconds) ms" } ?? "-"
+        return "\(moment(run.startedAt))  \(pad(run.job, 18)) \(pad(run.state.rawValue, 10)) "
+            + "\(pad(span, 9)) \(run.summary)"
+    }
+
+    /// Every job as one JSON document.
+    static func json(
+        _ definitions: [JobDefinition], _ standing: [String: (JobRecord?, JobRun?)]
+    ) throws -> String {
+        try encode(
+            definitions.map { definition in
+                let (record, run) = standing[definition.name] ?? (nil, nil)
+                return JobDocument(
+                    name: definition.name, summary: definition.summary,
+                    intervalMilliseconds: definition.schedule.intervalMilliseconds,
+                    nextDueAtMilliseconds: record?.nextDueAt.milliseconds,
+                    lastState: run?.state.rawValue)
+            })
+    }
+
+    /// A job as a line.
+    static func line(_ definition: JobDefinition, _ standing: (JobRecord?, JobRun?)?) -> String {
+        let every = "every \(definition.schedule.intervalMilliseconds / 1_000) s"
+        let next = standing?.0.map { "next \(moment($0.nextDueAt))" } ?? "not run yet"
+        return "\(pad(definition.name, 18)) \(pad(every, 12)) \(pad(next, 26)) "
+            + definition.summary
+    }
+
+    private static func encode(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    private static func moment(_ moment: Timestamp) -> String {
+        Date(timeIntervalSince1970: Double(moment.milliseconds) / 1_000)
+            .formatted(.iso8601)
+    }
+
+    private static func pad(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+}

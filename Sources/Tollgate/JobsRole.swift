@@ -1,0 +1,200 @@
+import Application
+import ArgumentParser
+import CLI
+import Foundation
+import Jobs
+import Operations
+import ServiceLifecycle
+import Storage
+import TollgateKernel
+
+/// The jobs role: scheduler and jobs on the same store.
+struct JobsRole: Service {
+    let settings: Settings
+
+    func run() async throws {
+        let backend = try await Backend.open(settings, role: .jobs)
+        do {
+            try await scheduler(backend).run()
+        } catch {
+            await backend.close()
+            throw error
+        }
+        await backend.close()
+    }
+
+    private func scheduler(_ backend: Backend) throws -> JobScheduler {
+        try JobsRole.scheduler(backend, settings)
+    }
+
+    /// A scheduler of every job, under a name no other process has.
+    static func scheduler(_ backend: Backend, _ settings: Settings) throws -> JobScheduler {
+        let host = ProcessInfo.processInfo.hostName
+        let holder =
+            "\(host):\(ProcessInfo.processInfo.processIdentifier):\(backend.ports.identifiers.next())"
+        return JobScheduler(
+            backend.ports, definitions: try backend.jobs(settings.jobIntervals()), holder: holder)
+    }
+}
+
+/// `tollgate jobs …`.
+struct JobsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "jobs",
+        abstract: "Runs jobs, and looks at them, beside a server on the same data folder.",
+        discussion: """
+            EXAMPLES:
+              tollgate jobs serve                     run what is due, until Ctrl-C
+              tollgate jobs list                      every job and when it runs next
+              tollgate jobs run payment-reconcile     run one now
+              tollgate jobs history payment-reconcile what its runs did
+            """,
+        subcommands: [JobsServe.self, JobsList.self, JobsRun.self, JobsHistory.self])
+}
+
+/// What the jobs commands are told alike.
+struct JobsOptions: ParsableArguments {
+    @OptionGroup var options: RoleOptions
+    @Option(name: .long, help: "Where the sandbox listens, in the sandbox realm.")
+    var sandbox: String?
+    @Option(name: .long, help: "When WeChat Pay is first asked about an unpaid order, in seconds.")
+    var firstPaymentQuery: Int?
+
+    func settings() async throws -> Settings {
+        try await options.settings([
+            "sandbox.address": sandbox,
+            "order.firstQuerySeconds": firstPaymentQuery.map(String.init),
+        ])
+    }
+
+    /// Lends a backend for one command.
+    func withBackend<Value: Sendable>(
+        _ body: (Backend, Settings) async throws -> Value
+    ) async throws -> Value {
+        _ = try options.observability()
+        let settings = try await settings()
+        let backend = try await Backend.open(settings, role: .jobs)
+        do {
+            let value = try await body(backend, settings)
+            await backend.close()
+            return value
+        } catch {
+            await backend.close()
+            throw error
+        }
+    }
+}
+
+/// `tollgate jobs serve`.
+struct JobsServe: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Runs due jobs until told to stop.",
+        discussion: """
+            Several may run on one store: leases decide which one runs a job. Prints “ready” when
+            the store is open.
+
+            EXAMPLES:
+              tollgate jobs serve --data /srv/tollgate
+            """)
+
+    @OptionGroup var options: JobsOptions
+
+    func run() async throws {
+        try await role {
+            _ = try options.options.observability()
+            let settings = try await options.settings()
+            try await Roles.run([JobsRole(settings: settings)])
+        }
+    }
+}
+
+/// `tollgate jobs run`.
+struct JobsRun: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Runs one job now.",
+        discussion: """
+            Waits up to half a minute for a run of the same job elsewhere to end.
+
+            EXAMPLES:
+              tollgate jobs run order-close
+              tollgate jobs run metric-rollup --json
+            """)
+
+    @Argument(help: "The job's name; see `tollgate jobs list`.") var name: String
+    @Flag(name: .long, help: "Writes the run as JSON.") var json = false
+    @OptionGroup var options: JobsOptions
+
+    func run() async throws {
+        try await role {
+            let run = try await options.withBackend { backend, settings in
+                try await JobsRole.scheduler(backend, settings).runNow(name)
+            }
+            let console = CommandEnvironment.current.console
+            console.line(json ? try JobText.json(run) : JobText.line(run))
+            if run.state != .succeeded { throw ExitCode(1) }
+        }
+    }
+}
+
+/// `tollgate jobs list`.
+struct JobsList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Lists the jobs and when they run next.",
+        discussion: """
+            EXAMPLES:
+              tollgate jobs list
+            """)
+
+    @Flag(name: .long, help: "Writes the jobs as JSON.") var json = false
+    @OptionGroup var options: JobsOptions
+
+    func run() async throws {
+        try await role {
+            let (definitions, standing) = try await options.withBackend { backend, settings in
+                (
+                    try backend.jobs(settings.jobIntervals()),
+                    try await OperatorQueries(backend.ports).jobs()
+                )
+            }
+            let console = CommandEnvironment.current.console
+            if json {
+                console.line(try JobText.json(definitions, standing))
+            } else {
+                for definition in definitions {
+                    console.line(JobText.line(definition, standing[definition.name]))
+                }
+            }
+        }
+    }
+}
+
+/// `tollgate jobs history`.
+struct JobsHistory: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "history", abstract: "Lists what runs did, newest first.",
+        discussion: """
+            EXAMPLES:
+              tollgate jobs history
+              tollgate jobs history outbox --limit 5
+            """)
+
+    @Argument(help: "Only this job's runs.") var name: String?
+    @Option(name: .long, help: "How many runs, 1 to 200.") var limit = 20
+    @Flag(name: .long, help: "Writes the runs as JSON lines.") var json = false
+    @OptionGroup var options: JobsOptions
+
+    func validate() throws {
+        guard (1...200).contains(limit) else { throw ValidationError("--limit is 1 to 200.") }
+    }
+
+    func run() async throws {
+        try await role {
+            let runs = try await options.withBackend { backend, _ in
+                try await OperatorQueries(backend.ports).runs(of: name, limit: limit)
+            }
+            let console = CommandEnvironment.current.console
+            if runs.isEmpty, !json { console.line("No run yet.") }
+            for run in runs { console.line(json ? try JobText.json(run) : JobText.line(run)) }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import CLI
+import Logging
+import Observability
+import TollgateKernel
+
+/// What every role is told alike.
+struct RoleOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: "The data folder: store, keys, credentials (TOLLGATE_DATA; default ~/.tollgate).")
+    var data: String?
+
+    @Option(name: .long, help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: String = "info"
+
+    @Flag(name: .long, help: "Writes log lines as JSON.")
+    var logJSON = false
+
+    /// Opens the folder and reads the settings; `flags` go before environment and file.
+    func settings(_ flags: [String: String?]) async throws -> Settings {
+        let variables = CommandEnvironment.current.variables
+        let path = data ?? variables["TOLLGATE_DATA"] ?? "~/.tollgate"
+        return try await Settings(
+            folder: DataFolder(path: path), flags: flags.compactMapValues { $0 })
+    }
+
+    /// Puts logs and metrics in place; once a process.
+    func observability() throws -> PrometheusRegistry {
+        guard let level = Logger.Level(rawValue: logLevel) else {
+            throw ValidationError("There is no log level “\(logLevel)”.")
+        }
+        return Facades.install(level: level, format: logJSON ? .json : .text)
+    }
+}
+
+/// Runs a role's body and tells its failures as commands tell theirs.
+func role<Value>(_ body: () async throws -> Value) async throws -> Value {
+    do {
+        return try await body()
+    } catch let failure as Failure {
+        throw CommandFailure(
+            code: failure.code.rawValue, message: failure.message,
+            retryAfterMilliseconds: failure.retryAfterMilliseconds)
+    }
+}

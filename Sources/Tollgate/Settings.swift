@@ -1,0 +1,106 @@
+import Application
+import Configuration
+import Foundation
+import SystemPackage
+import TollgateKernel
+
+/// A host and port to listen on or to reach.
+struct Address: Hashable, Sendable, CustomStringConvertible {
+    /// An IP address or name.
+    var host: String
+    /// 0 lets the kernel choose when listening.
+    var port: Int
+
+    /// Reads `HOST:PORT`, `:PORT` or `PORT`; nil for anything else.
+    init?(text: String, defaultHost: String = "127.0.0.1") {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count <= 2, let last = parts.last, let port = Int(last),
+            (0...65_535).contains(port)
+        else { return nil }
+        host = parts.count == 2 && !parts[0].isEmpty ? String(parts[0]) : defaultHost
+        self.port = port
+    }
+
+    init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    var description: String { "\(host):\(port)" }
+}
+
+/// What a role is told: flags before environment (`TOLLGATE_…`) before the data folder's
+/// `tollgate.json`.
+struct Settings: Sendable {
+    private let reader: ConfigReader
+    /// The data folder.
+    let folder: DataFolder
+
+    /// Reads environment and file; `flags` are keys such as `server.address`.
+    init(folder: DataFolder, flags: [String: String]) async throws {
+        self.folder = folder
+        let memory = flags.map { key, value in
+            (AbsoluteConfigKey(stringLiteral: key), ConfigValue(.string(value), isSecret: false))
+        }
+        let file: FileProvider<JSONSnapshot>
+        do {
+            file = try await FileProvider<JSONSnapshot>(
+                filePath: FilePath(folder.settingsPath), allowMissing: true)
+        } catch {
+            throw Failure(
+                .invalidRequest, "\(folder.settingsPath) is not a JSON object of settings: \(error)"
+            )
+        }
+        reader = ConfigReader(providers: [
+            InMemoryProvider(values: Dictionary(uniqueKeysWithValues: memory)),
+            EnvironmentVariablesProvider().prefixKeys(with: "tollgate"),
+            file,
+        ])
+    }
+
+    /// A text setting.
+    func text(_ key: String) -> String? { reader.string(forKey: ConfigKey(key)) }
+
+    /// A secret text setting: never in access logs.
+    func secret(_ key: String) -> String? { reader.string(forKey: ConfigKey(key), isSecret: true) }
+
+    /// A number.
+    func number(_ key: String) throws -> Int64? {
+        guard let text = text(key) else { return nil }
+        guard let number = Int64(text) else {
+            throw Failure(.invalidRequest, "The setting \(key) is a whole number, not “\(text)”.")
+        }
+        return number
+    }
+
+    /// An address.
+    func address(_ key: String, default fallback: Address) throws -> Address {
+        guard let text = text(key) else { return fallback }
+        guard let address = Address(text: text) else {
+            throw Failure(.invalidRequest, "The setting \(key) is HOST:PORT, not “\(text)”.")
+        }
+        return address
+    }
+
+    /// What the operator decided.
+    func policy() throws -> ServicePolicy {
+        var policy = ServicePolicy()
+        if let calls = try number("trial.callsPerDay") { policy.trialCallsPerDay = calls }
+        if let micro = try number("welcome.microCredits") {
+            policy.welcomeGrant = Credits(micro: micro)
+        }
+        if let seconds = try number("order.lifetimeSeconds") {
+            policy.orderLifetimeMilliseconds = seconds * 1_000
+        }
+        if let seconds = try number("order.firstQuerySeconds") {
+            policy.firstPaymentQueryMilliseconds = seconds * 1_000
+        }
+        if let words = text("login.keywords") {
+            policy.loginKeywords = Set(
+                words.split(separator: ",").map {
+                    $0.trimmingCharacters(in: .whitespaces).lowercased()
+                })
+        }
+        return policy
+    }
+}

@@ -1,0 +1,100 @@
+import ArgumentParser
+import CLI
+import Logging
+import Observability
+import ServiceLifecycle
+import Synchronization
+import TollgateKernel
+
+/// `tollgate up`: every role in one process.
+struct Up: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Runs server, jobs, web and sandbox in one process, and says what to type next.",
+        discussion: """
+            Keys and credentials are made at the first start; a second start keeps its data. Ctrl-C
+            drains and stops.
+
+            EXAMPLES:
+              tollgate up
+              tollgate up --data /tmp/try --server 127.0.0.1:0
+            """)
+
+    @OptionGroup var options: RoleOptions
+    @Option(name: .long, help: "Where the server listens (default 127.0.0.1:7400).")
+    var server: String?
+    @Option(name: .long, help: "Where the web role listens (default 127.0.0.1:7480).")
+    var web: String?
+    @Option(name: .long, help: "Where the sandbox listens (default 127.0.0.1:7490).")
+    var sandbox: String?
+
+    func run() async throws {
+        try await role {
+            let registry = try quietly().observability()
+            let settings = try await options.settings([
+                "server.address": server, "web.address": web, "sandbox.address": sandbox,
+            ])
+            let start = StartReport(settings: settings)
+            try await Roles.run([
+                SandboxRole(settings: settings) { await start.tell(.sandbox, $0) },
+                ServeRole(
+                    settings: settings, metrics: { PrometheusText.render(registry.snapshot()) }
+                ) {
+                    await start.tell(.server, $0)
+                },
+                WebRole(settings: settings) { await start.tell(.web, $0) },
+                JobsRole(settings: settings),
+            ])
+        }
+    }
+
+    /// People read the terminal here: without a word on levels only warnings are logged.
+    private func quietly() -> RoleOptions {
+        var options = options
+        if options.logLevel == "info" { options.logLevel = "warning" }
+        return options
+    }
+}
+
+/// Tells what to type next, once every role listens.
+final class StartReport: Sendable {
+    /// A role that listens.
+    enum Role: Hashable, Sendable {
+        case server
+        case web
+        case sandbox
+    }
+
+    private let settings: Settings
+    private let addresses = Mutex<[Role: Address]>([:])
+
+    init(settings: Settings) { self.settings = settings }
+
+    /// Notes where a role listens; the last one prints.
+    func tell(_ role: Role, _ address: Address) async {
+        let all = addresses.withLock { addresses -> [Role: Address]? in
+            addresses[role] = address
+            return addresses.count == 3 ? addresses : nil
+        }
+        guard let all, let server = all[.server], let sandbox = all[.sandbox] else { return }
+        let program = "tollgate"
+        var flags = ""
+        if server.port != 7_400 { flags += " --server \(server)" }
+        let phone = sandbox.port == 7_490 ? "" : " --sandbox \(sandbox)"
+        CommandEnvironment.current.console.line(
+            """
+            Tollgate is up. Data: \(settings.folder.path)
+              server   \(server)
+              web      http://\(all[.web].map(\.description) ?? "-")
+              sandbox  http://\(sandbox)   (a phone in the browser)
+
+            Now, in another terminal:
+              \(program) sandbox follow ann\(phone)          ann follows the official account
+              \(program) sandbox send ann 登录\(phone)         and gets a login code
+              \(program) login CODE\(flags)                sign in with it
+              \(program) chat "Why is the sky blue?"\(flags)
+              \(program) buy starter\(flags)               when the quota is used up
+
+            Ctrl-C stops.
+            """)
+    }
+}

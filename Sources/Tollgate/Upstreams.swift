@@ -1,0 +1,133 @@
+import Application
+import Chat
+import Cryptography
+import Foundation
+import Gateways
+import Sandbox
+import TollgateKernel
+
+/// The world outside as settings name it: WeChat Pay, the official account, the providers.
+struct Upstreams: Sendable {
+    /// Sandbox or live.
+    var realm: StoreRealm
+    /// WeChat Pay.
+    var wechatPay: WeChatPayConfiguration
+    /// The official account, for sending.
+    var officialAccount: OfficialAccountConfiguration
+    /// The official account, for receiving.
+    var identity: OfficialAccountIdentity
+    /// The template that tells of arrived credits.
+    var creditsArrivedTemplate: String
+    /// What a new store offers; nil in the live realm, where the operator says.
+    var seed: CatalogueSeed?
+
+    /// Reads the settings; the sandbox's come from its own keys in the data folder.
+    static func read(_ settings: Settings) throws -> Upstreams {
+        let name = settings.text("realm") ?? StoreRealm.sandbox.rawValue
+        guard let realm = StoreRealm(rawValue: name) else {
+            throw Failure(.invalidRequest, "The setting realm is sandbox or live, not “\(name)”.")
+        }
+        return realm == .sandbox ? try sandbox(settings) : try live(settings)
+    }
+
+    // MARK: - Sandbox
+
+    private static func sandbox(_ settings: Settings) throws -> Upstreams {
+        let keys = try SandboxKeysFile.read(settings.folder).tollgate
+        let address = try settings.address(
+            "sandbox.address", default: Address(host: "127.0.0.1", port: 7_490))
+        let base = "http://\(address)"
+        let web = try settings.address(
+            "web.address", default: Address(host: "127.0.0.1", port: 7_480))
+        return Upstreams(
+            realm: .sandbox,
+            wechatPay: WeChatPayConfiguration(
+                baseURL: base, merchantID: keys.merchantID, appID: keys.appID,
+                merchantCertificateSerial: keys.merchantSerial,
+                merchantKey: try RSAPrivateKey(pem: keys.merchantPrivateKeyPEM),
+                apiV3Key: Array(keys.apiV3Key.utf8),
+                platformKeys: [
+                    keys.platformSerial: try RSAPublicKey(pem: keys.platformPublicKeyPEM)
+                ], notifyURL: "http://\(web)/callback/wechatpay"),
+            officialAccount: OfficialAccountConfiguration(
+                baseURL: base, appID: keys.appID, appSecret: keys.appSecret),
+            identity: OfficialAccountIdentity(
+                appID: keys.appID, originalID: keys.originalID, token: keys.token,
+                encodingAESKey: keys.encodingAESKey, mode: try mode(settings)),
+            creditsArrivedTemplate: "credits-arrived",
+            seed: CatalogueSeed.sandbox(base: base, keys: keys.modelKeys))
+    }
+
+    private static func mode(_ settings: Settings) throws -> OfficialAccountIdentity.Mode {
+        let name = settings.text("weixin.mode") ?? "aes"
+        guard let mode = OfficialAccountIdentity.Mode(rawValue: name) else {
+            throw Failure(
+                .invalidRequest, "The setting weixin.mode is aes or plain, not “\(name)”.")
+        }
+        return mode
+    }
+
+    // MARK: - Live
+
+    private static func live(_ settings: Settings) throws -> Upstreams {
+        func needed(_ key: String) throws -> String {
+            guard let value = settings.secret(key), !value.isEmpty else {
+                throw Failure(
+                    .invalidRequest,
+                    "The live realm needs the setting \(key); put it into "
+                        + "\(settings.folder.settingsPath) or the environment.")
+            }
+            return value
+        }
+        func file(_ key: String) throws -> String {
+            let path = try needed(key)
+            do {
+                return try String(contentsOfFile: path, encoding: .utf8)
+            } catch {
+                throw Failure(.invalidRequest, "The file of the setting \(key) cannot be read.")
+            }
+        }
+        let appID = try needed("weixin.appID")
+        return Upstreams(
+            realm: .live,
+            wechatPay: WeChatPayConfiguration(
+                baseURL: settings.text("wechatPay.baseURL") ?? "https://api.mch.weixin.qq.com",
+                merchantID: try needed("wechatPay.merchantID"), appID: appID,
+                merchantCertificateSerial: try needed("wechatPay.merchantSerial"),
+                merchantKey: try RSAPrivateKey(
+                    pem: file("wechatPay.merchantPrivateKeyFile")),
+                apiV3Key: Array(try needed("wechatPay.apiV3Key").utf8),
+                platformKeys: [
+                    try needed("wechatPay.platformSerial"): try RSAPublicKey(
+                        pem: file("wechatPay.platformKeyFile"))
+                ], notifyURL: try needed("wechatPay.notifyURL")),
+            officialAccount: OfficialAccountConfiguration(
+                baseURL: settings.text("weixin.baseURL") ?? "https://api.weixin.qq.com",
+                appID: appID, appSecret: try needed("weixin.appSecret")),
+            identity: OfficialAccountIdentity(
+                appID: appID, originalID: try needed("weixin.originalID"),
+                token: try needed("weixin.token"),
+                encodingAESKey: try needed("weixin.encodingAESKey"),
+                previousEncodingAESKey: settings.secret("weixin.previousEncodingAESKey"),
+                mode: try mode(settings)),
+            creditsArrivedTemplate: try needed("weixin.creditsArrivedTemplate"), seed: nil)
+    }
+}
+
+/// Both sides' keys of the sandbox, made once in the data folder.
+enum SandboxKeysFile {
+    /// Reads the keys, or makes them.
+    static func read(_ folder: DataFolder) throws -> SandboxKeys {
+        let text = try folder.text(at: "\(folder.path)/keys/sandbox.json") {
+            String(
+                decoding: try JSONEncoder().encode(try SandboxKeys.generate()), as: UTF8.self)
+        }
+        do {
+            return try JSONDecoder().decode(SandboxKeys.self, from: Data(text.utf8))
+        } catch {
+            throw Failure(
+                .internalError,
+                "\(folder.path)/keys/sandbox.json is damaged; restore it from a backup.")
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import ArgumentParser
+import CLI
+import Logging
+import ServiceLifecycle
+import TollgateClient
+import TollgateKernel
+import Web
+
+/// The web role: takes WeChat's callbacks and hands them to the server.
+struct WebRole: Service {
+    let settings: Settings
+    /// Told the address once the role listens.
+    let onListening: @Sendable (Address) async -> Void
+
+    func run() async throws {
+        let address = try settings.address(
+            "web.address", default: Address(host: "127.0.0.1", port: 7_480))
+        let server = try settings.address(
+            "server.address", default: Address(host: "127.0.0.1", port: 7_400))
+        var configuration = WebConfiguration()
+        configuration.host = address.host
+        configuration.port = address.port
+        let client = try TollgateClient(
+            TollgateClientConfiguration(
+                address: "\(server)", credential: try settings.folder.credential(.web)))
+        let web = WebServer(
+            configuration, client: client, logger: Logger(label: "tollgate.web")
+        ) { [onListening] port in
+            await onListening(Address(host: address.host, port: port))
+        }
+        do {
+            try await web.run()
+        } catch {
+            await client.close()
+            throw error
+        }
+        await client.close()
+    }
+}
+
+/// `tollgate web`.
+struct WebCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "web",
+        abstract: "Takes WeChat's callbacks and hands them to the server.",
+        discussion: """
+            Prints “listening HOST:PORT” on standard output when it is ready.
+
+            EXAMPLES:
+              tollgate web
+              tollgate web --listen 127.0.0.1:7480 --server 127.0.0.1:7400
+            """)
+
+    @OptionGroup var options: RoleOptions
+    @Option(name: .long, help: "Where to listen (TOLLGATE_WEB_ADDRESS; default 127.0.0.1:7480).")
+    var listen: String?
+    @Option(name: .long, help: "Where the server is (default 127.0.0.1:7400).")
+    var server: String?
+
+    func run() async throws {
+        try await role {
+            _ = try options.observability()
+            let settings = try await options.settings([
+                "web.address": listen, "server.address": server,
+            ])
+            try await Roles.run([WebRole(settings: settings, onListening: Ready.tell)])
+        }
+    }
+}
