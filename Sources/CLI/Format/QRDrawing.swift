@@ -9,8 +9,8 @@ package enum QRDrawing {
     /// The lines of the drawing.
     ///
     /// With colours it is black on white whatever the terminal's own colours are. Without, light
-    /// modules are drawn as blocks, which is right on a dark background, where most terminals are;
-    /// readers of QR codes take the inverse too.
+    /// modules are drawn as blocks, which is right on a dark background, as most terminals and logs
+    /// have; on a light one the code is its own inverse, which not every reader takes.
     package static func lines(_ matrix: QRMatrix, style: Style) -> [String] {
         let margin = CommandLimits.quietZoneModules
         let (columns, lines) = extent(matrix)

@@ -1,4 +1,5 @@
 import CLI
+import Foundation
 import Testing
 
 @Suite("Exit codes")
@@ -22,5 +23,16 @@ struct ExitStatusTests {
             line.split(separator: " ").first.flatMap { Int32($0) }
         }
         #expect(numbers == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130])
+    }
+
+    @Test func theReadmeSaysTheSame() throws {
+        var root = URL(fileURLWithPath: #filePath)
+        for _ in 0..<4 { root.deleteLastPathComponent() }
+        let readme = try String(
+            contentsOf: root.appendingPathComponent("README.md"), encoding: .utf8)
+        let rows = readme.split(separator: "\n").map(String.init)
+        for status in ExitStatus.allCases {
+            #expect(rows.contains("| \(status.rawValue) | \(status.meaning) |"))
+        }
     }
 }
