@@ -35,7 +35,7 @@ extension Limits {
     /// a server that keeps the window cannot reach.
     package static let rpcStreamUnreadBytes = Int(rpcStreamWindowBytes) + 2 * rpcBodyBytes
 
-    /// A stream without a deadline of its own ends after this, in milliseconds.
+    /// A call whose caller and method name no deadline ends after this, in milliseconds.
     package static let rpcStreamDeadlineMilliseconds: Int64 = 600_000
 
     /// The longest deadline a caller can ask for, in milliseconds: one day.

@@ -28,7 +28,7 @@ import TollgateWire
         ours.noReply = false
         ours.notProcessed = true
         meta.envelopeExtension = ours
-        #expect(try decode(try meta.withEncoded { Array($0) }) == meta)
+        #expect(try decode(try meta.encoded()) == meta)
     }
 
     @Test func randomMetasAreReadBack() throws {
@@ -50,7 +50,7 @@ import TollgateWire
             for index in 0..<Int.random(in: 0...Limits.rpcUserFields) {
                 meta.userFields["key-\(index)"] = text
             }
-            #expect(try decode(try meta.withEncoded { Array($0) }) == meta)
+            #expect(try decode(try meta.encoded()) == meta)
         }
     }
 
@@ -101,7 +101,7 @@ import TollgateWire
         meta.userFields = ["k": "v"]
         meta.streamSettings = StreamSettings(streamID: 1, needFeedback: true, writable: true)
         meta.envelopeExtension = .announcement
-        let bytes = try meta.withEncoded { Array($0) }
+        let bytes = try meta.encoded()
         for length in bytes.indices { _ = try? decode(Array(bytes[..<length])) }
         for index in bytes.indices {
             for bit in 0..<8 {

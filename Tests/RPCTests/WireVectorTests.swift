@@ -61,7 +61,7 @@ import TollgateWire
     @Test func streamSettingsAreWrittenAndRead() throws {
         var meta = RpcMeta()
         meta.streamSettings = StreamSettings(streamID: 5, needFeedback: true, writable: true)
-        #expect(try meta.withEncoded { Array($0) } == hex("42060805 1001 1801"))
+        #expect(try meta.encoded() == hex("42060805 1001 1801"))
         let read = try hex("4206 0800 1001 1801").withUnsafeBytes { try RpcMeta.decode($0) }
         #expect(
             read.streamSettings

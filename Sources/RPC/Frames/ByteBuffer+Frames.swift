@@ -8,10 +8,10 @@ extension ByteBuffer {
     /// - Throws: ``WireError/unencodable(_:)`` if the meta cannot be written.
     package mutating func writeCall(
         _ meta: RpcMeta, payload: UnsafeRawBufferPointer, attachment: ByteBuffer = ByteBuffer()
-    ) throws {
+    ) throws(WireError) {
         var meta = meta
         meta.attachmentSize = Int32(clamping: attachment.readableBytes)
-        try meta.withEncoded { bytes in
+        try meta.encode { bytes in
             writeHeader(
                 .call, metaSize: bytes.count,
                 bodySize: bytes.count + payload.count + attachment.readableBytes)
@@ -25,8 +25,8 @@ extension ByteBuffer {
     /// - Throws: ``WireError/unencodable(_:)`` if the meta cannot be written.
     package mutating func writeStream(
         _ meta: StreamFrameMeta, payload: ByteBuffer = ByteBuffer()
-    ) throws {
-        try meta.withEncoded { bytes in
+    ) throws(WireError) {
+        try meta.encode { bytes in
             writeHeader(
                 .stream, metaSize: bytes.count, bodySize: bytes.count + payload.readableBytes)
             writeBytes(bytes)

@@ -14,11 +14,28 @@ final class LoopContext: @unchecked Sendable {
     private let channels = Atomic(0)
     private(set) var isDraining = false
     private var idleWaiters: [EventLoopPromise<Void>] = []
-    private let lag = Metrics.Timer(label: "tollgate_rpc_loop_lag_seconds")
+    private let lag: Metrics.Timer
+    private let callGauge: Gauge
+    private let connectionGauge: Gauge
+    private let worstLag = Atomic<Int64>(0)
+    private var ticks = 0
+
+    /// Gauges are read once in some seconds; a tick is too often for them.
+    private static let ticksBetweenGauges = 100
 
     var eventLoop: any EventLoop { executor.eventLoop }
 
-    init(eventLoop: any EventLoop) { executor = LoopExecutor(eventLoop: eventLoop) }
+    /// Makes a loop's context; `number` tells the loops apart in metrics.
+    init(eventLoop: any EventLoop, number: Int) {
+        executor = LoopExecutor(eventLoop: eventLoop)
+        let dimensions = [("loop", String(number))]
+        lag = Metrics.Timer(label: "tollgate_rpc_loop_lag_seconds", dimensions: dimensions)
+        callGauge = Gauge(label: "tollgate_rpc_calls_in_flight", dimensions: dimensions)
+        connectionGauge = Gauge(label: "tollgate_rpc_connections", dimensions: dimensions)
+    }
+
+    /// The longest that the loop was late so far, in nanoseconds; from any thread.
+    var worstLagNanoseconds: Int64 { worstLag.load(ordering: .relaxed) }
 
     /// Begins to look for passed deadlines; on the event loop.
     func start() {
@@ -38,8 +55,15 @@ final class LoopContext: @unchecked Sendable {
     /// One look at the clock finds every passed deadline, so that no call needs a timer.
     private func tick(every period: TimeAmount) {
         let now = NIODeadline.now()
-        lag.recordNanoseconds(max(0, (now - lastTick - period).nanoseconds))
+        let late = max(0, (now - lastTick - period).nanoseconds)
+        lag.recordNanoseconds(late)
+        if late > worstLag.load(ordering: .relaxed) { worstLag.store(late, ordering: .relaxed) }
         lastTick = now
+        ticks &+= 1
+        if ticks % Self.ticksBetweenGauges == 0 {
+            connectionGauge.record(connections.count)
+            callGauge.record(callCount)
+        }
         for connection in connections.values { connection.expireCalls(now) }
     }
 

@@ -28,11 +28,14 @@ struct IncomingRequest {
     /// Reads a request.
     /// - Throws: ``WireError`` if the meta does not parse: the connection is to be closed.
     init(_ frame: Frame, arrival: NIODeadline, router: Router) throws(WireError) {
-        self = try frame.withMeta { (bytes) throws(WireError) in
+        var request: IncomingRequest?
+        try frame.withMeta { (bytes) throws(WireError) in
             try RpcMetaView.with(bytes) { (view) throws(WireError) in
-                try IncomingRequest(view, frame, arrival: arrival, router: router)
+                request = try IncomingRequest(view, frame, arrival: arrival, router: router)
             }
         }
+        guard let request else { throw .malformed("the envelope does not parse") }
+        self = request
     }
 
     private init(
@@ -92,10 +95,9 @@ struct IncomingRequest {
         if let timeoutMilliseconds {
             return CallDeadline(milliseconds: Int64(timeoutMilliseconds), from: arrival)
         }
-        let fallback =
-            method.streaming == .unary
-            ? method.defaultDeadlineMilliseconds
-            : max(method.defaultDeadlineMilliseconds, Limits.rpcStreamDeadlineMilliseconds)
-        return CallDeadline(milliseconds: fallback, from: arrival)
+        let own = method.defaultDeadlineMilliseconds
+        // Generated facts always name one; registrations by hand need not.
+        return CallDeadline(
+            milliseconds: own > 0 ? own : Limits.rpcStreamDeadlineMilliseconds, from: arrival)
     }
 }

@@ -46,6 +46,13 @@ package final class RPCServer: Sendable {
         get async throws { try await listening.value.get() }
     }
 
+    /// The longest that any event loop was late so far, in nanoseconds.
+    ///
+    /// Above ten milliseconds somebody did slow work on a loop, or the machine is too busy.
+    package var worstLoopLagNanoseconds: Int64 {
+        loops.current?.map(\.worstLagNanoseconds).max() ?? 0
+    }
+
     /// Begins to stop; ``run()`` returns when the last call is done.
     ///
     /// Safe to call at any time, and more than once.
@@ -55,7 +62,9 @@ package final class RPCServer: Sendable {
     /// - Throws: ``RPCServerError/cannotListen(_:)``.
     package func run() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
-        let contexts = group.makeIterator().map { LoopContext(eventLoop: $0) }
+        let contexts = group.makeIterator().enumerated().map {
+            LoopContext(eventLoop: $1, number: $0)
+        }
         do {
             for context in contexts {
                 try await context.eventLoop.submit { context.start() }.get()

@@ -224,7 +224,11 @@ extension ServerConnection {
     }
 
     /// Answers the calls whose deadline has passed, and cancels their tasks.
+    ///
+    /// A peer that has not shown its credential in time has to make room.
     func expireCalls(_ now: NIODeadline) {
+        let patience = TimeAmount.milliseconds(Limits.rpcFirstBytesMilliseconds)
+        if machine.awaitsCredential, now > opened + patience { return close() }
         for id in machine.expired(now) {
             guard let call = calls[Int(id.index)] else { continue }
             if call.sink == nil {

@@ -34,6 +34,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var isReading = false
     private var isFlushScheduled = false
     private var wantsRead = false
+    let opened = NIODeadline.now()
     private(set) var arrival = NIODeadline.now()
     private(set) var identity: ConnectionIdentity?
     private(set) var peer = ""

@@ -57,6 +57,14 @@ struct ServerConnectionStateMachine {
     /// Whether nothing is read or written any more.
     var isClosed: Bool { if case .closed = phase { true } else { false } }
 
+    /// Whether the peer has not shown a good credential yet.
+    var awaitsCredential: Bool {
+        switch phase {
+        case .awaitingCredential, .verifying: true
+        case .admitting, .closed: false
+        }
+    }
+
     // MARK: Requests
 
     /// What to do with a request that arrived.

@@ -25,13 +25,16 @@ struct EnvelopeArena {
     static func limit(reading count: Int) -> Int { 4 * count + 64 * 1_024 }
 
     /// Runs `body` with an arena of so many bytes.
-    static func with<Result>(
-        bytes count: Int, _ body: (UnsafeMutablePointer<EnvelopeArena>) throws -> Result
-    ) rethrows -> Result? {
+    ///
+    /// Nothing here is generic on purpose: callers in other modules would look up metadata at run
+    /// time, which was a tenth of an echo's cost.
+    static func with(
+        bytes count: Int, _ body: (UnsafeMutablePointer<EnvelopeArena>) throws -> Void
+    ) rethrows {
         try withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { memory in
-            guard let base = memory.baseAddress else { return nil }
+            guard let base = memory.baseAddress else { return }
             var arena = EnvelopeArena(memory, at: base)
-            return try withUnsafeMutablePointer(to: &arena, body)
+            try withUnsafeMutablePointer(to: &arena, body)
         }
     }
 
@@ -76,42 +79,38 @@ struct EnvelopeArena {
 }
 
 extension EnvelopeArena {
-    /// Reads one message with protobuf-c's generated `unpack` and lends it; memory is the stack's
-    /// if it is small.
-    static func withUnpacked<Message, Result>(
+    /// Reads one message with protobuf-c's generated `unpack` and lends it; memory is the stack's if
+    /// it is small.
+    static func withUnpacked<Message>(
         _ bytes: UnsafeRawBufferPointer,
         by unpack: (
             UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?
         ) -> UnsafeMutablePointer<Message>?,
-        _ body: (UnsafePointer<Message>) throws(WireError) -> Result
-    ) throws(WireError) -> Result {
+        _ body: (UnsafePointer<Message>) throws(WireError) -> Void
+    ) throws(WireError) {
         let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        for capacity in [stackBytes, limit(reading: bytes.count)] {
-            let attempt: Attempt<Result>? = with(bytes: capacity) { arena in
+        let limit = limit(reading: bytes.count)
+        var capacity = stackBytes
+        while true {
+            var failure: WireError?
+            with(bytes: capacity) { arena in
                 var allocator = allocator(over: arena)
                 guard let message = unpack(&allocator, bytes.count, start) else {
-                    return arena.pointee.overflowed ? .full : .malformed
+                    failure =
+                        arena.pointee.overflowed
+                        ? .tooLarge(limitBytes: limit)
+                        : .malformed("the envelope does not parse")
+                    return
                 }
                 do throws(WireError) {
-                    return .read(try body(UnsafePointer(message)))
+                    try body(UnsafePointer(message))
                 } catch {
-                    return .refused(error)
+                    failure = error
                 }
             }
-            switch attempt {
-            case .read(let result): return result
-            case .refused(let error): throw error
-            case .malformed: throw .malformed("the envelope does not parse")
-            case .full, nil: continue
-            }
+            guard let failure else { return }
+            guard case .tooLarge = failure, capacity < limit else { throw failure }
+            capacity = limit
         }
-        throw .tooLarge(limitBytes: limit(reading: bytes.count))
-    }
-
-    private enum Attempt<Result> {
-        case read(Result)
-        case refused(WireError)
-        case malformed
-        case full
     }
 }

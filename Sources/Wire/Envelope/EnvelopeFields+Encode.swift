@@ -6,24 +6,25 @@ extension EnvelopeArena {
     private static let structureBytes = 1_024
 
     /// Lays out a message, packs it, and lends the bytes.
-    static func withPacked<Result>(
+    static func withPacked(
         dynamicBytes: Int,
         _ lay: (inout EnvelopeArena) -> UnsafeMutablePointer<ProtobufCMessage>?,
-        _ body: (UnsafeRawBufferPointer) throws -> Result
-    ) throws -> Result {
+        _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(WireError) {
+        var isPacked = false
         // Structures and texts once as C values and once as packed bytes, which are never longer.
-        let result: Result?? = try with(bytes: 2 * (structureBytes + dynamicBytes)) { arena in
-            guard let message = lay(&arena.pointee), !arena.pointee.overflowed else { return nil }
+        with(bytes: 2 * (structureBytes + dynamicBytes)) { arena in
+            guard let message = lay(&arena.pointee), !arena.pointee.overflowed else { return }
             let size = protobuf_c_message_get_packed_size(message)
-            guard let place = arena.pointee.allocate(max(1, size)) else { return nil }
+            guard let place = arena.pointee.allocate(max(1, size)) else { return }
             let written = protobuf_c_message_pack(
                 message, place.assumingMemoryBound(to: UInt8.self))
-            return try body(UnsafeRawBufferPointer(start: place, count: written))
+            body(UnsafeRawBufferPointer(start: place, count: written))
+            isPacked = true
         }
-        guard case .some(.some(let result)) = result else {
-            throw WireError.unencodable("the envelope does not fit its memory")
+        guard isPacked else {
+            throw .unencodable("the envelope does not fit its memory")
         }
-        return result
     }
 }
 

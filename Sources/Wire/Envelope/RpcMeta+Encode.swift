@@ -3,11 +3,10 @@ import CProtobufC
 
 extension RpcMeta {
     /// Writes the meta and lends its bytes, which live only while `body` runs.
-    /// - Throws: ``WireError/unencodable(_:)`` if it is larger than any packet may be, or what
-    ///   `body` throws.
-    package func withEncoded<Result>(
-        _ body: (UnsafeRawBufferPointer) throws -> Result
-    ) throws -> Result {
+    /// - Throws: ``WireError/unencodable(_:)`` if it is larger than any packet may be.
+    package func encode(
+        _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(WireError) {
         try EnvelopeArena.withPacked(
             dynamicBytes: dynamicBytes,
             { arena in lay(out: &arena) }, body)

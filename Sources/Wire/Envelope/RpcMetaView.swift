@@ -14,16 +14,16 @@ package struct RpcMetaView {
     /// Reads one meta and lends it.
     /// - Throws: ``WireError`` if the bytes do not parse, a required field is missing, the
     ///   attachment's size is negative, or `body` throws.
-    package static func with<Result>(
-        _ bytes: UnsafeRawBufferPointer, _ body: (RpcMetaView) throws(WireError) -> Result
-    ) throws(WireError) -> Result {
+    package static func with(
+        _ bytes: UnsafeRawBufferPointer, _ body: (RpcMetaView) throws(WireError) -> Void
+    ) throws(WireError) {
         try EnvelopeArena.withUnpacked(
             bytes, by: tollgate__rpc__rpc_meta__unpack
-        ) { (meta: UnsafePointer<Tollgate__Rpc__RpcMeta>) throws(WireError) -> Result in
+        ) { (meta: UnsafePointer<Tollgate__Rpc__RpcMeta>) throws(WireError) in
             guard meta.pointee.attachment_size >= 0 else {
                 throw .malformed("the attachment's size is negative")
             }
-            return try body(RpcMetaView(meta))
+            try body(RpcMetaView(meta))
         }
     }
 
@@ -134,6 +134,8 @@ extension RpcMeta {
     /// Reads and copies one meta.
     /// - Throws: ``WireError`` as ``RpcMetaView/with(_:_:)`` does.
     package static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> RpcMeta {
-        try RpcMetaView.with(bytes) { (view) throws(WireError) in try RpcMeta(view) }
+        var meta = RpcMeta()
+        try RpcMetaView.with(bytes) { (view) throws(WireError) in meta = try RpcMeta(view) }
+        return meta
     }
 }

@@ -43,28 +43,27 @@ package struct StreamFrameMeta: Hashable, Sendable {
     package static func decode(
         _ bytes: UnsafeRawBufferPointer
     ) throws(WireError) -> StreamFrameMeta {
+        var meta = StreamFrameMeta(streamID: noStream, frameType: nil)
         try EnvelopeArena.withUnpacked(bytes, by: tollgate__rpc__stream_frame_meta__unpack) {
             (pointer: UnsafePointer<Tollgate__Rpc__StreamFrameMeta>) throws(WireError) in
             let fields = pointer.pointee
-            var meta = StreamFrameMeta(
-                streamID: fields.stream_id,
-                sourceStreamID: fields.has_source_stream_id != 0 ? fields.source_stream_id : nil,
-                frameType: FrameType(rawValue: fields.frame_type))
+            meta.streamID = fields.stream_id
+            meta.sourceStreamID = fields.has_source_stream_id != 0 ? fields.source_stream_id : nil
+            meta.frameType = FrameType(rawValue: fields.frame_type)
             meta.hasContinuation = fields.has_continuation != 0
             meta.consumedSize = fields.feedback?.pointee.consumed_size
             meta.envelopeExtension = try fields.extension.map {
                 (pointer) throws(WireError) in try EnvelopeExtension(pointer)
             }
-            return meta
         }
+        return meta
     }
 
     /// Writes the meta and lends its bytes, which live only while `body` runs.
-    /// - Throws: ``WireError/unencodable(_:)`` if it is larger than any packet may be, or what
-    ///   `body` throws.
-    package func withEncoded<Result>(
-        _ body: (UnsafeRawBufferPointer) throws -> Result
-    ) throws -> Result {
+    /// - Throws: ``WireError/unencodable(_:)`` if it is larger than any packet may be.
+    package func encode(
+        _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(WireError) {
         try EnvelopeArena.withPacked(
             dynamicBytes: envelopeExtension?.dynamicBytes ?? 0, { arena in lay(out: &arena) }, body)
     }

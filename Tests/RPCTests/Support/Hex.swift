@@ -1,5 +1,6 @@
 import NIOCore
 import TollgateRPC
+import TollgateWire
 
 /// Bytes written as hexadecimal digits; spaces and bars are for the reader.
 func hex(_ text: String) -> [UInt8] {
@@ -22,4 +23,13 @@ func frames(_ bytes: ByteBuffer) throws -> [Frame] {
     while let frame = try decoder.decode(buffer: &bytes) { frames.append(frame) }
     guard bytes.readableBytes == 0 else { throw FrameError.truncated }
     return frames
+}
+
+extension RpcMeta {
+    /// The meta's bytes.
+    func encoded() throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        try encode { bytes = Array($0) }
+        return bytes
+    }
 }
