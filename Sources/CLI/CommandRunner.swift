@@ -91,7 +91,9 @@ extension Console {
             note(failure.json.text)
             return
         }
-        note(errorStyle.red("error: ") + TerminalText.line(failure.message))
+        // To be stopped by a person is no error.
+        let label = failure.status == .interrupted ? "" : errorStyle.red("error: ")
+        note(label + TerminalText.line(failure.message))
         if !failure.advice.isEmpty { note(failure.advice) }
     }
 }

@@ -1,3 +1,4 @@
+import ArgumentParser
 import TollgateClient
 
 /// A conversation at the terminal.
@@ -50,7 +51,8 @@ struct ConversationLoop: Sendable {
                 }
             case .interrupt:
                 console.note("")
-                if isLeaving { throw Interrupted() }
+                // The person has seen the prompt and knows what they do: nothing to say.
+                if isLeaving { throw ExitCode(ExitStatus.interrupted.rawValue) }
                 isLeaving = true
                 console.note("Ctrl-C again leaves.")
             case .end:
