@@ -261,7 +261,8 @@ struct ChatTests {
         test.interrupts.deliver()
         let ended = try await outcome
         #expect(ended.status == 130)
-        #expect(ended.errors.hasSuffix("Ctrl-C again leaves.\n> \n"))
+        // Nothing is said any more; the line of progress, if there was one, is taken away.
+        #expect(ended.errors.hasSuffix("Ctrl-C again leaves.\n> \n\r\u{1B}[2K"))
         #expect(cancelled.all.count == 1)
     }
 
