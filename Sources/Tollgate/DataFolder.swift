@@ -8,9 +8,9 @@ import TollgateKernel
 /// The folder that holds a service's store, keys and credentials.
 ///
 /// ```
-/// tollgate.db            the store                     keys/identity, keys/master   32 bytes, hex
-/// sandbox.db             the sandbox's own state       keys/sandbox.json            both sides' keys
-/// credentials/<role>     what a role shows the server  tollgate.json                settings
+/// tollgate.db         the store              keys/identity, keys/master  32 bytes, hexadecimal
+/// sandbox.db          the sandbox's state    keys/sandbox.json           both sides' keys
+/// credentials/<role>  what a role shows      tollgate.json               settings
 /// ```
 /// Keys and credentials are made once, readable by their owner alone (0600 in a 0700 folder).
 struct DataFolder: Sendable {
@@ -48,7 +48,7 @@ struct DataFolder: Sendable {
         guard let bytes = Self.bytes(hexadecimal: text), bytes.count == 32 else {
             throw Failure(
                 .internalError,
-                "\(path)/keys/\(name) does not hold 64 hexadecimal digits; restore it from a backup."
+                "\(path)/keys/\(name) is no key of 64 hexadecimal digits; restore a backup."
             )
         }
         return bytes

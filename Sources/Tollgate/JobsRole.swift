@@ -11,9 +11,12 @@ import TollgateKernel
 /// The jobs role: scheduler and jobs on the same store.
 struct JobsRole: Service {
     let settings: Settings
+    /// Told once the store is open.
+    var onReady: @Sendable () async -> Void = {}
 
     func run() async throws {
         let backend = try await Backend.open(settings, role: .jobs)
+        await onReady()
         do {
             try await scheduler(backend).run()
         } catch {
@@ -103,7 +106,11 @@ struct JobsServe: AsyncParsableCommand {
         try await role {
             _ = try options.options.observability()
             let settings = try await options.settings()
-            try await Roles.run([JobsRole(settings: settings)])
+            try await Roles.run([
+                JobsRole(settings: settings) {
+                    CommandEnvironment.current.console.line("ready")
+                }
+            ])
         }
     }
 }

@@ -1,7 +1,6 @@
 import Application
 import Configuration
 import Foundation
-import SystemPackage
 import TollgateKernel
 
 /// A host and port to listen on or to reach.
@@ -44,8 +43,11 @@ struct Settings: Sendable {
         }
         let file: FileProvider<JSONSnapshot>
         do {
-            file = try await FileProvider<JSONSnapshot>(
-                filePath: FilePath(folder.settingsPath), allowMissing: true)
+            let location = InMemoryProvider(values: [
+                "filePath": ConfigValue(.string(folder.settingsPath), isSecret: false),
+                "allowMissing": ConfigValue(.bool(true), isSecret: false),
+            ])
+            file = try await FileProvider<JSONSnapshot>(config: ConfigReader(provider: location))
         } catch {
             throw Failure(
                 .invalidRequest, "\(folder.settingsPath) is not a JSON object of settings: \(error)"
