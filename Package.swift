@@ -171,7 +171,7 @@ let package = Package(
         tests("AnalyticsTests", ["Analytics", "TollgateKernel"]),
         tests(
             "ApplicationTests",
-            domains + ["Application", "Cryptography", "Storage", "TollgateKernel"]),
+            domains + ["Application", "Cryptography", "Storage", "TestSupport", "TollgateKernel"]),
         tests("AuthTests", ["Auth", "TollgateKernel"]),
         tests(
             "CLITests",
@@ -188,7 +188,12 @@ let package = Package(
                 "Application", "Chat", "Cryptography", "Gateways", "Orders", "TollgateKernel",
                 "Weixin",
             ]),
-        tests("JobsTests", domains + ["Application", "Jobs", "Storage", "TollgateKernel"]),
+        tests(
+            "JobsTests",
+            domains + [
+                "Application", "Jobs", "Storage", "TestSupport", "TollgateKernel", logging,
+                serviceLifecycle,
+            ]),
         tests("KernelTests", ["TollgateKernel"]),
         tests("ObservabilityTests", ["Observability", "TollgateKernel", logging, metrics]),
         tests("OperationsTests", ["Operations", "TollgateKernel"]),
@@ -206,8 +211,8 @@ let package = Package(
         tests(
             "ServerTests",
             domains + [
-                "Application", "Cryptography", "Server", "Storage", "TollgateClient",
-                "TollgateKernel", "TollgateRPC", "TollgateWire",
+                "Application", "Cryptography", "Gateways", "Jobs", "Server", "Storage",
+                "TestSupport", "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire",
             ]),
         tests(
             "StorageContractTests",
@@ -230,6 +235,12 @@ let package = Package(
                 hummingbird, logging, nioCore, nioEmbedded, serviceLifecycle,
             ]),
         tests("WeixinTests", ["Cryptography", "TollgateKernel", "Weixin"]),
+        // What the tests of use cases, jobs and server share: a store in a folder, a clock that
+        // tests move, upstreams that do what a test says.
+        .target(
+            name: "TestSupport",
+            dependencies: domains + ["Application", "Cryptography", "Storage", "TollgateKernel"],
+            path: "Tests/TestSupport", swiftSettings: settings),
         .target(name: "CProtoSamples", dependencies: ["CProtobufC"], path: "Tests/CProtoSamples"),
         tests(
             "WireTests",

@@ -57,7 +57,7 @@ package struct FollowUpOrders: Sendable {
     package func reconcile(_ order: Order, fence: JobFence?) async throws -> Outcome {
         do {
             let trade = try await payments.queryTrade(outTradeNumber: order.outTradeNumber)
-            if trade.isPaid { return try await book(trade) }
+            if trade.isPaid { return try await book(trade, for: order, fence: fence) }
             return try await postpone(order, fence: fence, outcome: .waiting)
         } catch let failure as PaymentGatewayFailure {
             // An order WeChat never heard of stays payable: our own call may be on its way.
@@ -66,12 +66,17 @@ package struct FollowUpOrders: Sendable {
         }
     }
 
-    private func book(_ trade: RemoteTrade) async throws -> Outcome {
+    private func book(
+        _ trade: RemoteTrade, for order: Order, fence: JobFence?
+    ) async throws -> Outcome {
         switch try await bookPayment.book(queried: trade) {
-        case .delivered, .undelivered: .paid
-        case .alreadyBooked: .movedOn
-        case .incident, .unknownOrder: .incident
-        case .notPaid: .waiting
+        case .delivered, .undelivered: return .paid
+        case .alreadyBooked: return .movedOn
+        case .incident, .unknownOrder:
+            // It stays as it is until a person has looked: ask ever more seldom.
+            _ = try await postpone(order, fence: fence, outcome: .incident)
+            return .incident
+        case .notPaid: return .waiting
         }
     }
 
@@ -103,11 +108,13 @@ package struct FollowUpOrders: Sendable {
         let closing = try await move(order, cause: .expired, to: .closing, fence: fence)
         guard let closing else { return .movedOn }
         do {
-            if let paid = try await payment(for: closing) { return try await book(paid) }
+            if let paid = try await payment(for: closing) {
+                return try await book(paid, for: closing, fence: fence)
+            }
             try await closeRemotely(closing)
             // A 204 proves nothing (`reference` section 1.4): ask once more.
             switch try await remoteState(of: closing) {
-            case .paid(let trade): return try await book(trade)
+            case .paid(let trade): return try await book(trade, for: closing, fence: fence)
             case .closed:
                 let closed = try await move(
                     closing, cause: .confirmedClosed, to: .closed, fence: fence)

@@ -1,6 +1,7 @@
 internal import Accounts
 package import Analytics
 internal import Auth
+internal import Operations
 internal import TollgateKernel
 internal import Weixin
 
@@ -48,6 +49,17 @@ package struct Sweeps: Sendable {
             let pushes = try tx.pushes.removePushes(
                 before: now.adding(milliseconds: -Limits.pushMemoryMilliseconds), limit: share)
             return codes + sessions + pushes
+        }
+    }
+
+    /// Forgets runs of jobs, with their items, that ended long ago.
+    ///
+    /// Returns how many runs; call again while it returns `limit`.
+    package func forgetRuns(limit: Int, fence: JobFence) async throws -> Int {
+        let before = ports.clock.now().adding(milliseconds: -Limits.jobHistoryMilliseconds)
+        return try await ports.store.write { tx in
+            try fence.check(tx)
+            return try tx.jobs.removeRuns(before: before, limit: limit)
         }
     }
 

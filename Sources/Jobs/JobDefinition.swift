@@ -35,6 +35,18 @@ package struct JobSchedule: Hashable, Sendable {
         return due.adding(milliseconds: (missed + 1) * intervalMilliseconds)
     }
 
+    /// The moment that takes the place of a due moment which lies further ahead than this schedule
+    /// puts one: the clock was set back far, or the interval was made shorter. Nil if it stands.
+    ///
+    /// The phase is kept, and nothing runs at once. A clock set back by less than the interval
+    /// changes nothing, so that no moment comes twice.
+    package func corrected(due: Timestamp, now: Timestamp) -> Timestamp? {
+        let ahead = due.milliseconds - now.milliseconds
+        guard ahead > 2 * intervalMilliseconds else { return nil }
+        let surplus = (ahead - 1) / intervalMilliseconds
+        return due.adding(milliseconds: -surplus * intervalMilliseconds)
+    }
+
     /// Whether a job due at `due` runs at `now`, or is skipped because its moment has passed.
     package func isSkipped(due: Timestamp, now: Timestamp) -> Bool {
         catchUp == .none && now.milliseconds - due.milliseconds >= intervalMilliseconds

@@ -48,11 +48,18 @@ package struct JobRunner: Sendable {
         return record
     }
 
-    /// Moves a job whose moment has passed on to its next, without a run.
-    package func skip(_ definition: JobDefinition, _ record: JobRecord) async throws {
+    /// Moves a job to another due moment, without a run; nothing happens if another process took
+    /// its lease meanwhile.
+    package func move(_ record: JobRecord, to due: Timestamp) async throws {
         var next = record
-        next.nextDueAt = definition.schedule.next(after: record.nextDueAt, now: ports.clock.now())
-        try await ports.store.write { [next] tx in try tx.jobs.save(next, replacing: record) }
+        next.nextDueAt = due
+        do {
+            try await ports.store.write { [next] tx in
+                try tx.jobs.save(next, replacing: record)
+            }
+        } catch StoreError.conflict {
+            return
+        }
     }
 
     /// Takes the lease as it was seen and runs the job once; nil if another took it first.
@@ -127,16 +134,24 @@ package struct JobRunner: Sendable {
     }
 
     /// Raises the heartbeat three times a lease until cancelled; throws when the lease was lost.
+    ///
+    /// A store that is busy for a moment costs one beat, not the run: the fence decides who writes.
     private func beat(_ held: JobRecord) async throws -> Never {
-        var current = held
         while true {
             try await monotonic.sleep(for: lease / 3)
-            var next = current
-            next.heartbeat += 1
-            try await ports.store.write { [current, next] tx in
-                try tx.jobs.save(next, replacing: current)
+            do {
+                try await ports.store.write { tx in
+                    try tx.jobs.checkFence(job: held.name, fencingToken: held.fencingToken)
+                    guard let current = try tx.jobs.job(held.name) else { return }
+                    var next = current
+                    next.heartbeat += 1
+                    try tx.jobs.save(next, replacing: current)
+                }
+            } catch let failure as Failure {
+                logger.warning(
+                    "a heartbeat was not written",
+                    metadata: ["job": "\(held.name)", "error": "\(failure)"])
             }
-            current = next
         }
     }
 
@@ -163,7 +178,10 @@ package struct JobRunner: Sendable {
             label: "tollgate_job_runs_total",
             dimensions: [("job", run.job), ("state", ended.state.rawValue)]
         ).increment()
-        let next = definition.schedule.next(after: held.nextDueAt, now: now)
+        // A run asked for by hand before its moment leaves the moment as it is.
+        let wasDue = held.nextDueAt <= run.startedAt
+        let next =
+            wasDue ? definition.schedule.next(after: held.nextDueAt, now: now) : held.nextDueAt
         do {
             try await ports.store.write { [ended] tx in
                 try tx.jobs.checkFence(job: run.job, fencingToken: held.fencingToken)

@@ -63,11 +63,13 @@ package struct JobScheduler: Service {
     private func turn(_ definition: JobDefinition, _ watch: inout LeaseWatch) async throws {
         let record = try await runner.record(of: definition.name)
         let now = ports.clock.now()
-        guard record.nextDueAt <= now else { return }
+        let corrected = definition.schedule.corrected(due: record.nextDueAt, now: now)
+        guard record.nextDueAt <= now || corrected != nil else { return }
         guard watch.look(at: record, elapsed: monotonic.elapsed()) != .held else { return }
+        if let corrected { return try await runner.move(record, to: corrected) }
         if definition.schedule.isSkipped(due: record.nextDueAt, now: now) {
-            try await runner.skip(definition, record)
-            return
+            let next = definition.schedule.next(after: record.nextDueAt, now: now)
+            return try await runner.move(record, to: next)
         }
         _ = try await runner.run(definition, seen: record)
     }

@@ -37,10 +37,15 @@ package struct StandardJobs: Sendable {
     private let orders: FollowUpOrders
     private let sweeps: Sweeps
     private let outbox: SendOutbox
+    private let rollupHoursPerRun: Int64
 
     /// Gathers what the jobs do their work with.
-    package init(_ ports: Ports, orders: FollowUpOrders, sweeps: Sweeps, outbox: SendOutbox) {
+    package init(
+        _ ports: Ports, orders: FollowUpOrders, sweeps: Sweeps, outbox: SendOutbox,
+        rollupHoursPerRun: Int64 = Limits.rollupHoursPerRun
+    ) {
         self.ports = ports
+        self.rollupHoursPerRun = rollupHoursPerRun
         self.orders = orders
         self.sweeps = sweeps
         self.outbox = outbox
@@ -51,7 +56,8 @@ package struct StandardJobs: Sendable {
         [
             JobDefinition(
                 name: "hold-expire",
-                summary: "Ends holds and lots whose time is out; forgets dead codes and sessions.",
+                summary:
+                    "Ends holds and lots whose time is out; forgets dead codes, sessions, runs.",
                 schedule: schedule(intervals.holdExpireMilliseconds), run: expire),
             JobDefinition(
                 name: "metric-rollup",
@@ -117,9 +123,14 @@ package struct StandardJobs: Sendable {
             try await sweeps.expireLots(limit: limit, fence: context.fence)
         }
         let rows = try await sweeps.forget(limit: limit, fence: context.fence)
+        // Fewer at a time: each run takes its items with it.
+        let runs = try await drain(Limits.jobRunsPerTransaction) {
+            try await sweeps.forgetRuns(limit: Limits.jobRunsPerTransaction, fence: context.fence)
+        }
         return JobReport(
-            itemsDone: Int64(holds + lots + rows),
-            summary: "\(holds) holds and \(lots) lots expired, \(rows) dead rows forgotten")
+            itemsDone: Int64(holds + lots + rows + runs),
+            summary: "\(holds) holds and \(lots) lots expired, "
+                + "\(rows) dead rows and \(runs) old runs forgotten")
     }
 
     private func drain(_ limit: Int, _ step: () async throws -> Int) async throws -> Int {
@@ -138,19 +149,19 @@ package struct StandardJobs: Sendable {
             try tx.jobs.checkpoint(of: context.fence.job).map { Timestamp(milliseconds: $0) }
                 ?? tx.analytics.oldestMoment()
         }
-        let periods = RollupPlan.periods(touchedBetween: since ?? now, and: now)
-            .prefix(Limits.rollupPeriodsPerRun)
+        let start = since ?? now
+        // After a long stop several runs catch up, each with both resolutions up to where it came.
+        let reached = min(now, start.adding(milliseconds: rollupHoursPerRun * 3_600_000))
+        let periods = RollupPlan.periods(touchedBetween: start, and: reached)
         var figures = 0
         for period in periods {
-            figures += try await sweeps.rollUp(
-                period, fence: context.fence)
+            figures += try await sweeps.rollUp(period, fence: context.fence)
             try Task.checkCancellation()
         }
-        // The checkpoint moves only to the last period that was counted.
-        let reached = periods.last.map { min(now, $0.end) }
+        // The checkpoint moves only when everything up to it was counted.
         try await ports.store.write { tx in
             try context.fence.check(tx)
-            try tx.jobs.saveCheckpoint((reached ?? now).milliseconds, of: context.fence.job)
+            try tx.jobs.saveCheckpoint(reached.milliseconds, of: context.fence.job)
         }
         return JobReport(
             itemsDone: Int64(periods.count),

@@ -34,6 +34,6 @@ extension Limits {
     /// How far from our clock a push's timestamp may be (replay protection).
     package static let pushFreshnessMilliseconds: Int64 = 300_000
 
-    /// Periods a rollup run counts anew at most: 400 days of hours after a long stop.
-    package static let rollupPeriodsPerRun = 9_600
+    /// Hours a rollup run goes forward at most: 400 days after a long stop; the next run goes on.
+    package static let rollupHoursPerRun: Int64 = 9_600
 }

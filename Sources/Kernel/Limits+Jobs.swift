@@ -12,6 +12,9 @@ extension Limits {
     /// How long runs are kept.
     package static let jobHistoryMilliseconds: Int64 = 90 * 86_400_000
 
+    /// Runs one transaction forgets at most: most have a handful of items, a few have hundreds.
+    package static let jobRunsPerTransaction = 20
+
     /// Item rows one run writes at most; further items are counted only.
     package static let jobItemsKeptPerRun: Int64 = 1_000
 }

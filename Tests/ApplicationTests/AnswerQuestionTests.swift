@@ -4,6 +4,7 @@ import Auth
 import Chat
 import Storage
 import Synchronization
+import TestSupport
 import Testing
 import TollgateKernel
 

@@ -2,6 +2,7 @@ import Accounts
 import Application
 import Auth
 import Storage
+import TestSupport
 import Testing
 import TollgateKernel
 

@@ -1,38 +1,24 @@
 import Accounts
-import Application
+package import Application
 import Auth
 import Chat
 import Foundation
 import Operations
 import Orders
-import Storage
-import Synchronization
-import TollgateKernel
-
-/// A clock that tests move.
-final class TestClock: WallClock {
-    private let moment: Mutex<Timestamp>
-
-    init(_ start: Timestamp = Timestamp(seconds: 1_790_000_000)) { moment = Mutex(start) }
-
-    func now() -> Timestamp { moment.withLock { $0 } }
-
-    func advance(milliseconds: Int64) {
-        moment.withLock { $0 = $0.adding(milliseconds: milliseconds) }
-    }
-}
+package import Storage
+package import TollgateKernel
 
 /// A real store in a folder of its own, with the use cases' ports over it.
-struct TestBench {
-    let folder: String
-    let store: SQLiteStore
-    let clock: TestClock
-    let ports: Ports
-    let vault: Vault
-    let catalogue: Catalogue
+package struct TestBench {
+    package let folder: String
+    package let store: SQLiteStore
+    package let clock: TestClock
+    package let ports: Ports
+    package let vault: Vault
+    package let catalogue: Catalogue
 
     /// Lends a bench and removes it.
-    static func with<Value>(
+    package static func with<Value>(
         policy: ServicePolicy = ServicePolicy(), _ body: (TestBench) async throws -> Value
     ) async throws -> Value {
         let folder = FileManager.default.temporaryDirectory
@@ -67,7 +53,9 @@ struct TestBench {
     }
 
     /// Offers a model of one credit a call on these channels, in this order, and a product.
-    func offer(channels: [String] = ["a"], perCall: Credits = Credits(whole: 1)) async throws {
+    package func offer(channels: [String] = ["a"], perCall: Credits = Credits(whole: 1))
+        async throws
+    {
         let sealed = try channels.map { try vault.seal("key-\($0)", label: "channel:\($0)") }
         try await store.write { tx in
             let model = ChatModel(
@@ -93,7 +81,7 @@ struct TestBench {
     }
 
     /// Puts a login code for a person into the store and signs in with it.
-    func signIn(openID: String = "o_ann") async throws -> SignIn.SignedIn {
+    package func signIn(openID: String = "o_ann") async throws -> SignIn.SignedIn {
         let text = try ports.identityKey.deriveLoginCode(
             pushKey: "push-\(ports.identifiers.next())", openID: openID, attempt: 0)
         let code = LoginCode(
@@ -106,14 +94,14 @@ struct TestBench {
     }
 
     /// The audit's violations, as sentences.
-    func violations() async throws -> [String] {
+    package func violations() async throws -> [String] {
         try await OperatorQueries(ports).audit().flatMap { finding in
             finding.violations.map { "\(finding.check): \($0)" }
         }
     }
 
     /// Runs a settlement group around a body.
-    func withSettlements<Value: Sendable>(
+    package func withSettlements<Value: Sendable>(
         _ body: (Settlements) async throws -> Value
     ) async throws -> Value {
         let settlements = Settlements()

@@ -1,9 +1,9 @@
-import Orders
+package import Orders
 import Synchronization
 import TollgateKernel
 
 /// WeChat Pay as a test says: a table of trades, and failures to come.
-final class ScriptedPayments: PaymentGateway {
+package final class ScriptedPayments: PaymentGateway {
     private struct State {
         var trades: [String: RemoteTrade] = [:]
         var failures: [PaymentGatewayFailure.Kind] = []
@@ -13,22 +13,25 @@ final class ScriptedPayments: PaymentGateway {
 
     private let state = Mutex(State())
 
+    /// Makes a WeChat Pay without trades.
+    package init() {}
+
     /// Calls so far, such as `create TG…`.
-    var calls: [String] { state.withLock { $0.calls } }
+    package var calls: [String] { state.withLock { $0.calls } }
 
     /// The next calls fail like this, one each.
-    func failNext(_ kinds: PaymentGatewayFailure.Kind...) {
+    package func failNext(_ kinds: PaymentGatewayFailure.Kind...) {
         state.withLock { $0.failures += kinds }
     }
 
     /// Runs before the next close is done: where a payment lands in the gap.
-    func beforeClose(_ step: @escaping @Sendable () async -> Void) {
+    package func beforeClose(_ step: @escaping @Sendable () async -> Void) {
         state.withLock { $0.onClose = step }
     }
 
     /// Pays a trade; nil if WeChat does not know it.
     @discardableResult
-    func pay(_ number: String, transaction: String = "4200") -> RemoteTrade? {
+    package func pay(_ number: String, transaction: String = "4200") -> RemoteTrade? {
         state.withLock { state in
             guard var trade = state.trades[number], trade.state == .notPaid else { return nil }
             trade.state = .success
@@ -39,7 +42,17 @@ final class ScriptedPayments: PaymentGateway {
         }
     }
 
-    func trade(_ number: String) -> RemoteTrade? { state.withLock { $0.trades[number] } }
+    /// Changes what WeChat says about a trade.
+    package func alter(_ number: String, _ change: (inout RemoteTrade) -> Void) {
+        state.withLock { state in
+            guard var trade = state.trades[number] else { return }
+            change(&trade)
+            state.trades[number] = trade
+        }
+    }
+
+    /// A trade as WeChat has it.
+    package func trade(_ number: String) -> RemoteTrade? { state.withLock { $0.trades[number] } }
 
     private func begin(_ call: String) throws(PaymentGatewayFailure) {
         let failure = state.withLock { state -> PaymentGatewayFailure.Kind? in
@@ -49,7 +62,8 @@ final class ScriptedPayments: PaymentGateway {
         if let failure { throw PaymentGatewayFailure(failure, message: "scripted") }
     }
 
-    func createNativeOrder(_ request: NativeOrderRequest) async throws(PaymentGatewayFailure)
+    package func createNativeOrder(_ request: NativeOrderRequest)
+        async throws(PaymentGatewayFailure)
         -> String
     {
         state.withLock { state in
@@ -63,7 +77,9 @@ final class ScriptedPayments: PaymentGateway {
         return "weixin://pay/\(request.outTradeNumber)"
     }
 
-    func queryTrade(outTradeNumber: String) async throws(PaymentGatewayFailure) -> RemoteTrade {
+    package func queryTrade(outTradeNumber: String) async throws(PaymentGatewayFailure)
+        -> RemoteTrade
+    {
         try begin("query \(outTradeNumber)")
         guard let trade = trade(outTradeNumber) else {
             throw PaymentGatewayFailure(.notFound, message: "unknown")
@@ -71,7 +87,7 @@ final class ScriptedPayments: PaymentGateway {
         return trade
     }
 
-    func closeTrade(outTradeNumber: String) async throws(PaymentGatewayFailure) {
+    package func closeTrade(outTradeNumber: String) async throws(PaymentGatewayFailure) {
         let step = state.withLock { $0.onClose }
         await step?()
         try begin("close \(outTradeNumber)")

@@ -1,11 +1,11 @@
-import Chat
+package import Chat
 import Synchronization
 import TollgateKernel
 
 /// A provider that does what a test says, channel by channel.
-final class ScriptedModels: ModelGateway {
+package final class ScriptedModels: ModelGateway {
     /// One thing a channel does.
-    enum Step: Sendable {
+    package enum Step: Sendable {
         case event(ModelEvent)
         case fail(ModelGatewayFailure.Kind)
         /// Waits until the test opens this gate, or the call is cancelled.
@@ -21,19 +21,22 @@ final class ScriptedModels: ModelGateway {
 
     private let state = Mutex(State())
 
+    /// Makes a provider without scripts.
+    package init() {}
+
     /// What a channel does from now on; a channel without a script answers “ok”.
-    func script(_ channel: String, _ steps: [Step]) {
+    package func script(_ channel: String, _ steps: [Step]) {
         state.withLock { $0.scripts[channel] = steps }
     }
 
     /// Channels in the order they were asked.
-    var asked: [String] { state.withLock { $0.asked } }
+    package var asked: [String] { state.withLock { $0.asked } }
     /// What they were asked.
-    var requests: [ModelRequest] { state.withLock { $0.requests } }
+    package var requests: [ModelRequest] { state.withLock { $0.requests } }
     /// Calls that ended by cancellation.
-    var cancelled: Int { state.withLock { $0.cancelled } }
+    package var cancelled: Int { state.withLock { $0.cancelled } }
 
-    func stream(
+    package func stream(
         _ request: ModelRequest, from endpoint: ModelEndpoint,
         onEvent: (ModelEvent) async throws -> Void
     ) async throws {
@@ -58,19 +61,23 @@ final class ScriptedModels: ModelGateway {
         }
     }
 
-    static let usage = TokenUsage(promptTokens: 5, completionTokens: 7)
+    /// What an answer without a script uses.
+    package static let usage = TokenUsage(promptTokens: 5, completionTokens: 7)
 }
 
 /// Something a test opens; waiting for it can be cancelled.
-final class Gate: Sendable {
+package final class Gate: Sendable {
     private let stream: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
 
-    init() { (stream, continuation) = AsyncStream.makeStream() }
+    /// Makes a closed gate.
+    package init() { (stream, continuation) = AsyncStream.makeStream() }
 
-    func open() { continuation.finish() }
+    /// Opens it for ever.
+    package func open() { continuation.finish() }
 
-    func wait() async throws {
+    /// Waits until it is open.
+    package func wait() async throws {
         for await _ in stream {}
         try Task.checkCancellation()
     }

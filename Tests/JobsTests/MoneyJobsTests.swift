@@ -1,0 +1,218 @@
+import Accounts
+import Application
+import Auth
+import Jobs
+import Operations
+import Orders
+import Storage
+import TestSupport
+import Testing
+import TollgateKernel
+
+@Suite struct MoneyJobsTests {
+    /// Orders so many products for a new person.
+    private func orders(_ jobs: JobsBench, _ count: Int) async throws -> [Order] {
+        let account = try await jobs.bench.signIn().session.account
+        let place = PlaceOrder(jobs.bench.ports, payments: jobs.payments)
+        var orders: [Order] = []
+        for number in 0..<count {
+            orders.append(
+                try await place.place(
+                    product: ProductKey(rawValue: "starter"), for: account,
+                    idempotencyKey: IdempotencyKey(rawValue: "k\(number)")))
+        }
+        return orders
+    }
+
+    private func state(_ jobs: JobsBench, _ order: Order) async throws -> OrderState? {
+        try await jobs.bench.store.read { tx in try tx.orders.order(order.id) }?.state
+    }
+
+    private func credited(_ jobs: JobsBench, _ order: Order) async throws -> Int64 {
+        try await AccountQueries(jobs.bench.ports).quota(of: order.account).lots
+            .filter { $0.order == order.id }.reduce(0) { $0 + $1.granted }
+    }
+
+    @Test func `A poisonous order does not stop the rest, and each has its result`()
+        async throws
+    {
+        try await JobsBench.with { jobs in
+            let orders = try await orders(jobs, 3)
+            // Its number is longer than a ledger key may be: booking it throws.
+            let poison = String(repeating: "9", count: 200)
+            jobs.payments.pay(orders[0].outTradeNumber, transaction: poison)
+            jobs.payments.pay(orders[1].outTradeNumber)
+            jobs.bench.clock.advance(milliseconds: 60_000)
+            let run = try await jobs.run("payment-reconcile")
+            #expect(run.state == .succeeded)
+            #expect(run.itemsDone == 2)
+            #expect(run.itemsFailed == 1)
+            let items = try await jobs.items(of: run)
+            #expect(Set(items.map(\.reference)) == Set(orders.map(\.id.description)))
+            let results = Dictionary(uniqueKeysWithValues: items.map { ($0.reference, $0.result) })
+            #expect(
+                orders.map { results[$0.id.description] } == ["failed", "paid", "waiting"])
+            #expect(items.first { $0.result == "failed" }?.detail.isEmpty == false)
+            #expect(try await state(jobs, orders[0]) == .awaitingPayment)
+            #expect(try await state(jobs, orders[1]) == .delivered)
+        }
+    }
+
+    @Test func `Killed before any of its writes, reconciling credits once all the same`()
+        async throws
+    {
+        var number = 0
+        var isWhole = false
+        while !isWhole {
+            number += 1
+            try await JobsBench.with { [number] jobs in
+                let order = try await orders(jobs, 1)[0]
+                jobs.payments.pay(order.outTradeNumber)
+                jobs.bench.clock.advance(milliseconds: 60_000)
+                let cut = CutStore(jobs.bench.store) { $0 >= number }
+                _ = try? await jobs.run("payment-reconcile", over: cut)
+                isWhole = cut.writes < number
+                #expect(try await jobs.takeOver("payment-reconcile")?.state == .succeeded)
+                #expect(try await state(jobs, order) == .delivered)
+                #expect(try await credited(jobs, order) == Credits(whole: 10).micro)
+            }
+        }
+        // Register, lease, booking, item, end.
+        #expect(number == 6)
+    }
+
+    @Test func `A payment that needs a person is told once and asked about ever more seldom`()
+        async throws
+    {
+        try await JobsBench.with { jobs in
+            let order = try await orders(jobs, 1)[0]
+            jobs.payments.pay(order.outTradeNumber)
+            jobs.payments.alter(order.outTradeNumber) { $0.total = Money(fen: 1) }
+            jobs.bench.clock.advance(milliseconds: 60_000)
+            let first = try await jobs.run("payment-reconcile")
+            #expect(try await jobs.items(of: first).map(\.result) == ["incident"])
+            let again = try await jobs.run("payment-reconcile")
+            #expect(again.summary == "no unpaid orders asked about")
+            jobs.bench.clock.advance(milliseconds: 30 * 60_000)
+            let close = try await jobs.run("order-close")
+            #expect(try await jobs.items(of: close).map(\.result) == ["incident"])
+            #expect(try await jobs.run("order-close").summary == "no orders whose time is out")
+            let incidents = try await OperatorQueries(jobs.bench.ports).incidents(limit: 10)
+            #expect(incidents.map(\.kind) == [.amountMismatch])
+            #expect(try await credited(jobs, order) == 0)
+            #expect(try await state(jobs, order) == .closing)
+        }
+    }
+
+    @Test func `Killed before any of its writes, closing ends closed at both sides`()
+        async throws
+    {
+        var number = 0
+        var isWhole = false
+        while !isWhole {
+            number += 1
+            try await JobsBench.with { [number] jobs in
+                let order = try await orders(jobs, 1)[0]
+                jobs.bench.clock.advance(milliseconds: 31 * 60_000)
+                let cut = CutStore(jobs.bench.store) { $0 >= number }
+                _ = try? await jobs.run("order-close", over: cut)
+                isWhole = cut.writes < number
+                #expect(try await jobs.takeOver("order-close")?.state == .succeeded)
+                #expect(try await state(jobs, order) == .closed)
+                #expect(jobs.payments.trade(order.outTradeNumber)?.state == .closed)
+                let events = try await jobs.bench.store.read { tx in
+                    try tx.orders.events(of: order.id)
+                }
+                #expect(events.map(\.cause) == [.accepted, .expired, .confirmedClosed])
+            }
+        }
+        // Register, lease, closing, closed, item, end.
+        #expect(number == 7)
+    }
+
+    // MARK: - Holds
+
+    private func hold(
+        _ account: AccountID, _ number: Int, _ source: Hold.Source, _ jobs: JobsBench
+    ) -> HoldRequest {
+        let now = jobs.bench.clock.now()
+        return HoldRequest(
+            account: account, requestID: IdempotencyKey(rawValue: "h\(number)"),
+            requestHash: [UInt8](repeating: 1, count: 32), source: source,
+            amount: Credits(micro: 1_000), trialDay: source == .trial ? ShanghaiDay(now) : nil,
+            trialLimit: 1, expiresAt: jobs.bench.ports.policy.holdExpiry(from: now))
+    }
+
+    /// Holds that nobody ends, as a crash leaves them: one free call and so many paid ones.
+    private func leaveHolds(_ count: Int, of account: AccountID, _ jobs: JobsBench)
+        async throws -> [Hold]
+    {
+        let now = jobs.bench.clock.now()
+        let requests =
+            [hold(account, 0, .trial, jobs)]
+            + (1...count).map { hold(account, $0, .credits, jobs) }
+        return try await jobs.bench.store.write { tx in
+            let ledger = Ledger(
+                tx.ledger, accounts: tx.accounts, identifiers: jobs.bench.ports.identifiers)
+            return try requests.map { try ledger.hold($0, at: now) }
+        }
+    }
+
+    @Test func `Holds whose time is out end in the customer's favour`() async throws {
+        try await JobsBench.with { jobs in
+            let account = try await jobs.bench.signIn().session.account
+            // More than one transaction of a job may end.
+            let count = Limits.rowsPerJobTransaction + 1
+            let holds = try await leaveHolds(count, of: account, jobs)
+            let queries = AccountQueries(jobs.bench.ports)
+            #expect(try await queries.quota(of: account).ledger.held == Int64(count) * 1_000)
+            #expect(try await queries.quota(of: account).trialUsed == 1)
+
+            let early = try await jobs.run("hold-expire")
+            #expect(early.summary.hasPrefix("0 holds"))
+            jobs.bench.clock.advance(
+                milliseconds: jobs.bench.ports.policy.chatDeadlineMilliseconds + 300_000)
+            let run = try await jobs.run("hold-expire")
+            #expect(run.summary.hasPrefix("\(count + 1) holds"))
+            let quota = try await queries.quota(of: account)
+            #expect(quota.ledger.held == 0)
+            #expect(quota.ledger.balance == Credits(whole: 2))
+            #expect(quota.trialUsed == 0)
+
+            // The call comes back after all: nothing is charged for what has ended.
+            let now = jobs.bench.clock.now()
+            let late = try await jobs.bench.store.write { tx in
+                try Ledger(
+                    tx.ledger, accounts: tx.accounts, identifiers: jobs.bench.ports.identifiers
+                ).settle(holds[1].id, price: Credits(micro: 1_000), at: now)
+            }
+            #expect(late.state == .expired)
+            #expect(late.charged == .zero)
+            #expect(try await queries.quota(of: account).ledger.balance == Credits(whole: 2))
+        }
+    }
+
+    @Test func `Lots whose time is out leave the balance, and old runs the history`()
+        async throws
+    {
+        let policy = ServicePolicy(welcomeGrantLifetimeMilliseconds: 86_400_000)
+        try await JobsBench.with(policy: policy) { jobs in
+            let account = try await jobs.bench.signIn().session.account
+            let old = try await jobs.run("hold-expire")
+            #expect(old.summary.contains("0 lots"))
+            jobs.bench.clock.advance(milliseconds: 86_400_000)
+            let run = try await jobs.run("hold-expire")
+            #expect(run.summary.contains("1 lots"))
+            let queries = AccountQueries(jobs.bench.ports)
+            #expect(try await queries.quota(of: account).ledger.posted == 0)
+            jobs.bench.clock.advance(milliseconds: Limits.jobHistoryMilliseconds + 1)
+            _ = try await jobs.run("hold-expire")
+            let last = try await jobs.run("hold-expire")
+            // The second one finds nothing: the first one took both old runs.
+            #expect(last.itemsDone == 0)
+            let kept = try await jobs.runs("hold-expire")
+            #expect(!kept.contains(old) && !kept.contains(run))
+            #expect(kept.last == last)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+package import Application
+import Synchronization
+import TollgateKernel
+
+/// A store of which a test refuses writes by their number: refusing all from one on is what a
+/// process that was killed there leaves behind.
+package final class CutStore: Store {
+    private let base: any Store
+    private let refuses: @Sendable (_ number: Int) -> Bool
+    private let count = Mutex(0)
+
+    /// Wraps a store; the first write has number 1.
+    package init(_ base: any Store, refuses: @escaping @Sendable (_ number: Int) -> Bool) {
+        self.base = base
+        self.refuses = refuses
+    }
+
+    /// Writes asked for so far.
+    package var writes: Int { count.withLock { $0 } }
+
+    private func pass() throws {
+        let number = count.withLock { count in
+            count += 1
+            return count
+        }
+        if refuses(number) { throw Failure(.unavailable, "scripted") }
+    }
+
+    package func write<Value: Sendable>(
+        _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) async throws -> Value {
+        try pass()
+        return try await base.write(body)
+    }
+
+    package func begin<Value: Sendable>(
+        _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) async throws -> AppliedWrite<Value> {
+        try pass()
+        return try await base.begin(body)
+    }
+
+    package func read<Value: Sendable>(
+        _ freshness: ReadFreshness,
+        _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) async throws -> Value {
+        try await base.read(freshness, body)
+    }
+}

@@ -1,0 +1,31 @@
+import Synchronization
+package import Weixin
+
+/// An official account that keeps what it was asked to send, and fails as a test says.
+package final class ScriptedMessages: OfficialAccountGateway {
+    private struct State {
+        var asked: [TemplateMessage] = []
+        var failures: [OfficialAccountFailure.Kind] = []
+    }
+
+    private let state = Mutex(State())
+
+    /// Makes an account that sends everything.
+    package init() {}
+
+    /// Every message it was asked to send, also those that failed.
+    package var asked: [TemplateMessage] { state.withLock { $0.asked } }
+
+    /// The next messages fail like this, one each.
+    package func failNext(_ kinds: [OfficialAccountFailure.Kind]) {
+        state.withLock { $0.failures += kinds }
+    }
+
+    package func send(_ message: TemplateMessage) async throws(OfficialAccountFailure) {
+        let failure = state.withLock { state -> OfficialAccountFailure.Kind? in
+            state.asked.append(message)
+            return state.failures.isEmpty ? nil : state.failures.removeFirst()
+        }
+        if let failure { throw OfficialAccountFailure(failure, message: "scripted") }
+    }
+}
