@@ -13,7 +13,8 @@ struct AuthHandlers: AuthServiceHandlers {
         -> V1.LoginResponse
     {
         // Only a web tier may speak for somebody else's address.
-        let source = request.source.isEmpty ? context.peer : request.source
+        let isBelieved = context.identity?.role == .web && !request.source.isEmpty
+        let source = isBelieved ? request.source : context.peer
         let signedIn = try await signIn.signIn(
             typed: request.code, source: source, device: request.device)
         return V1.LoginResponse(
