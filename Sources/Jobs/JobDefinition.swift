@@ -35,10 +35,10 @@ package struct JobSchedule: Hashable, Sendable {
         return due.adding(milliseconds: (missed + 1) * intervalMilliseconds)
     }
 
-    /// The moment that takes the place of a due moment which lies further ahead than this schedule
-    /// puts one: the clock was set back far, or the interval was made shorter. Nil if it stands.
+    /// What replaces a due moment that lies further ahead than this schedule puts one; nil if it
+    /// stands.
     ///
-    /// The phase is kept, and nothing runs at once. A clock set back by less than the interval
+    /// The clock was set back far, or the interval was made shorter. The phase is kept, and nothing runs at once. A clock set back by less than the interval
     /// changes nothing, so that no moment comes twice.
     package func corrected(due: Timestamp, now: Timestamp) -> Timestamp? {
         let ahead = due.milliseconds - now.milliseconds

@@ -96,7 +96,9 @@ import TollgateRPC
                 let asking = Task {
                     try await Person(client, authorization: authorization).ask(id: "q1")
                 }
-                try await expectEventually { world.models.asked.count == 1 }
+                // Asked when the hold was applied; it is seen once it is durable.
+                try await expectEventually { try await ledger(world, account).held > 0 }
+                #expect(world.models.asked.count == 1)
                 let left = ContinuousClock.now
                 asking.cancel()
                 try await expectEventually {
