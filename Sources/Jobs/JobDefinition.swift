@@ -38,8 +38,9 @@ package struct JobSchedule: Hashable, Sendable {
     /// What replaces a due moment that lies further ahead than this schedule puts one; nil if it
     /// stands.
     ///
-    /// The clock was set back far, or the interval was made shorter. The phase is kept, and nothing runs at once. A clock set back by less than the interval
-    /// changes nothing, so that no moment comes twice.
+    /// The clock was set back far, or the interval was made shorter. The phase is kept, and
+    /// nothing runs at once. A clock set back by less than the interval changes nothing, so that
+    /// no moment comes twice.
     package func corrected(due: Timestamp, now: Timestamp) -> Timestamp? {
         let ahead = due.milliseconds - now.milliseconds
         guard ahead > 2 * intervalMilliseconds else { return nil }

@@ -1,5 +1,6 @@
 import Application
 import Synchronization
+import TestSupport
 import Testing
 import TollgateKernel
 
