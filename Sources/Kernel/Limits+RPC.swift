@@ -12,6 +12,10 @@ extension Limits {
     /// when they have something to say.
     package static let rpcFirstBytesMilliseconds: Int64 = 10_000
 
+    /// How long a connection may take for its page, from the fourth byte to the last of the answer,
+    /// in milliseconds: metrics are some hundred KiB, and whoever reads them is near.
+    package static let rpcPageMilliseconds: Int64 = 10_000
+
     /// Calls running at once for one connection: 16 times what the benchmark's 64 callers need, and
     /// at 64 KiB a request still only 64 MiB.
     package static let rpcCallsInFlightPerConnection = 1_024

@@ -1,6 +1,9 @@
 import NIOCore
+import NIOEmbedded
 import Testing
-import TollgateRPC
+import TollgateKernel
+
+@testable import TollgateRPC
 
 /// The pages on the RPC port.
 @Suite(.timeLimit(.minutes(1))) struct PagesTests {
@@ -51,5 +54,20 @@ import TollgateRPC
         #expect(try await get("/health", host: "evil.example:80").hasPrefix("HTTP/1.1 421"))
         #expect(try await get("/health", method: "POST").hasPrefix("HTTP/1.1 405"))
         #expect(try await get("/nothing").hasPrefix("HTTP/1.1 404"))
+    }
+
+    @Test(arguments: ["G", "GET ", "GET /health HTTP/1.1\r\nHost: x\r\n"])
+    func aRequestThatDoesNotComeIsNotWaitedFor(beginning: String) throws {
+        let channel = EmbeddedChannel()
+        let core = ServerCore(
+            router: Router([]), verifier: nil, interceptors: [], pages: ServerPages(),
+            maximumBodyBytes: 1_024, logger: testConfiguration().logger)
+        let loop = LoopContext(eventLoop: channel.embeddedEventLoop, number: 0)
+        try channel.pipeline.syncOperations.addHandler(ProtocolSniffer(core: core, loop: loop))
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        try channel.writeInbound(ByteBuffer(string: beginning))
+        #expect(channel.isActive)
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(Limits.rpcFirstBytesMilliseconds))
+        #expect(!channel.isActive)
     }
 }

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import TollgateKernel
 import TollgateWire
 
 /// Answers one HTTP request with a page and closes.
@@ -15,13 +16,21 @@ final class PagesHandler: ChannelInboundHandler, @unchecked Sendable {
     private var context: ChannelHandlerContext?
     private var head: HTTPRequestHead?
     private var task: Task<Void, Never>?
+    private var patience: Scheduled<Void>?
 
     init(core: ServerCore, loop: LoopContext) {
         self.core = core
         self.loop = loop
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        // Neither a head that never ends nor an answer that nobody takes keeps the place for ever.
+        let channel = context.channel
+        patience = context.eventLoop.scheduleTask(in: .milliseconds(Limits.rpcPageMilliseconds)) {
+            channel.close(promise: nil)
+        }
+    }
 
     func handlerRemoved(context: ChannelHandlerContext) { leave() }
 
@@ -36,6 +45,7 @@ final class PagesHandler: ChannelInboundHandler, @unchecked Sendable {
 
     private func leave() {
         context = nil
+        patience?.cancel()
         task?.cancel()
         task = nil
     }
@@ -84,7 +94,8 @@ final class PagesHandler: ChannelInboundHandler, @unchecked Sendable {
 
     private func isAdmin(_ head: HTTPRequestHead) async -> Bool {
         guard let verifier = core.verifier,
-            let header = head.headers["authorization"].first, header.hasPrefix("Bearer ")
+            let header = head.headers["authorization"].first, header.hasPrefix("Bearer "),
+            header.utf8.count > 7
         else { return false }
         return await verifier.verify(Array(header.dropFirst(7).utf8))?.role == .admin
     }
