@@ -34,6 +34,22 @@ import TollgateWire
         }
     }
 
+    /// A verifier whose secret got lost must not admit whoever shows nothing.
+    @Test func anEmptyCredentialIsNone() async throws {
+        let configuration = testConfiguration { $0.credentials = .verified(by: Credulous()) }
+        try await withTestServer(.socket, configuration: configuration) {
+            (_, server) async throws in
+            try await RawPeer.connect(to: server) { peer in
+                try await peer.send(
+                    try plainRequest("test.Service", "AdminOnly", id: 3) {
+                        $0.authenticationData = []
+                    })
+                let meta = try #require(try await peer.frame()).callMeta()
+                #expect(meta.response?.errorCode == RPCError.Code.unauthenticated)
+            }
+        }
+    }
+
     @Test func requestsThatCameWithTheFirstWaitForItsCredential() async throws {
         try await withTestServer(.socket) { (_, server) async throws in
             try await RawPeer.connect(to: server) { peer in
@@ -122,6 +138,12 @@ import TollgateWire
         }
         configuration.isInsecure = true
         #expect(throws: Never.self) { try RPCServer(configuration, services: []) }
+    }
+}
+
+private struct Credulous: CredentialVerifier {
+    func verify(_ credential: [UInt8]) async -> ConnectionIdentity? {
+        ConnectionIdentity(name: "admin", role: .admin)
     }
 }
 

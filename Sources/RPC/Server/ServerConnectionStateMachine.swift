@@ -94,7 +94,10 @@ struct ServerConnectionStateMachine {
         case .admitting: return .admit
         case .closed: return .ignore
         case .awaitingCredential:
-            guard let credential else { return .refuseAndClose(Self.unauthenticated) }
+            // An empty one is none: no secret that got lost may match it.
+            guard let credential, !credential.isEmpty else {
+                return .refuseAndClose(Self.unauthenticated)
+            }
             phase = .verifying
             held = 1
             return .verify(credential)
