@@ -12,13 +12,14 @@ import TollgateWire
     private let deadline = NIODeadline.uptimeNanoseconds(1_000_000_000)
 
     private func response(
-        _ id: Int64, code: Int32 = 0, stream: Int64? = nil, isExtended: Bool = false
+        _ id: Int64, code: Int32 = 0, stream: Int64? = nil, isExtended: Bool = false,
+        needsFeedback: Bool = true
     ) -> RpcMeta {
         var meta = RpcMeta()
         meta.correlationID = id
         meta.response = RpcResponseMeta(errorCode: code, errorText: "")
         meta.streamSettings = stream.map {
-            StreamSettings(streamID: $0, needFeedback: true, writable: false)
+            StreamSettings(streamID: $0, needFeedback: needsFeedback, writable: false)
         }
         if isExtended { meta.envelopeExtension = .announcement }
         return meta
@@ -127,6 +128,14 @@ import TollgateWire
         }
         #expect(error?.code == RPCError.Code.badResponse)
         #expect(reply == StreamFrameMeta(streamID: 0, frameType: .reset))
+    }
+
+    @Test(arguments: [true, false])
+    func onlyAServerThatAskedForFeedbackGetsIt(needsFeedback: Bool) throws {
+        var machine = Machine()
+        let id = try machine.begin("stream", deadline: deadline, opensStream: true).id
+        _ = machine.receive(response(id, stream: 0, needsFeedback: needsFeedback))
+        #expect((machine.feedback(id, consumed: 5) != nil) == needsFeedback)
     }
 
     @Test func dataForAnUnknownStreamIsReset() {

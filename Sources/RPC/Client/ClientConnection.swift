@@ -106,11 +106,15 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         do throws(RPCError) {
             let ticket = try machine.begin(
                 call, deadline: call.outgoing.deadline.moment, opensStream: call.stream != nil)
+            do throws(RPCError) {
+                try write(call, ticket)
+            } catch {
+                machine.takeBack(ticket)
+                throw error
+            }
             call.id = ticket.id
-            try write(call, ticket)
             armTimer()
         } catch {
-            if let id = call.id { _ = machine.giveUp(id) }
             call.end(.failure(error))
         }
     }
@@ -135,10 +139,15 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         }
         let mark = outbound.writerIndex
         do {
-            guard outgoing.payload.count <= Limits.rpcBodyBytes - Limits.rpcMetaBytes else {
-                throw Failure(.invalidRequest, "The request is too large.")
-            }
+            // A server closes the connection, with everybody's calls, over what is beyond these.
+            guard outgoing.payload.count <= Limits.rpcBodyBytes - Limits.rpcMetaBytes,
+                outgoing.userFields.count <= Limits.rpcUserFields
+            else { throw Failure(.invalidRequest, "The request is too large.") }
             try outgoing.payload.withUnsafeBytes { try outbound.writeCall(meta, payload: $0) }
+            let written = outbound.writerIndex - mark - Frame.headerSize
+            guard written - outgoing.payload.count <= Limits.rpcMetaBytes else {
+                throw Failure(.invalidRequest, "The request's metadata is too large.")
+            }
         } catch {
             outbound.moveWriterIndex(to: mark)
             throw RPCError(thrown: error)

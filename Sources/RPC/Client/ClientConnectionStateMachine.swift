@@ -13,6 +13,9 @@ struct ClientConnectionStateMachine<Handle> {
         let opensStream: Bool
         /// The server's end, once its response named it.
         var serverStreamID: Int64?
+        /// The server limits its writing and waits for our FEEDBACK; bRPC dies of one that it did
+        /// not ask for (rpc-wire, 1.8).
+        var serverWantsFeedback = false
         /// Bytes of the message whose fragments are arriving.
         var partialBytes = 0
     }
@@ -26,6 +29,8 @@ struct ClientConnectionStateMachine<Handle> {
 
     private var calls: [Int64: Call] = [:]
     private var lastID: Int64 = 0
+    /// The first request, with the credential, has been given out.
+    private var isIntroduced = false
     private var peer = Peer.unknown
     private let maximumCalls: Int
     private let maximumMessageBytes: Int
@@ -71,11 +76,19 @@ struct ClientConnectionStateMachine<Handle> {
                 code: RPCError.Code.overcrowded, text: "Too many calls wait on this connection",
                 isNotProcessed: true)
         }
-        let isFirst = lastID == 0
+        let isFirst = !isIntroduced
+        isIntroduced = true
         lastID += 1
         calls[lastID] = Call(handle: handle, deadline: deadline, opensStream: opensStream)
         earliestDeadline = min(earliestDeadline, deadline)
         return Ticket(id: lastID, isFirst: isFirst)
+    }
+
+    /// Takes back a call that could not be written: the server never learns of it, and the next one
+    /// is the first if this one was.
+    mutating func takeBack(_ ticket: Ticket) {
+        calls[ticket.id] = nil
+        if ticket.isFirst { isIntroduced = false }
     }
 
     // MARK: Responses
@@ -118,6 +131,7 @@ struct ClientConnectionStateMachine<Handle> {
                     code: RPCError.Code.badResponse, text: "The server didn't accept the stream"))
         }
         call.serverStreamID = settings.streamID
+        call.serverWantsFeedback = settings.needFeedback
         calls[id] = call
         return .opened(call.handle)
     }
@@ -198,9 +212,11 @@ struct ClientConnectionStateMachine<Handle> {
         return RPCError(code: code, text: ours.errorText ?? "", userFields: ours.trailers)
     }
 
-    /// The FEEDBACK that tells the server how far a stream's reader is; nil once it ended.
+    /// The FEEDBACK that tells the server how far a stream's reader is; nil once it ended, and if
+    /// the server wants none.
     func feedback(_ id: Int64, consumed: Int64) -> StreamFrameMeta? {
-        guard let server = calls[id]?.serverStreamID else { return nil }
+        guard let call = calls[id], call.serverWantsFeedback, let server = call.serverStreamID
+        else { return nil }
         var frame = StreamFrameMeta(streamID: server, sourceStreamID: id, frameType: .feedback)
         frame.consumedSize = consumed
         return frame
