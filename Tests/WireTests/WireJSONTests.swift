@@ -104,6 +104,13 @@ import Testing
             error?.description.contains(reason) == true, "\(json): \(String(describing: error))")
     }
 
+    @Test func `a document is one harmless line on a terminal`() throws {
+        let message = Samples.Everything(text: "\u{1B}\u{7F}\u{9B}2J\u{2028}é")
+        let json = try WireJSON.text(of: message.encoded(), as: shape)
+        #expect(json.contains(#""\u001b\u007f\u009b2J\u2028é""#))
+        #expect(try Samples.Everything.decode(WireJSON.bytes(of: json, as: shape)) == message)
+    }
+
     @Test func `a deep text is refused without recursion`() {
         let json = #"{"inner":"# + String(repeating: "[", count: 1_000_000)
         #expect(throws: WireError.self) { try WireJSON.bytes(of: json, as: shape) }

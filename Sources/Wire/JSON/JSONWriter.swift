@@ -200,20 +200,23 @@ extension JSONWriter {
         }
     }
 
+    /// DEL, the controls beyond ASCII and the two line separators are escaped as well, so that a
+    /// document stays one harmless line on a terminal.
     private mutating func quote(_ text: String) {
         append("\"")
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): output += [UInt8(ascii: "\\"), byte]
-            case 0x08: append("\\b")
-            case 0x09: append("\\t")
-            case 0x0a: append("\\n")
-            case 0x0c: append("\\f")
-            case 0x0d: append("\\r")
-            case 0..<0x20:
-                append(byte < 0x10 ? "\\u000" : "\\u00")
-                append(String(byte, radix: 16))
-            default: output.append(byte)
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": append("\\\"")
+            case "\\": append("\\\\")
+            case "\u{08}": append("\\b")
+            case "\t": append("\\t")
+            case "\n": append("\\n")
+            case "\u{0C}": append("\\f")
+            case "\r": append("\\r")
+            case "\0"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}":
+                let digits = String(scalar.value, radix: 16)
+                append("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
+            default: output += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
             }
         }
         append("\"")
