@@ -79,8 +79,9 @@ struct EnvelopeArena {
 }
 
 extension EnvelopeArena {
-    /// Reads one message with protobuf-c's generated `unpack` and lends it; memory is the stack's if
-    /// it is small.
+    /// Reads one message with protobuf-c's generated `unpack` and lends it.
+    ///
+    /// The memory is the stack's if the message is small.
     static func withUnpacked<Message>(
         _ bytes: UnsafeRawBufferPointer,
         by unpack: (
