@@ -45,12 +45,13 @@ extension Limits {
     /// The longest deadline a caller can ask for, in milliseconds: one day.
     package static let rpcDeadlineMilliseconds: Int64 = 86_400_000
 
-    /// Batches of tasks that a loop runs before its sockets get a turn although tasks are ready: a
-    /// task that waits for a few others on the same loop is not held up.
-    package static let rpcRoundsPerTurn = 64
+    /// How long a loop runs tasks that keep waking each other before its sockets get a turn, in
+    /// microseconds: a caller's cancel is read soon whatever its handler does.
+    package static let rpcTurnMicroseconds: Int64 = 500
 
-    /// How long a loop then leaves its tasks, in microseconds: enough for one look at the sockets.
-    package static let rpcTurnPauseMicroseconds: Int64 = 20
+    /// How long a loop then leaves its tasks, in microseconds: longer than it takes to look for
+    /// due tasks, or the look would find them due already.
+    package static let rpcTurnPauseMicroseconds: Int64 = 100
 
     /// How often a loop looks for passed deadlines, in milliseconds: a call overruns by no more.
     package static let rpcDeadlineTickMilliseconds: Int64 = 10

@@ -6,7 +6,7 @@ import TollgateKernel
 import TollgateRPC
 
 /// A client whose server goes, comes back, or breaks the rules.
-@Suite(.timeLimit(.minutes(1))) struct ConnectionTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct ConnectionTests {
     private var ping: ServiceRegistration {
         ServiceRegistration(
             name: "tollgate.v1.DiagnosticsService",
@@ -26,7 +26,8 @@ import TollgateRPC
         for _ in 0..<2 {
             try await withRPCServer(testConfiguration(port: first.port), services: [ping]) { _ in
                 let answer = try await DiagnosticsServiceClient(client).ping(
-                    V1.PingRequest(payload: [7]))
+                    V1.PingRequest(payload: [7]),
+                    options: CallOptions(timeoutMilliseconds: 60_000))
                 #expect(answer.payload == [7])
             }
         }

@@ -4,7 +4,11 @@ import TollgateKernel
 import TollgateRPC
 
 /// The generated stubs over a real server, inside the process and over a socket.
-@Suite(.timeLimit(.minutes(1))) struct GeneratedStubTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct GeneratedStubTests {
+    /// The methods' own deadlines are short for a machine that runs other tests too.
+    private let patient = CallOptions(timeoutMilliseconds: 60_000)
+    private let session = CallOptions(authorization: "session", timeoutMilliseconds: 60_000)
+
     private func services(_ journal: Journal) -> [ServiceRegistration] {
         [
             ServiceRegistration(
@@ -42,10 +46,11 @@ import TollgateRPC
         try await withTestClient(reach, services: services(Journal())) {
             (client, _) async throws in
             let diagnostics = DiagnosticsServiceClient(client)
-            let response = try await diagnostics.ping(V1.PingRequest(payload: [1, 2, 3]))
+            let response = try await diagnostics.ping(
+                V1.PingRequest(payload: [1, 2, 3]), options: patient)
             #expect(response.payload == [1, 2, 3])
             let models = try await ChatServiceClient(client).listModels(
-                V1.ListModelsRequest(), options: CallOptions(authorization: "session"))
+                V1.ListModelsRequest(), options: session)
             #expect(models.models.map(\.name) == ["demo-chat"])
         }
     }
@@ -57,7 +62,8 @@ import TollgateRPC
             let chat = ChatServiceClient(client)
             let limited = await errorOf {
                 _ = try await chat.listModels(
-                    V1.ListModelsRequest(), options: CallOptions(authorization: "other"))
+                    V1.ListModelsRequest(),
+                    options: CallOptions(authorization: "other", timeoutMilliseconds: 60_000))
             }
             #expect(
                 limited
@@ -65,7 +71,7 @@ import TollgateRPC
                         Failure(.rateLimited, "Wait a little.", retryAfterMilliseconds: 250)))
             #expect(limited?.httpStatus == 429)
             let anonymous = await errorOf {
-                _ = try await chat.listModels(V1.ListModelsRequest())
+                _ = try await chat.listModels(V1.ListModelsRequest(), options: patient)
             }
             #expect(anonymous?.code == "unauthenticated")
             let missing = await errorOf {
@@ -124,7 +130,7 @@ import TollgateRPC
     ) async throws -> Result {
         let request = V1.AskRequest(turns: [V1.ChatTurn(role: "user", content: text)])
         return try await ChatServiceClient(client).ask(
-            request, options: CallOptions(authorization: "session"), body)
+            request, options: session, body)
     }
 }
 

@@ -28,7 +28,7 @@ private final class ScriptedTransport: ClientTransport {
     func close() async {}
 }
 
-@Suite(.timeLimit(.minutes(1))) struct RetryTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct RetryTests {
     private let lost = RPCError(code: RPCError.Code.connectionFailed, text: "lost")
     private let stopping = RPCError(
         code: RPCError.Code.loggedOff, text: "stopping", isNotProcessed: true)

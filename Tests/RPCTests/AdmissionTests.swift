@@ -5,7 +5,7 @@ import TollgateRPC
 import TollgateWire
 
 /// Who may connect, and who may call what.
-@Suite(.timeLimit(.minutes(1))) struct AdmissionTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct AdmissionTests {
     @Test(arguments: Reach.allCases, [nil, "stranger"])
     func aConnectionWithoutAGoodCredentialIsRefused(reach: Reach, credential: String?) async throws
     {

@@ -5,18 +5,17 @@ import TollgateRPC
 import TollgateWire
 
 /// A server that stops loses no call it admitted.
-@Suite(.timeLimit(.minutes(1))) struct DrainTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct DrainTests {
     @Test(arguments: Reach.allCases)
     func runningCallsAreAnsweredAndNewOnesRefused(reach: Reach) async throws {
         let events = Events()
         try await withTestServer(reach, events: events) { (transport, server) async throws in
             try await withThrowingTaskGroup(of: [UInt8].self) { group in
                 for number in 0..<50 as Range<UInt8> {
-                    group.addTask { try await transport.answer(call(TestMethods.slow, [number])) }
+                    group.addTask { try await transport.answer(call(TestMethods.gated, [number])) }
                 }
                 while events.all.count < 50 { try await Task.sleep(for: .milliseconds(2)) }
                 server.drain()
-                // The calls take 150 ms; the drain is seen long before.
                 var refusal: RPCError?
                 while refusal == nil {
                     refusal = await errorOf {
@@ -25,6 +24,7 @@ import TollgateWire
                 }
                 #expect(refusal?.code == RPCError.Code.loggedOff)
                 #expect(refusal?.isNotProcessed == true)
+                events.report("gate opened")
                 var answers: Set<UInt8> = []
                 for try await answer in group { answers.formUnion(answer) }
                 #expect(answers == Set(0..<50))

@@ -6,7 +6,7 @@ import TollgateKernel
 @testable import TollgateRPC
 
 /// The pages on the RPC port.
-@Suite(.timeLimit(.minutes(1))) struct PagesTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct PagesTests {
     private func get(
         _ path: String, method: String = "GET", host: String? = nil,
         pages: ServerPages = ServerPages()

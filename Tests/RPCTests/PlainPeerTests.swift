@@ -5,7 +5,7 @@ import TollgateRPC
 import TollgateWire
 
 /// What a peer sees that speaks bRPC's own bytes and knows nothing of our extensions.
-@Suite(.timeLimit(.minutes(1))) struct PlainPeerTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct PlainPeerTests {
     private func withPlainServer(
         _ events: Events = Events(), _ body: (RPCServer) async throws -> Void
     ) async throws {

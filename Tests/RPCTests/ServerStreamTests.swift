@@ -4,7 +4,7 @@ import TollgateKernel
 import TollgateRPC
 import TollgateWire
 
-@Suite(.timeLimit(.minutes(1))) struct ServerStreamTests {
+@Suite(.serialized, .timeLimit(.minutes(2))) struct ServerStreamTests {
     private func bigEndian(_ number: UInt32) -> [UInt8] {
         withUnsafeBytes(of: number.bigEndian) { Array($0) }
     }

@@ -14,8 +14,8 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     private let arrivals: Mutex<[UnownedJob]> = Mutex([])
     private var ready: [UnownedJob] = []
     private var batch: [UnownedJob] = []
-    /// Batches run since the last one that left nothing to do.
-    private var rounds = 0
+    /// When the first batch began after one that left nothing to do.
+    private var turnStart: NIODeadline?
     private var isRunning = false
     private var isScheduled = false
     private var unflushed: [ServerConnection] = []
@@ -45,15 +45,16 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     private func schedule() {
         guard !isRunning, !isScheduled else { return }
         isScheduled = true
-        if rounds < Limits.rpcRoundsPerTurn {
-            eventLoop.execute { self.runScheduled() }
-        } else {
+        let turn = TimeAmount.microseconds(Limits.rpcTurnMicroseconds)
+        if let turnStart, .now() - turnStart > turn {
             // The event loop runs what it is given until nothing is left, sockets last: tasks that
             // wake each other for ever must let it go for a moment.
-            rounds = 0
+            self.turnStart = nil
             eventLoop.scheduleTask(in: .microseconds(Limits.rpcTurnPauseMicroseconds)) {
                 self.runScheduled()
             }
+        } else {
+            eventLoop.execute { self.runScheduled() }
         }
     }
 
@@ -74,7 +75,11 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
         batch.removeAll(keepingCapacity: true)
         isRunning = false
         while let connection = unflushed.popLast() { connection.flush() }
-        rounds = ready.isEmpty ? 0 : rounds + 1
-        if !ready.isEmpty { schedule() }
+        if ready.isEmpty {
+            turnStart = nil
+        } else {
+            if turnStart == nil { turnStart = .now() }
+            schedule()
+        }
     }
 }

@@ -53,7 +53,7 @@ func testConfiguration(
 /// A call of a test method.
 func call(
     _ method: MethodDescriptor, _ payload: [UInt8] = [], userFields: [String: String] = [:],
-    milliseconds: Int64 = 20_000
+    milliseconds: Int64 = 60_000
 ) -> OutgoingCall {
     OutgoingCall(
         method: method, payload: payload, userFields: userFields,

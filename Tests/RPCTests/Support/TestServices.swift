@@ -46,7 +46,7 @@ enum TestMethods {
 
     static func unary(
         _ name: String, access: MethodDescriptor.Access = .connection,
-        roles: [ServiceRole] = [], isIdempotent: Bool = false, deadline: Int64 = 10_000,
+        roles: [ServiceRole] = [], isIdempotent: Bool = false, deadline: Int64 = 60_000,
         service: String = "test.Service"
     ) -> MethodDescriptor {
         MethodDescriptor(
@@ -55,7 +55,7 @@ enum TestMethods {
             request: empty, response: empty)
     }
 
-    static func stream(_ name: String, deadline: Int64 = 20_000) -> MethodDescriptor {
+    static func stream(_ name: String, deadline: Int64 = 60_000) -> MethodDescriptor {
         MethodDescriptor(
             service: "test.Service", name: name, access: .connection, roles: [],
             isIdempotent: false, defaultDeadlineMilliseconds: deadline,
@@ -68,6 +68,7 @@ enum TestMethods {
     static let crash = unary("Crash")
     static let hang = unary("Hang")
     static let slow = unary("Slow")
+    static let gated = unary("Gated")
     static let remaining = unary("Remaining")
     static let signedIn = unary("SignedIn", access: .user)
     static let jobsOnly = unary("JobsOnly", access: .service, roles: [.jobs])
@@ -118,6 +119,11 @@ private func failingMethods(_ events: Events) -> [MethodRegistration] {
         .raw(TestMethods.slow) { payload, _ in
             events.report("slow started")
             try await Task.sleep(for: .milliseconds(150))
+            return payload
+        },
+        .raw(TestMethods.gated) { payload, _ in
+            events.report("gated started")
+            guard await events.wait(for: "gate opened") else { throw SecretError() }
             return payload
         },
         .raw(TestMethods.remaining) { _, context in
