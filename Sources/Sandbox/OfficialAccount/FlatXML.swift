@@ -16,20 +16,29 @@ enum FlatXML {
     /// The whole document.
     static func document(_ children: String...) -> String { "<xml>\(children.joined())</xml>" }
 
-    /// The children's texts by name; nil if the text is no such document, or has a DTD.
+    /// The children's texts by name; nil if the text is no such document, is cut off, or has a DTD.
     static func parse(_ text: String) -> [String: String]? {
+        var text = text[...]
+        // Without its declaration the text is UTF-8 and nothing else: another encoding could hide
+        // a DTD, or names that the parser traps on.
+        if text.hasPrefix("<?xml"), let end = text.range(of: "?>") {
+            text = text[end.upperBound...]
+        }
         guard !text.contains("<!DOCTYPE") else { return nil }
         let parser = XMLParser(data: Data(text.utf8))
         parser.shouldResolveExternalEntities = false
         let reader = Reader()
         parser.delegate = reader
-        guard parser.parse(), !reader.isRefused else { return nil }
+        // It says yes to documents that are not well-formed, and names the error beside it.
+        guard parser.parse(), parser.parserError == nil, reader.root == "xml", !reader.isRefused
+        else { return nil }
         return reader.values
     }
 
     /// Collects the children of the root; refuses deeper elements and repetitions.
     private final class Reader: NSObject, XMLParserDelegate {
         var values: [String: String] = [:]
+        var root: String?
         var isRefused = false
         private var depth = 0
         private var current: String?
@@ -40,7 +49,7 @@ enum FlatXML {
         ) {
             depth += 1
             switch depth {
-            case 1: isRefused = isRefused || name != "xml"
+            case 1: root = name
             case 2:
                 isRefused = isRefused || values[name] != nil
                 values[name] = ""
