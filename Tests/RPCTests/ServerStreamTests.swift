@@ -138,4 +138,15 @@ import TollgateWire
             #expect(await events.wait(for: "stream cancelled"))
         }
     }
+
+    @Test func aCallerCannotStretchAStreamBeyondTheMethodsOwnDeadline() async throws {
+        try await withTestServer { (transport, _) async throws in
+            let stream = try await transport.openStream(
+                call(TestMethods.remainingOfStream, milliseconds: 86_400_000))
+            let bytes = try #require(try await stream.next())
+            let left = try #require(ByteBuffer(bytes: bytes).getInteger(at: 0, as: Int64.self))
+            let own = TestMethods.remainingOfStream.defaultDeadlineMilliseconds
+            #expect((1...own).contains(left))
+        }
+    }
 }

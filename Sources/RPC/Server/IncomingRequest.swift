@@ -91,13 +91,19 @@ struct IncomingRequest {
 
     /// When the call must be answered: what the caller said, else the method's own, from the
     /// packet's arrival.
+    ///
+    /// A stream lasts no longer than the method's own deadline, whatever its caller says: what it keeps open
+    /// (reserved credits, a provider's connection) is given up some time after that.
     func deadline(of method: MethodDescriptor) -> CallDeadline {
-        if let timeoutMilliseconds {
-            return CallDeadline(milliseconds: Int64(timeoutMilliseconds), from: arrival)
-        }
         let own = method.defaultDeadlineMilliseconds
         // Generated facts always name one; registrations by hand need not.
+        let longest = own > 0 ? own : Limits.rpcStreamDeadlineMilliseconds
+        guard let timeoutMilliseconds else {
+            return CallDeadline(milliseconds: longest, from: arrival)
+        }
+        let asked = Int64(timeoutMilliseconds)
         return CallDeadline(
-            milliseconds: own > 0 ? own : Limits.rpcStreamDeadlineMilliseconds, from: arrival)
+            milliseconds: method.streaming == .serverStreaming ? min(asked, longest) : asked,
+            from: arrival)
     }
 }

@@ -70,6 +70,7 @@ enum TestMethods {
     static let slow = unary("Slow")
     static let gated = unary("Gated")
     static let remaining = unary("Remaining")
+    static let remainingOfStream = stream("RemainingOfStream")
     static let signedIn = unary("SignedIn", access: .user)
     static let jobsOnly = unary("JobsOnly", access: .service, roles: [.jobs])
     static let adminOnly = unary("AdminOnly", access: .admin)
@@ -161,6 +162,9 @@ private func streamingMethods(_ events: Events) -> [MethodRegistration] {
                 events.report("stream cancelled")
                 throw error
             }
+        },
+        .rawServerStreaming(TestMethods.remainingOfStream) { _, context, stream in
+            try await stream.write(ByteBuffer(integer: context.deadline.remainingMilliseconds))
         },
         .rawServerStreaming(TestMethods.big) { payload, _, stream in
             let count = Int(payload.getInteger(at: 0, as: UInt32.self) ?? 0)
