@@ -36,19 +36,26 @@ package struct Sweeps: Sendable {
         }
     }
 
-    /// Forgets what no longer works or matters: login codes, login sessions, pushes.
+    /// Forgets all that no longer works or matters: login codes, login sessions, pushes; at most
+    /// `limit` rows a transaction.
     ///
     /// Returns how many rows.
     package func forget(limit: Int, fence: JobFence) async throws -> Int {
         let now = ports.clock.now()
-        return try await ports.store.write { tx in
-            try fence.check(tx)
-            let share = max(1, limit / 3)
-            let codes = try tx.auth.removeExpiredLoginCodes(now: now, limit: share)
-            let sessions = try tx.auth.removeExpiredLoginSessions(now: now, limit: share)
-            let pushes = try tx.pushes.removePushes(
-                before: now.adding(milliseconds: -Limits.pushMemoryMilliseconds), limit: share)
-            return codes + sessions + pushes
+        let share = max(1, limit / 3)
+        var total = 0
+        while true {
+            let (rows, isLast) = try await ports.store.write { tx in
+                try fence.check(tx)
+                let codes = try tx.auth.removeExpiredLoginCodes(now: now, limit: share)
+                let sessions = try tx.auth.removeExpiredLoginSessions(now: now, limit: share)
+                let pushes = try tx.pushes.removePushes(
+                    before: now.adding(milliseconds: -Limits.pushMemoryMilliseconds), limit: share)
+                return (codes + sessions + pushes, max(codes, sessions, pushes) < share)
+            }
+            total += rows
+            if isLast { return total }
+            try Task.checkCancellation()
         }
     }
 
@@ -67,9 +74,13 @@ package struct Sweeps: Sendable {
     ///
     /// Returns how many figures it has.
     package func rollUp(_ period: RollupPeriod, fence: JobFence) async throws -> Int {
-        try await ports.store.write { tx in
+        // Counting a busy day takes longer than a write may hold up others. A row that lands in
+        // between is counted by the next run, which looks back.
+        let points = try await ports.store.read { tx in
+            try tx.analytics.count(from: period.start, until: period.end)
+        }
+        return try await ports.store.write { tx in
             try fence.check(tx)
-            let points = try tx.analytics.count(from: period.start, until: period.end)
             try tx.analytics.replace(
                 points, resolution: period.resolution, periodStart: period.start)
             return points.count
