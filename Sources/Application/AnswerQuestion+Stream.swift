@@ -77,14 +77,10 @@ extension AnswerQuestion {
     func durableGrant(_ applied: AppliedWrite<HoldVerdict>) async throws -> HoldGrant {
         switch try await applied.durable() {
         case .held(let grant): return grant
-        case .refused(let failure): throw HoldRefused(failure: failure)
+        // Applied, then refused when its batch ran again: there is nothing to release.
+        case .refused(let failure): throw failure
         }
     }
-}
-
-/// A hold that was applied and then refused when its batch ran again: there is nothing to release.
-struct HoldRefused: Error {
-    let failure: Failure
 }
 
 /// How each channel does, as this process has seen it.

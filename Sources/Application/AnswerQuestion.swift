@@ -127,7 +127,6 @@ package struct AnswerQuestion: Sendable {
         _ progress: AnswerProgress, after error: any Error, _ slot: Settlements.Slot,
         _ emit: (AnswerEvent) async throws -> Void
     ) async throws {
-        if let refused = error as? HoldRefused { throw refused.failure }
         guard progress.firstTokenAt != nil else {
             try await release(durableGrant(applied), slot)
             throw Self.failure(from: error)
@@ -182,7 +181,7 @@ package struct AnswerQuestion: Sendable {
         let finishReason = progress.finishReason
         let trialLimit = ports.policy.trialCallsPerDay
         return try await slot.settle { [ports] in
-            try await ports.store.write { tx in
+            try await Self.writePersistently(ports.store) { tx in
                 let ledger = Ledger(
                     tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
                 let ended = try ledger.settle(grant.hold.id, price: price, at: endedAt)
@@ -202,11 +201,26 @@ package struct AnswerQuestion: Sendable {
     private func release(_ grant: HoldGrant, _ slot: Settlements.Slot) async throws {
         let now = ports.clock.now()
         try await slot.settle { [ports] in
-            _ = try await ports.store.write { tx in
+            _ = try await Self.writePersistently(ports.store) { tx in
                 try Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
                     .release(grant.hold.id, as: .released, at: now)
             }
         }
+    }
+
+    /// Ends a hold also when the store has no room just now: `unavailable` says that nothing was
+    /// changed, and an answer that was delivered must not go uncharged for a moment's crowd.
+    private static func writePersistently<Value: Sendable>(
+        _ store: any Store, _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) async throws -> Value {
+        for pause in Limits.settlementPausesMilliseconds {
+            do {
+                return try await store.write(body)
+            } catch let failure as Failure where failure.code == .unavailable {
+                try? await Task.sleep(for: .milliseconds(pause))
+            }
+        }
+        return try await store.write(body)
     }
 }
 

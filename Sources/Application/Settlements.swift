@@ -84,12 +84,15 @@ package final class Settlements: Sendable {
 
         /// Runs a step uncancelled in the group and returns what it returned, however cancelled the
         /// caller is.
+        ///
+        /// A group that was itself cancelled takes no more steps: then the caller's task does it,
+        /// which is as good as long as the step's waits heed no cancellation (a ``Store``'s do not).
         package func settle<Value: Sendable>(
             _ step: @escaping @Sendable () async throws -> Value
         ) async throws -> Value {
-            let result: Result<Value, any Error> = await withCheckedContinuation { continuation in
+            let result: Result<Value, any Error>? = await withCheckedContinuation { continuation in
                 // The step holds the slot: the group ends only after it.
-                settlements.enqueue.yield { [self] in
+                let taken = settlements.enqueue.yield { [self] in
                     let result: Result<Value, any Error>
                     do {
                         result = .success(try await step())
@@ -98,7 +101,9 @@ package final class Settlements: Sendable {
                     }
                     withExtendedLifetime(self) { continuation.resume(returning: result) }
                 }
+                if case .terminated = taken { continuation.resume(returning: nil) }
             }
+            guard let result else { return try await step() }
             return try result.get()
         }
     }

@@ -5,6 +5,10 @@ extension Limits {
     /// refused early instead of waiting in the dark.
     package static let settlementsUnderWay = 4_096
 
+    /// Pauses between attempts to end a hold while the store has no room: some two seconds in all,
+    /// ten times what a full queue takes to drain; after that the sweeper ends it.
+    package static let settlementPausesMilliseconds: [Int64] = [50, 200, 600, 1_200]
+
     /// How old the cached models, channels and words may be: an operator's change is seen within
     /// a second, and a busy server reads them once a second instead of with each question.
     package static let catalogueAgeMilliseconds: Int64 = 1_000

@@ -43,4 +43,14 @@ import TollgateKernel
         _ = consume last
         await running
     }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `A step is done although the group itself was cancelled`() async throws {
+        let settlements = Settlements()
+        let running = Task { await settlements.run() }
+        let slot = try settlements.reserve()
+        running.cancel()
+        await running.value
+        #expect(try await slot.settle { 42 } == 42)
+    }
 }

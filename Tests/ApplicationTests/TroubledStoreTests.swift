@@ -1,0 +1,152 @@
+import Accounts
+import Application
+import Chat
+import Synchronization
+import TestSupport
+import Testing
+import TollgateKernel
+
+/// A store in trouble: its engine undoes the batch of each applied write, which then runs again on
+/// what stands by then; and some of its writes find no room.
+private final class TroubledStore: Store {
+    private struct Undone: Error {}
+
+    private let inner: any Store
+    private let refusals: Mutex<Int>
+    private let beforeSecondRun: @Sendable (any Store) async throws -> Void
+
+    /// - Parameters:
+    ///   - refusals: writes that find no room before one does.
+    ///   - beforeSecondRun: what others change before an undone batch runs again; nil undoes none.
+    init(
+        _ inner: any Store, refusals: Int = 0,
+        beforeSecondRun: @escaping @Sendable (any Store) async throws -> Void = { _ in }
+    ) {
+        self.inner = inner
+        self.refusals = Mutex(refusals)
+        self.beforeSecondRun = beforeSecondRun
+    }
+
+    var refusalsLeft: Int { refusals.withLock { $0 } }
+
+    func write<Value: Sendable>(
+        _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) async throws -> Value {
+        let isFull = refusals.withLock { left in
+            left -= 1
+            return left >= 0
+        }
+        if isFull { throw Failure(.unavailable, "no room") }
+        return try await inner.write(body)
+    }
+
+    func begin<Value: Sendable>(
+        _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) async throws -> AppliedWrite<Value> {
+        let first = Mutex<Value?>(nil)
+        do {
+            try await inner.write { tx in
+                let value = try body(tx)
+                first.withLock { $0 = value }
+                throw Undone()
+            }
+        } catch is Undone {}
+        let value = try #require(first.withLock { $0 })
+        try await beforeSecondRun(inner)
+        let second = try await inner.write(body)
+        return AppliedWrite(value: value) { second }
+    }
+
+    func read<Value: Sendable>(
+        _ freshness: ReadFreshness, _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) async throws -> Value { try await inner.read(freshness, body) }
+}
+
+@Suite struct TroubledStoreTests {
+    /// Asks once, through a store in trouble.
+    private static func ask(
+        _ asking: Asking, _ settlements: Settlements, over store: TroubledStore
+    ) async throws -> [AnswerEvent] {
+        var ports = asking.bench.ports
+        ports.store = store
+        let useCase = AnswerQuestion(
+            ports, catalogue: asking.bench.catalogue, gateway: asking.models,
+            vault: asking.bench.vault, settlements: settlements)
+        var events: [AnswerEvent] = []
+        try await useCase.answer(asking.question("1")) { events.append($0) }
+        return events
+    }
+
+    private static func freeze(_ account: AccountID) -> @Sendable (any Store) async throws -> Void {
+        { store in
+            try await store.write { tx in
+                var frozen = try #require(try tx.accounts.account(account))
+                frozen.status = .frozen
+                try tx.accounts.update(frozen)
+            }
+        }
+    }
+
+    @Test func `A batch that ran again charges the hold of its second run, once`() async throws {
+        let policy = ServicePolicy(trialCallsPerDay: 0)
+        try await TestBench.with(policy: policy) { bench in
+            try await bench.offer()
+            try await bench.withSettlements { settlements in
+                let asking = try await Asking(bench, settlements)
+                let events = try await Self.ask(
+                    asking, settlements, over: TroubledStore(bench.store))
+                guard case .finished(let receipt) = events.last else {
+                    Issue.record("no receipt")
+                    return
+                }
+                #expect(receipt.charged == Credits(whole: 1))
+                #expect(try await asking.balance().held == .zero)
+            }
+            #expect(try await bench.violations() == [])
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `A hold that its second run refuses is told as that refusal, however the model fares`(
+        modelAnswers: Bool
+    ) async throws {
+        try await TestBench.with { bench in
+            try await bench.offer()
+            try await bench.withSettlements { settlements in
+                let asking = try await Asking(bench, settlements)
+                if !modelAnswers { asking.models.script("a", [.fail(.unreachable)]) }
+                let store = TroubledStore(
+                    bench.store, beforeSecondRun: Self.freeze(asking.account))
+                let failure = await #expect(throws: Failure.self) {
+                    try await Self.ask(asking, settlements, over: store)
+                }
+                #expect(failure?.code == .accountFrozen)
+                #expect(try await asking.balance().held == .zero)
+                #expect(try await asking.balance().trialUsed == 0)
+            }
+            #expect(try await bench.violations() == [])
+        }
+    }
+
+    @Test func `An answer is charged although the store had no room at its end`() async throws {
+        let policy = ServicePolicy(trialCallsPerDay: 0)
+        try await TestBench.with(policy: policy) { bench in
+            try await bench.offer()
+            try await bench.withSettlements { settlements in
+                let asking = try await Asking(bench, settlements)
+                let store = TroubledStore(bench.store, refusals: 2)
+                let events = try await Self.ask(asking, settlements, over: store)
+                guard case .finished(let receipt) = events.last else {
+                    Issue.record("no receipt")
+                    return
+                }
+                #expect(receipt.charged == Credits(whole: 1))
+                #expect(store.refusalsLeft < 0)
+                let balance = try await asking.balance()
+                #expect(balance.held == .zero)
+                #expect(balance.posted == Credits(whole: 1))
+            }
+            #expect(try await bench.violations() == [])
+        }
+    }
+}
