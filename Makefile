@@ -4,6 +4,8 @@ BUILD := .build
 TOLLGATE := $(BUILD)/release/tollgate
 # What `make demo` plays; one variable, so that the demonstration can move.
 DEMO := Scripts/demo
+# Tests that start and kill processes: they take every core, so they do not run beside others.
+ALONE := TollgateTests
 SWIFT_FORMAT := swift format
 # Generated code is its generator's business, not the formatter's.
 SOURCES := find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*' -print0
@@ -20,7 +22,9 @@ run: release  ## build and start everything on this machine (Ctrl-C drains and s
 
 test: prerequisites  ## every test, then the unit tests again under the thread sanitizer
 	@if [ -x Scripts/third-party-venv ]; then Scripts/third-party-venv; fi
-	swift test
+	swift build --build-tests
+	swift test --skip-build --skip $(ALONE)
+	swift test --skip-build --filter $(ALONE)
 	Scripts/thread-sanitizer
 
 test-one: prerequisites  ## one target's tests: make test-one TARGET=RPCTests [FILTER=regex]
