@@ -126,7 +126,8 @@ struct HTTPTransfersTests {
                 #expect(kind == .timedOut)
                 let taken = ContinuousClock.now - start
                 #expect(taken > .milliseconds(140))
-                #expect(taken < .milliseconds(1_500))
+                // Well before the total: it was the shorter time-out that ended it.
+                #expect(taken < .milliseconds(4_500))
             }
         }
     }

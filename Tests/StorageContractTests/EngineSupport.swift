@@ -24,10 +24,10 @@ final class Gate: Sendable {
     private let entered = Tally()
     private let opened = DispatchSemaphore(value: 0)
 
-    /// Called in a write's closure: waits, ten seconds at most.
+    /// Called in a write's closure: waits, a minute at most.
     func hold() {
         entered.add()
-        _ = opened.wait(timeout: .now() + 10)
+        _ = opened.wait(timeout: .now() + 60)
     }
 
     /// Waits until the writer's thread is held.

@@ -65,7 +65,7 @@ final class Tally: Sendable {
 
 /// Waits for something that other threads bring about; false after ten seconds.
 func eventually(_ condition: @Sendable () async throws -> Bool) async throws -> Bool {
-    for _ in 0..<5_000 {
+    for _ in 0..<15_000 {
         if try await condition() { return true }
         try await Task.sleep(for: .milliseconds(2))
     }
