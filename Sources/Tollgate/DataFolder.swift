@@ -8,7 +8,7 @@ import TollgateKernel
 /// The folder that holds a service's store, keys and credentials.
 ///
 /// ```
-/// tollgate.db         the store              keys/identity, keys/master  32 bytes, hexadecimal
+/// store.sqlite        the store              keys/identity, keys/master  32 bytes, hexadecimal
 /// sandbox.db          the sandbox's state    keys/sandbox.json           both sides' keys
 /// credentials/<role>  what a role shows      tollgate.json               settings
 /// ```
@@ -26,7 +26,7 @@ struct DataFolder: Sendable {
     let path: String
 
     /// The store.
-    var storePath: String { "\(path)/tollgate.db" }
+    var storePath: String { "\(path)/store.sqlite" }
     /// The sandbox's own state.
     var sandboxPath: String { "\(path)/sandbox.db" }
     /// Settings of this service; may be absent.
@@ -44,7 +44,16 @@ struct DataFolder: Sendable {
 
     /// 32 random bytes under a name, made at first use.
     func key(_ name: String) throws -> [UInt8] {
-        let text = try secret(at: "\(path)/keys/\(name)")
+        let file = "\(path)/keys/\(name)"
+        // A new key beside an old store would make every person a stranger: a second welcome grant,
+        // and balances that nobody reaches.
+        let files = FileManager.default
+        guard files.fileExists(atPath: file) || !files.fileExists(atPath: storePath) else {
+            throw Failure(
+                .internalError,
+                "\(file) is missing although there is a store; restore it from a backup.")
+        }
+        let text = try secret(at: file)
         guard let bytes = Self.bytes(hexadecimal: text), bytes.count == 32 else {
             throw Failure(
                 .internalError,
@@ -56,7 +65,13 @@ struct DataFolder: Sendable {
 
     /// What a role shows the server, made at first use.
     func credential(_ role: CredentialRole) throws -> String {
-        try secret(at: "\(path)/credentials/\(role.rawValue)")
+        let file = "\(path)/credentials/\(role.rawValue)"
+        let text = try secret(at: file)
+        guard text.utf8.count >= 32 else {
+            throw Failure(
+                .internalError, "\(file) holds no credential; remove it to have a new one made.")
+        }
+        return text
     }
 
     /// The text of a file, made at first use by `make`; several processes may start together, one
@@ -79,6 +94,12 @@ struct DataFolder: Sendable {
         // link(2) fails if another process was first: then its text is the one.
         guard link(temporary, path) == 0 || errno == EEXIST else {
             throw Failure(.internalError, "\(path) cannot be made: \(Self.lastError()).")
+        }
+        // The name has to survive a power cut as well as the bytes.
+        let parent = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY)
+        if parent >= 0 {
+            fsync(parent)
+            close(parent)
         }
         return try String(contentsOfFile: path, encoding: .utf8)
             .trimmingCharacters(in: .whitespacesAndNewlines)
