@@ -23,8 +23,8 @@ run: release  ## build and start everything on this machine (Ctrl-C drains and s
 test: prerequisites  ## every test, then the unit tests again under the thread sanitizer
 	@if [ -x Scripts/third-party-venv ]; then Scripts/third-party-venv; fi
 	swift build --build-tests
-	swift test --skip-build --skip $(ALONE)
-	swift test --skip-build --filter $(ALONE)
+	swift test --skip-build --no-parallel --skip $(ALONE)
+	swift test --skip-build --no-parallel --filter $(ALONE)
 	Scripts/thread-sanitizer
 
 test-one: prerequisites  ## one target's tests: make test-one TARGET=RPCTests [FILTER=regex]

@@ -86,7 +86,7 @@ package final class Settlements: Sendable {
         /// caller is.
         ///
         /// A group that was itself cancelled takes no more steps: then the caller's task does it,
-        /// which is as good as long as the step's waits heed no cancellation (a ``Store``'s do not).
+        /// which is as good as long as the step's waits heed no cancellation: a ``Store``'s do not.
         package func settle<Value: Sendable>(
             _ step: @escaping @Sendable () async throws -> Value
         ) async throws -> Value {

@@ -163,7 +163,7 @@ import Testing
             #expect(response.status == 200)
             let duration = ContinuousClock.now - start
             #expect(duration >= .milliseconds(390))
-            #expect(duration < .seconds(5))
+            #expect(duration < .seconds(30))
         }
     }
 }

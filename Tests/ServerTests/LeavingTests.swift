@@ -76,7 +76,7 @@ import TollgateRPC
                 asking.cancel()
                 try await expectEventually { try await ledger(world, account).held == 0 }
                 let took = left.duration(to: .now)
-                #expect(took < .seconds(1), "\(took)")
+                #expect(took < .seconds(10), "\(took)")
                 try await expectEventually { world.models.cancelled == 1 }
                 await #expect(throws: CancellationError.self) { try await asking.value }
             }
@@ -106,7 +106,7 @@ import TollgateRPC
                     return held == 0 && world.models.cancelled == 1
                 }
                 let took = left.duration(to: .now)
-                #expect(took < .seconds(1), "\(took)")
+                #expect(took < .seconds(10), "\(took)")
                 _ = await asking.result
             }
             #expect(try await ledger(world, account).balance == Credits(whole: 1_000))

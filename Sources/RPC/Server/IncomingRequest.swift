@@ -92,8 +92,8 @@ struct IncomingRequest {
     /// When the call must be answered: what the caller said, else the method's own, from the
     /// packet's arrival.
     ///
-    /// A stream lasts no longer than the method's own deadline, whatever its caller says: what it keeps open
-    /// (reserved credits, a provider's connection) is given up some time after that.
+    /// A stream lasts no longer than the method's own deadline, whatever its caller says: what it
+    /// keeps open (reserved credits, a provider's connection) is given up some time after that.
     func deadline(of method: MethodDescriptor) -> CallDeadline {
         let own = method.defaultDeadlineMilliseconds
         // Generated facts always name one; registrations by hand need not.
