@@ -48,7 +48,7 @@ struct DataFolder: Sendable {
         // A new key beside an old store would make every person a stranger: a second welcome grant,
         // and balances that nobody reaches.
         let files = FileManager.default
-        guard files.fileExists(atPath: file) || !files.fileExists(atPath: storePath) else {
+        guard !files.fileExists(atPath: storePath) || files.fileExists(atPath: file) else {
             throw Failure(
                 .internalError,
                 "\(file) is missing although there is a store; restore it from a backup.")
