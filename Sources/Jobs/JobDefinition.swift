@@ -79,6 +79,8 @@ package struct JobDefinition: Sendable {
     package var summary: String
     /// When it runs.
     package var schedule: JobSchedule
+    /// What a run would do now: reads, writes nothing, takes no lease.
+    package var preview: @Sendable () async throws -> JobPreview
     /// One run.
     ///
     /// Its writes check the fence of its context.
@@ -87,11 +89,13 @@ package struct JobDefinition: Sendable {
     /// Makes a job.
     package init(
         name: String, summary: String, schedule: JobSchedule,
+        preview: @escaping @Sendable () async throws -> JobPreview,
         run: @escaping @Sendable (JobContext) async throws -> JobReport
     ) {
         self.name = name
         self.summary = summary
         self.schedule = schedule
+        self.preview = preview
         self.run = run
     }
 }

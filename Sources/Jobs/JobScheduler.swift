@@ -78,10 +78,7 @@ package struct JobScheduler: Service {
     ///
     /// - Throws: `not_found` for an unknown job, `conflict` if another process keeps running it.
     package func runNow(_ name: String) async throws -> JobRun {
-        guard let definition = definitions.first(where: { $0.name == name }) else {
-            let known = definitions.map(\.name).joined(separator: ", ")
-            throw Failure(.notFound, "There is no job \(name); known are \(known).")
-        }
+        let definition = try definition(name)
         try await runner.register(definitions)
         var watch = LeaseWatch(lease: lease)
         let deadline = monotonic.elapsed() + .milliseconds(Limits.jobLeaseWaitMilliseconds)
@@ -96,5 +93,20 @@ package struct JobScheduler: Service {
         }
         throw Failure(
             .conflict, "The job \(name) is running in another process; look at its history.")
+    }
+
+    /// Tells what a run of one job would do now; nothing is written.
+    ///
+    /// - Throws: `not_found` for an unknown job.
+    package func preview(_ name: String) async throws -> JobPreview {
+        try await definition(name).preview()
+    }
+
+    private func definition(_ name: String) throws -> JobDefinition {
+        guard let definition = definitions.first(where: { $0.name == name }) else {
+            let known = definitions.map(\.name).joined(separator: ", ")
+            throw Failure(.notFound, "There is no job \(name); known are \(known).")
+        }
+        return definition
     }
 }

@@ -37,18 +37,20 @@ package struct StandardJobs: Sendable {
     private let orders: FollowUpOrders
     private let sweeps: Sweeps
     private let outbox: SendOutbox
+    let previews: PreviewJobs
     private let rollupHoursPerRun: Int64
 
     /// Gathers what the jobs do their work with.
     package init(
         _ ports: Ports, orders: FollowUpOrders, sweeps: Sweeps, outbox: SendOutbox,
-        rollupHoursPerRun: Int64 = Limits.rollupHoursPerRun
+        previews: PreviewJobs, rollupHoursPerRun: Int64 = Limits.rollupHoursPerRun
     ) {
         self.ports = ports
         self.rollupHoursPerRun = rollupHoursPerRun
         self.orders = orders
         self.sweeps = sweeps
         self.outbox = outbox
+        self.previews = previews
     }
 
     /// The jobs, by name.
@@ -58,22 +60,28 @@ package struct StandardJobs: Sendable {
                 name: "hold-expire",
                 summary:
                     "Ends holds and lots whose time is out; forgets dead codes, sessions, runs.",
-                schedule: schedule(intervals.holdExpireMilliseconds), run: expire),
+                schedule: schedule(intervals.holdExpireMilliseconds), preview: previewExpiry,
+                run: expire),
             JobDefinition(
                 name: "metric-rollup",
                 summary: "Counts chats, tokens, refusals, orders and revenue by hour and day.",
-                schedule: schedule(intervals.metricRollupMilliseconds), run: rollUp),
+                schedule: schedule(intervals.metricRollupMilliseconds), preview: previewRollup,
+                run: rollUp),
             JobDefinition(
                 name: "order-close",
                 summary: "Closes orders whose time is out, here and at WeChat Pay.",
-                schedule: schedule(intervals.orderCloseMilliseconds), run: closeOrders),
+                schedule: schedule(intervals.orderCloseMilliseconds), preview: previewClose,
+                run: closeOrders),
             JobDefinition(
                 name: "outbox", summary: "Sends waiting messages to people.",
-                schedule: schedule(intervals.outboxMilliseconds), run: sendOutbox),
+                schedule: schedule(intervals.outboxMilliseconds), preview: previewOutbox,
+                run: sendOutbox),
             JobDefinition(
                 name: "payment-reconcile",
                 summary: "Asks WeChat Pay about unpaid orders and books what was paid.",
-                schedule: schedule(intervals.paymentReconcileMilliseconds), run: reconcile),
+                schedule: schedule(intervals.paymentReconcileMilliseconds),
+                preview: previewReconcile,
+                run: reconcile),
         ]
     }
 
@@ -143,16 +151,22 @@ package struct StandardJobs: Sendable {
         }
     }
 
-    private func rollUp(_ context: JobContext) async throws -> JobReport {
+    /// The periods a rollup would count now, and up to when it would have counted then.
+    func periodsToRollUp(job: String) async throws -> (periods: [RollupPeriod], reached: Timestamp)
+    {
         let now = ports.clock.now()
         let since = try await ports.store.read { tx in
-            try tx.jobs.checkpoint(of: context.fence.job).map { Timestamp(milliseconds: $0) }
+            try tx.jobs.checkpoint(of: job).map { Timestamp(milliseconds: $0) }
                 ?? tx.analytics.oldestMoment()
         }
         let start = since ?? now
         // After a long stop several runs catch up, each with both resolutions up to where it came.
         let reached = min(now, start.adding(milliseconds: rollupHoursPerRun * 3_600_000))
-        let periods = RollupPlan.periods(touchedBetween: start, and: reached)
+        return (RollupPlan.periods(touchedBetween: start, and: reached), reached)
+    }
+
+    private func rollUp(_ context: JobContext) async throws -> JobReport {
+        let (periods, reached) = try await periodsToRollUp(job: context.fence.job)
         var figures = 0
         for period in periods {
             figures += try await sweeps.rollUp(period, fence: context.fence)

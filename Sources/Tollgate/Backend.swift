@@ -66,7 +66,8 @@ struct Backend: Sendable {
                 officialAccount: OfficialAccount(
                     configuration: upstreams.officialAccount, transfers: transfers,
                     clock: ports.clock),
-                templateIDs: [.creditsArrived: upstreams.creditsArrivedTemplate])
+                templateIDs: [.creditsArrived: upstreams.creditsArrivedTemplate]),
+            previews: PreviewJobs(ports, payments: payments)
         ).definitions(intervals)
     }
 

@@ -24,6 +24,33 @@ enum JobText {
         var lastState: String?
     }
 
+    private struct PreviewDocument: Encodable {
+        struct Item: Encodable {
+            var reference: String
+            var result: String
+        }
+
+        var job: String
+        var isDryRun = true
+        var summary: String
+        var items: [Item]
+    }
+
+    /// A dry run as one JSON document.
+    static func json(_ preview: JobPreview, of job: String) throws -> String {
+        try encode(
+            PreviewDocument(
+                job: job, summary: preview.summary,
+                items: preview.items.map { .init(reference: $0.reference, result: $0.result) }))
+    }
+
+    /// A dry run as lines: what would happen to each item, then all in a sentence.
+    static func lines(_ preview: JobPreview, of job: String) -> [String] {
+        let width = preview.items.map(\.reference.count).max() ?? 0
+        return preview.items.map { "\(pad($0.reference, width + 1)) \($0.result)" }
+            + ["\(job), dry run: \(preview.summary). Nothing was changed."]
+    }
+
     /// A run as one JSON document.
     static func json(_ run: JobRun) throws -> String {
         try encode(

@@ -3,10 +3,12 @@ import ArgumentParser
 import CLI
 import Foundation
 import Jobs
+import Observability
 import Operations
 import ServiceLifecycle
 import Storage
 import TollgateKernel
+import TollgateRPC
 
 /// The jobs role: scheduler and jobs on the same store.
 struct JobsRole: Service {
@@ -40,6 +42,46 @@ struct JobsRole: Service {
     }
 }
 
+/// The pages of the jobs role: `/health`, `/metrics` and `/status` on a port of its own, by the
+/// server's own code and with its guards; no method can be called there.
+struct JobsPages: Service {
+    let settings: Settings
+    let metrics: @Sendable () -> String
+    /// Told the address once the pages can be read.
+    let onListening: @Sendable (Address) async -> Void
+
+    func run() async throws {
+        let address = try settings.address(
+            "jobs.address", default: Address(host: "127.0.0.1", port: 7_401))
+        var configuration = RPCServerConfiguration(
+            credentials: .verified(by: try FolderCredentials(settings.folder)))
+        configuration.host = address.host
+        configuration.port = address.port
+        configuration.isInsecure = settings.text("jobs.insecure") == "true"
+        configuration.pages.metrics = { metrics() }
+        do {
+            let server = try RPCServer(configuration, services: [])
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    if let address = try await server.address {
+                        await onListening(Address(host: address.host, port: address.port))
+                    }
+                }
+                group.addTask {
+                    try await withGracefulShutdownHandler {
+                        try await server.run()
+                    } onGracefulShutdown: {
+                        server.drain()
+                    }
+                }
+                try await group.waitForAll()
+            }
+        } catch let error as RPCServerError {
+            throw Failure(.unavailable, "\(error)")
+        }
+    }
+}
+
 /// `tollgate jobs …`.
 struct JobsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -63,11 +105,12 @@ struct JobsOptions: ParsableArguments {
     @Option(name: .long, help: "When WeChat Pay is first asked about an unpaid order, in seconds.")
     var firstPaymentQuery: Int?
 
-    func settings() async throws -> Settings {
-        try await options.settings([
-            "sandbox.address": sandbox,
-            "order.firstQuerySeconds": firstPaymentQuery.map(String.init),
-        ])
+    func settings(_ more: [String: String?] = [:]) async throws -> Settings {
+        try await options.settings(
+            [
+                "sandbox.address": sandbox,
+                "order.firstQuerySeconds": firstPaymentQuery.map(String.init),
+            ].merging(more) { _, new in new })
     }
 
     /// Lends a backend for one command.
@@ -93,23 +136,32 @@ struct JobsServe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Runs due jobs until told to stop.",
         discussion: """
-            Several may run on one store: leases decide which one runs a job. Prints “ready” when
-            the store is open.
+            Several may run on one store: leases decide which one runs a job. Prints
+            “listening HOST:PORT” when /health and /metrics can be read there, and “ready” when the
+            store is open.
 
             EXAMPLES:
               tollgate jobs serve --data /srv/tollgate
+              tollgate jobs serve --listen 127.0.0.1:0     the kernel chooses the pages' port
             """)
 
     @OptionGroup var options: JobsOptions
+    @Option(
+        name: .long,
+        help: "Where /health and /metrics are (TOLLGATE_JOBS_ADDRESS; default 127.0.0.1:7401).")
+    var listen: String?
 
     func run() async throws {
         try await role {
-            _ = try options.options.observability()
-            let settings = try await options.settings()
+            let registry = try options.options.observability()
+            let settings = try await options.settings(["jobs.address": listen])
             try await Roles.run([
+                JobsPages(
+                    settings: settings, metrics: { PrometheusText.render(registry.snapshot()) },
+                    onListening: Ready.tell),
                 JobsRole(settings: settings) {
                     CommandEnvironment.current.console.line("ready")
-                }
+                },
             ])
         }
     }
@@ -124,14 +176,17 @@ struct JobsRun: AsyncParsableCommand {
 
             EXAMPLES:
               tollgate jobs run order-close
+              tollgate jobs run order-close --dry-run     what it would do; changes nothing
               tollgate jobs run metric-rollup --json
             """)
 
     @Argument(help: "The job's name; see `tollgate jobs list`.") var name: String
     @Flag(name: .long, help: "Writes the run as JSON.") var json = false
+    @Flag(name: .long, help: "Tells what a run would do, and changes nothing.") var dryRun = false
     @OptionGroup var options: JobsOptions
 
     func run() async throws {
+        if dryRun { return try await preview() }
         try await role {
             let run = try await options.withBackend { backend, settings in
                 try await JobsRole.scheduler(backend, settings).runNow(name)
@@ -139,6 +194,19 @@ struct JobsRun: AsyncParsableCommand {
             let console = CommandEnvironment.current.console
             console.line(json ? try JobText.json(run) : JobText.line(run))
             if run.state != .succeeded { throw ExitCode(1) }
+        }
+    }
+
+    private func preview() async throws {
+        try await role {
+            let preview = try await options.withBackend { backend, settings in
+                try await JobsRole.scheduler(backend, settings).preview(name)
+            }
+            let console = CommandEnvironment.current.console
+            let lines =
+                json
+                ? [try JobText.json(preview, of: name)] : JobText.lines(preview, of: name)
+            for line in lines { console.line(line) }
         }
     }
 }

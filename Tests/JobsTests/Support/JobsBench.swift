@@ -60,7 +60,7 @@ struct JobsBench {
             ports, orders: FollowUpOrders(ports, payments: payments), sweeps: Sweeps(ports),
             outbox: SendOutbox(
                 ports, officialAccount: messages, templateIDs: [.creditsArrived: "template"]),
-            rollupHoursPerRun: rollupHoursPerRun
+            previews: PreviewJobs(ports, payments: payments), rollupHoursPerRun: rollupHoursPerRun
         ).definitions(JobIntervals())
     }
 
@@ -121,5 +121,6 @@ func job(
 ) -> JobDefinition {
     JobDefinition(
         name: name, summary: "Does what a test says.",
-        schedule: JobSchedule(intervalMilliseconds: milliseconds, catchUp: catchUp), run: run)
+        schedule: JobSchedule(intervalMilliseconds: milliseconds, catchUp: catchUp),
+        preview: { JobPreview(items: [], summary: "would do what a test says") }, run: run)
 }

@@ -41,7 +41,7 @@ final class RunningLoop: Sendable {
 
     /// Starts a role under its name.
     func start(_ name: String) throws {
-        let arguments = name == "jobs" ? ["jobs", "serve"] : [name]
+        let arguments = name == "jobs" ? ["jobs", "serve", "--listen", "127.0.0.1:0"] : [name]
         let role = try RoleProcess(
             arguments, environment: environment, folder: folder, name: name)
         roles.withLock { $0[name] = role }
