@@ -34,18 +34,32 @@ extension AnswerQuestion {
         let facts = ChatFacts(
             isFrozen: account.status == .frozen, model: model, isModelPermitted: isPermitted)
         let judged: ChatQuestion
+        let requestHash: [UInt8]
         do {
-            judged = try RuleChain.standard(words: offer.words).apply(to: asked, facts)
-        } catch {
-            try await recordRefusal(error, of: account.id, model: model.name)
-            throw error
+            (judged, requestHash) = try await judge(asked, facts, by: offer.words)
+        } catch let failure as Failure {
+            try await recordRefusal(failure, of: account.id, model: model.name)
+            throw failure
         }
-        let canonical = RequestFingerprint.canonicalBytes(
-            model: model.name, turns: question.turns, maxTokens: question.maxTokens)
         return AdmittedQuestion(
             account: account, model: model, routes: offer.routes[model.name] ?? [],
             turns: judged.messages, maxTokens: question.maxTokens, requestID: requestID,
-            requestHash: try SHA256.hash(canonical), words: offer.words, startedAt: startedAt)
+            requestHash: requestHash, words: offer.words, startedAt: startedAt)
+    }
+
+    /// The question as the rules leave it, and its fingerprint as it came; a long one is judged
+    /// away from the event loop.
+    private func judge(
+        _ asked: ChatQuestion, _ facts: ChatFacts, by words: WordFilter
+    ) async throws -> (judged: ChatQuestion, requestHash: [UInt8]) {
+        let judge: @Sendable () throws -> (ChatQuestion, [UInt8]) = {
+            let judged = try RuleChain.standard(words: words).apply(to: asked, facts)
+            let canonical = RequestFingerprint.canonicalBytes(
+                model: asked.model, turns: asked.messages, maxTokens: asked.maxTokens)
+            return (judged, try SHA256.hash(canonical))
+        }
+        let bytes = asked.messages.reduce(0) { $0 + $1.content.utf8.count }
+        return bytes <= Limits.chatBytesJudgedInPlace ? try judge() : try await heavyWork.run(judge)
     }
 
     /// Counters and hold in one transaction: what pays, whether it covers the call, the

@@ -70,19 +70,23 @@ package struct AnswerQuestion: Sendable {
     let gateway: any ModelGateway
     let vault: Vault
     let channels: ChannelBoard
+    let heavyWork: any HeavyWork
     private let settlements: Settlements
     private let firstTokenTimer = Timer(label: "tollgate_chat_first_token_seconds")
 
     /// Makes the use case.
+    ///
+    /// - Parameter heavyWork: Where long questions are judged and hashed.
     package init(
         _ ports: Ports, catalogue: Catalogue, gateway: any ModelGateway, vault: Vault,
-        settlements: Settlements
+        settlements: Settlements, heavyWork: any HeavyWork
     ) {
         self.ports = ports
         self.catalogue = catalogue
         self.gateway = gateway
         self.vault = vault
         self.settlements = settlements
+        self.heavyWork = heavyWork
         channels = ChannelBoard(clock: ports.clock)
     }
 

@@ -6,6 +6,12 @@ extension Limits {
     /// to copy a few times on the way.
     package static let chatBytes = 256 * 1_024
 
+    /// UTF-8 bytes of a question that are judged and hashed where the call runs.
+    ///
+    /// What is longer goes to a thread of its own: the word filter takes up to 28 ns a byte, and an
+    /// event loop may not be held up for more than 50 µs.
+    package static let chatBytesJudgedInPlace = 2 * 1_024
+
     /// Tokens an answer may be asked to have: above any model's limit, so it refuses only mistakes.
     package static let chatMaxTokens: Int64 = 1_000_000
 

@@ -81,7 +81,9 @@ struct Backend: Sendable {
                     ports, catalogue: catalogue,
                     gateway: OpenAICompatibleGateway(
                         transfers: transfers, clock: ports.clock), vault: vault,
-                    settlements: settlements), settlements: settlements, payments: payments,
+                    settlements: settlements,
+                    heavyWork: BlockingWork(label: "tollgate.long-questions")),
+                settlements: settlements, payments: payments,
                 notificationVerifier: WeChatPayNotificationVerifier(
                     configuration: upstreams.wechatPay),
                 receivePush: try ReceivePush(ports, account: upstreams.identity),

@@ -12,6 +12,7 @@ import TollgateKernel
 struct Asking {
     let bench: TestBench
     let models = ScriptedModels()
+    let heavyWork = CountedWork()
     let useCase: AnswerQuestion
     let token: SessionToken
     let account: AccountID
@@ -20,7 +21,7 @@ struct Asking {
         self.bench = bench
         useCase = AnswerQuestion(
             bench.ports, catalogue: bench.catalogue, gateway: models, vault: bench.vault,
-            settlements: settlements)
+            settlements: settlements, heavyWork: heavyWork)
         let signedIn = try await bench.signIn()
         token = signedIn.token
         account = signedIn.session.account
@@ -61,6 +62,28 @@ struct Asking {
 }
 
 @Suite struct AnswerQuestionTests {
+    @Test func `A long question is judged away from the event loop, and alike`() async throws {
+        try await Asking.with { asking in
+            try await asking.bench.store.write { tx in
+                try tx.chat.save(SensitiveWord(word: "secret", action: .mask))
+                try tx.chat.save(SensitiveWord(word: "forbidden", action: .refuse))
+            }
+            let longest = String(repeating: "a", count: Limits.chatBytesJudgedInPlace - 7)
+            _ = try await asking.ask("1", text: longest + " secret")
+            #expect(asking.heavyWork.count == 0)
+            _ = try await asking.ask("2", text: longest + "a secret")
+            #expect(asking.heavyWork.count == 1)
+            let sent = asking.models.requests.map(\.messages.last?.content)
+            #expect(sent == [longest + " ******", longest + "a ******"])
+            let refusal = await #expect(throws: Failure.self) {
+                try await asking.ask("3", text: longest + "a forbidden")
+            }
+            #expect(refusal?.code == .contentRefused)
+            #expect(asking.heavyWork.count == 2)
+            #expect(asking.models.requests.count == 2)
+        }
+    }
+
     @Test func `Trial first, then credits, then a refusal that asks no provider`() async throws {
         try await Asking.with { asking in
             for (id, source) in [("1", Hold.Source.trial), ("2", .credits), ("3", .credits)] {

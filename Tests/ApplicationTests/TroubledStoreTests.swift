@@ -71,7 +71,7 @@ private final class TroubledStore: Store {
         ports.store = store
         let useCase = AnswerQuestion(
             ports, catalogue: asking.bench.catalogue, gateway: asking.models,
-            vault: asking.bench.vault, settlements: settlements)
+            vault: asking.bench.vault, settlements: settlements, heavyWork: CountedWork())
         var events: [AnswerEvent] = []
         try await useCase.answer(asking.question("1")) { events.append($0) }
         return events

@@ -53,7 +53,8 @@ private struct Business {
             try await jobs.bench.withSettlements { settlements in
                 try await AnswerQuestion(
                     jobs.bench.ports, catalogue: jobs.bench.catalogue, gateway: ScriptedModels(),
-                    vault: jobs.bench.vault, settlements: settlements
+                    vault: jobs.bench.vault, settlements: settlements,
+                    heavyWork: CountedWork()
                 ).answer(question) { _ in }
             }
             expect(.chats, "m", 1, at: now)

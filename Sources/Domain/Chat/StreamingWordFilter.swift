@@ -29,6 +29,25 @@ package struct StreamingWordFilter: Sendable {
     }
 }
 
+/// Where the automaton stands in a text.
+struct WordPosition: Sendable {
+    /// The state: the longest prefix of a word that ends here.
+    private(set) var node = 0
+    private var skippedInRow = 0
+
+    /// Takes one character; returns the state after it, or nil if the character shows nothing.
+    mutating func advance(by scalar: Unicode.Scalar, in filter: WordFilter) -> Int? {
+        guard let normal = WordFilter.normalized(scalar) else {
+            skippedInRow += 1
+            if skippedInRow > Limits.skippedCharactersInWord { node = 0 }
+            return nil
+        }
+        skippedInRow = 0
+        node = filter.node(after: normal, from: node)
+        return node
+    }
+}
+
 /// One pass over a text: the automaton's state, and what cannot be given out yet.
 struct WordScan: Sendable {
     /// A character that waits for what follows it.
@@ -41,12 +60,9 @@ struct WordScan: Sendable {
 
     let filter: WordFilter
     private let masksEveryWord: Bool
-    private var node = 0
+    private var position = WordPosition()
     private var pending: [Pending] = []
     private var visiblePending = 0
-    private var skippedInRow = 0
-    private(set) var sawRefused = false
-    private(set) var sawMasked = false
 
     init(filter: WordFilter, masksEveryWord: Bool) {
         self.filter = filter
@@ -55,26 +71,20 @@ struct WordScan: Sendable {
 
     /// Takes one character; appends those that no later one can change.
     mutating func feed(_ scalar: Unicode.Scalar, into output: inout String.UnicodeScalarView) {
-        guard let normal = WordFilter.normalized(scalar) else {
-            skippedInRow += 1
-            pending.append(Pending(scalar: scalar, isVisible: false))
-            if skippedInRow > Limits.skippedCharactersInWord { node = 0 }
-            release(into: &output)
-            return
+        let node = position.advance(by: scalar, in: filter)
+        // In the middle of no word: nothing has to wait.
+        if node == 0, pending.isEmpty { return output.append(scalar) }
+        pending.append(Pending(scalar: scalar, isVisible: node != nil))
+        if let node {
+            visiblePending += 1
+            mask(last: filter.maskLength(at: node, masksEveryWord: masksEveryWord))
         }
-        skippedInRow = 0
-        pending.append(Pending(scalar: scalar, isVisible: true))
-        visiblePending += 1
-        node = filter.node(after: normal, from: node)
-        if filter.refuses(at: node) { sawRefused = true }
-        mask(last: filter.maskLength(at: node, masksEveryWord: masksEveryWord))
         release(into: &output)
     }
 
     /// Gives out all that waits; the next character begins a new text.
     mutating func finish(into output: inout String.UnicodeScalarView) {
-        node = 0
-        skippedInRow = 0
+        position = WordPosition()
         release(into: &output)
     }
 
@@ -82,7 +92,6 @@ struct WordScan: Sendable {
     /// were masked and given out before.
     private mutating func mask(last length: Int) {
         guard length > 0 else { return }
-        sawMasked = true
         var missing = length
         for index in pending.indices.reversed() where missing > 0 {
             pending[index].isMasked = true
@@ -93,7 +102,7 @@ struct WordScan: Sendable {
     /// Gives out what lies before the prefix that may still become a word, and what is masked
     /// already: no longer word can change that.
     private mutating func release(into output: inout String.UnicodeScalarView) {
-        let kept = filter.depth(of: node)
+        let kept = filter.depth(of: position.node)
         var count = 0
         while count < pending.count,
             visiblePending > kept || kept == 0 || pending[count].isMasked

@@ -31,12 +31,11 @@ package struct WordFilter: Sendable {
     }
 
     private var nodes = [Node(depth: 0)]
-    private var edges: [Edge: Int] = [:]
+    private var transitions = TransitionTable()
 
-    private struct Edge: Hashable, Sendable {
-        var node: Int
-        var scalar: Unicode.Scalar
-    }
+    /// A bit for each value, modulo 4,096, of a word's first character: nearly every character of a
+    /// text begins no word, and this says so without a look into the table.
+    private var beginnings = [UInt64](repeating: 0, count: 64)
 
     /// Builds the automaton; words are brought into normal form, empty ones are left out.
     package init(_ words: [SensitiveWord]) {
@@ -57,11 +56,18 @@ package struct WordFilter: Sendable {
     /// Judges a question's text.
     package func judge(_ text: String) -> Finding {
         guard !isEmpty else { return .clean }
+        // Most texts hold no word: looking alone is far cheaper than writing the text anew.
+        var position = WordPosition()
+        var holdsMasked = false
+        for scalar in text.unicodeScalars {
+            guard let node = position.advance(by: scalar, in: self) else { continue }
+            if refuses(at: node) { return .refused }
+            if maskLength(at: node, masksEveryWord: false) > 0 { holdsMasked = true }
+        }
+        guard holdsMasked else { return .clean }
         var scan = WordScan(filter: self, masksEveryWord: false)
         var result = String.UnicodeScalarView()
         for scalar in text.unicodeScalars { scan.feed(scalar, into: &result) }
-        if scan.sawRefused { return .refused }
-        guard scan.sawMasked else { return .clean }
         scan.finish(into: &result)
         return .masked(String(result))
     }
@@ -75,12 +81,14 @@ package struct WordFilter: Sendable {
     private mutating func insert(_ word: SensitiveWord) {
         var node = 0
         for scalar in word.word.unicodeScalars.compactMap(Self.normalized) {
-            let edge = Edge(node: node, scalar: scalar)
-            if let next = edges[edge] {
+            if let next = transitions.target(of: node, by: scalar) {
                 node = next
             } else {
                 nodes.append(Node(depth: nodes[node].depth + 1))
-                edges[edge] = nodes.count - 1
+                if node == 0 {
+                    beginnings[Self.place(of: scalar)] |= 1 << UInt64(scalar.value & 63)
+                }
+                transitions.insert(nodes.count - 1, of: node, by: scalar)
                 node = nodes.count - 1
             }
         }
@@ -94,9 +102,9 @@ package struct WordFilter: Sendable {
 
     /// Gives each node its fallback, shallow nodes first, and what ends at the fallback ends here.
     private mutating func linkFallbacks() {
-        let byDepth = edges.sorted { nodes[$0.value].depth < nodes[$1.value].depth }
-        for (edge, child) in byDepth where edge.node != 0 {
-            let fallback = node(after: edge.scalar, from: nodes[edge.node].fallback)
+        let byDepth = transitions.all.sorted { nodes[$0.target].depth < nodes[$1.target].depth }
+        for (parent, scalar, child) in byDepth where parent != 0 {
+            let fallback = node(after: scalar, from: nodes[parent].fallback)
             nodes[child].fallback = fallback
             let ending = nodes[fallback]
             nodes[child].longest = max(nodes[child].longest, ending.longest)
@@ -111,11 +119,19 @@ extension WordFilter {
     func node(after scalar: Unicode.Scalar, from start: Int) -> Int {
         var node = start
         while true {
-            if let next = edges[Edge(node: node, scalar: scalar)] { return next }
+            if node == 0, !mayBegin(with: scalar) { return 0 }
+            if let next = transitions.target(of: node, by: scalar) { return next }
             guard node != 0 else { return 0 }
             node = nodes[node].fallback
         }
     }
+
+    /// Whether a word may begin with a character; false is certain.
+    private func mayBegin(with scalar: Unicode.Scalar) -> Bool {
+        beginnings[Self.place(of: scalar)] & (1 << UInt64(scalar.value & 63)) != 0
+    }
+
+    private static func place(of scalar: Unicode.Scalar) -> Int { Int(scalar.value >> 6 & 63) }
 
     /// Characters of the prefix a state stands for: what may still become a word.
     func depth(of node: Int) -> Int { nodes[node].depth }

@@ -43,7 +43,8 @@ struct ServerBench: Sendable {
                         ports: bench.ports, catalogue: bench.catalogue,
                         answerQuestion: AnswerQuestion(
                             bench.ports, catalogue: bench.catalogue, gateway: models,
-                            vault: bench.vault, settlements: settlements),
+                            vault: bench.vault, settlements: settlements,
+                            heavyWork: BlockingWork(label: "tollgate.test")),
                         settlements: settlements, payments: payments,
                         notificationVerifier: WeChatPayNotificationVerifier(
                             configuration: try PaymentWorld.make().configuration),
