@@ -61,4 +61,18 @@ extension Limits {
     /// Seconds before its end at which the next access token is fetched: WeChat hands out the new
     /// one, and still takes the old one, in the last 300.
     package static let accessTokenLeadSeconds: Int64 = 300
+
+    /// How old WeChat Pay's fetched certificates may grow: half a day, as its rules have it.
+    package static let platformKeysRefreshMilliseconds: Int64 = 12 * 3_600_000
+
+    /// How long after a fetch of certificates the next waits: forged serials must not become a
+    /// flood of fetches, and a minute is soon enough for a new certificate, announced days ahead.
+    package static let platformKeysCoolDownMilliseconds: Int64 = 60_000
+
+    /// How long after a fetch of certificates that failed the next waits: without them no answer
+    /// can be believed, so it must come soon.
+    package static let platformKeysRetryMilliseconds: Int64 = 2_000
+
+    /// Certificates in one list: WeChat Pay has two while it exchanges them.
+    package static let platformCertificates = 16
 }

@@ -34,6 +34,7 @@ struct PaymentsHandlers: PaymentsServiceHandlers {
             headers: request.headers.map { ($0.name, $0.value) }, body: request.body)
         let now = clock.now()
         let notification: VerifiedPaymentNotification
+        await verifier.prepare(for: raw, now: now)
         do {
             notification = try await cpu.run { [verifier] in
                 try verifier.verify(raw, now: now)

@@ -23,6 +23,8 @@ struct Backend: Sendable {
     let vault: Vault
     /// WeChat Pay.
     let payments: any PaymentGateway
+    /// Whom to believe there.
+    let platformKeys: PlatformKeys
 
     /// Opens the store and starts outgoing HTTP.
     static func open(_ settings: Settings, role: StoreRole) async throws -> Backend {
@@ -40,6 +42,9 @@ struct Backend: Sendable {
             throw Failure(.unavailable, "\(refusal)")
         }
         let transfers = try HTTPTransfers.start()
+        let platformKeys = PlatformKeys(
+            configuration: upstreams.wechatPay, transfers: transfers, clock: SystemClock(),
+            random: random)
         return Backend(
             upstreams: upstreams, store: store, transfers: transfers,
             ports: Ports(
@@ -47,8 +52,8 @@ struct Backend: Sendable {
                 identifiers: TimeSortedIdentifiers(), identityKey: identityKey,
                 policy: try settings.policy()), vault: vault,
             payments: WeChatPayGateway(
-                configuration: upstreams.wechatPay, transfers: transfers, clock: SystemClock(),
-                random: random))
+                configuration: upstreams.wechatPay, keys: platformKeys, transfers: transfers,
+                clock: SystemClock(), random: random), platformKeys: platformKeys)
     }
 
     /// Ends outgoing HTTP, then the store; after everything that uses them.
@@ -85,7 +90,7 @@ struct Backend: Sendable {
                     heavyWork: BlockingWork(label: "tollgate.long-questions")),
                 settlements: settlements, payments: payments,
                 notificationVerifier: WeChatPayNotificationVerifier(
-                    configuration: upstreams.wechatPay),
+                    configuration: upstreams.wechatPay, keys: platformKeys),
                 receivePush: try ReceivePush(ports, account: upstreams.identity),
                 jobs: jobs.map {
                     JobDescription(

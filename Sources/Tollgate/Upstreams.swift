@@ -46,9 +46,8 @@ struct Upstreams: Sendable {
                 merchantCertificateSerial: keys.merchantSerial,
                 merchantKey: try RSAPrivateKey(pem: keys.merchantPrivateKeyPEM),
                 apiV3Key: Array(keys.apiV3Key.utf8),
-                platformKeys: [
-                    keys.platformSerial: try RSAPublicKey(pem: keys.platformPublicKeyPEM)
-                ], notifyURL: "http://\(web)/callback/wechatpay"),
+                // Certificate mode: the sandbox's certificate is fetched, as WeChat Pay's are.
+                platformKeys: [:], notifyURL: "http://\(web)/callback/wechatpay"),
             officialAccount: OfficialAccountConfiguration(
                 baseURL: base, appID: keys.appID, appSecret: keys.appSecret),
             identity: OfficialAccountIdentity(
@@ -97,10 +96,10 @@ struct Upstreams: Sendable {
                 merchantKey: try RSAPrivateKey(
                     pem: file("wechatPay.merchantPrivateKeyFile")),
                 apiV3Key: Array(try needed("wechatPay.apiV3Key").utf8),
-                platformKeys: [
-                    try needed("wechatPay.platformSerial"): try RSAPublicKey(
-                        pem: file("wechatPay.platformKeyFile"))
-                ], notifyURL: try needed("wechatPay.notifyURL")),
+                platformKeys: try platformKeys(settings, file: file),
+                answerKeySerial: settings.text("wechatPay.platformSerial").flatMap {
+                    $0.hasPrefix("PUB_KEY_ID_") ? $0 : nil
+                }, notifyURL: try needed("wechatPay.notifyURL")),
             officialAccount: OfficialAccountConfiguration(
                 baseURL: settings.text("weixin.baseURL") ?? "https://api.weixin.qq.com",
                 appID: appID, appSecret: try needed("weixin.appSecret")),
@@ -111,6 +110,19 @@ struct Upstreams: Sendable {
                 previousEncodingAESKey: settings.secret("weixin.previousEncodingAESKey"),
                 mode: try mode(settings)),
             creditsArrivedTemplate: try needed("weixin.creditsArrivedTemplate"), seed: nil)
+    }
+}
+
+extension Upstreams {
+    /// The key of public-key mode, if the settings name one: a merchant in certificate mode needs
+    /// none, its certificates are fetched.
+    private static func platformKeys(
+        _ settings: Settings, file: (String) throws -> String
+    ) throws -> [String: RSAPublicKey] {
+        guard let serial = settings.text("wechatPay.platformSerial"), !serial.isEmpty else {
+            return [:]
+        }
+        return [serial: try RSAPublicKey(pem: file("wechatPay.platformKeyFile"))]
     }
 }
 

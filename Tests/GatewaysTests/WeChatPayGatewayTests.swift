@@ -242,6 +242,7 @@ struct WeChatPayGatewayTests {
             configuration: world.configuration(
                 baseURL: url,
                 timeouts: TransferTimeouts(firstByteMilliseconds: 500, idleMilliseconds: 500)),
+            keys: PlatformKeys(fixed: [world.platformSerial: world.platformKey.publicKey]),
             transfers: transfers, clock: FixedClock(moment: WeChatPayWorld.now),
             random: SystemRandom())
     }

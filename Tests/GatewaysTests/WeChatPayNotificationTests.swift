@@ -10,7 +10,9 @@ struct WeChatPayNotificationTests {
 
     init() throws {
         world = try WeChatPayWorld.make()
-        verifier = WeChatPayNotificationVerifier(configuration: world.configuration())
+        let configuration = world.configuration()
+        verifier = WeChatPayNotificationVerifier(
+            configuration: configuration, keys: PlatformKeys(fixed: configuration.platformKeys))
     }
 
     private func verify(_ raw: RawPaymentNotification) throws(Failure)

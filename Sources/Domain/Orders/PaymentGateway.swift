@@ -166,6 +166,13 @@ package struct VerifiedPaymentNotification: Hashable, Sendable {
 ///
 /// Implemented in Gateways.
 package protocol PaymentNotificationVerifier: Sendable {
+    /// Gets the key that a notification names, if it is not known; to be called before
+    /// ``verify(_:now:)``.
+    ///
+    /// Asks WeChat Pay at most once a cool-down, whatever is sent. What it cannot get, `verify`
+    /// refuses.
+    func prepare(for raw: RawPaymentNotification, now: Timestamp) async
+
     /// Verifies and decrypts; pure CPU work of some 100 µs (RSA), so never on an event loop.
     ///
     /// - Throws: ``Failure`` with `.unauthenticated` (signature, freshness, serial, encryption),

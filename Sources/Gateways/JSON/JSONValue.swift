@@ -75,6 +75,12 @@ extension JSONValue {
         return members.first { $0.name == name }?.value
     }
 
+    /// The elements, if it is an array.
+    var elements: [JSONValue]? {
+        guard case .array(let elements) = self else { return nil }
+        return elements
+    }
+
     /// The text, if this is a string.
     var text: String? {
         guard case .string(let text) = self else { return nil }

@@ -5,19 +5,20 @@ package import TollgateKernel
 /// WeChat Pay v3 over libcurl: native order, query, close (payments reference, 1.2 to 1.4).
 package struct WeChatPayGateway: PaymentGateway {
     private let configuration: WeChatPayConfiguration
-    private let transfers: HTTPTransfers
+    private let caller: WeChatPayCaller
+    private let keys: PlatformKeys
     private let clock: any WallClock
-    private let random: any RandomSource
 
-    /// Makes a gateway.
+    /// Makes a gateway that believes answers signed with these keys.
     package init(
-        configuration: WeChatPayConfiguration, transfers: HTTPTransfers, clock: any WallClock,
-        random: any RandomSource
+        configuration: WeChatPayConfiguration, keys: PlatformKeys, transfers: HTTPTransfers,
+        clock: any WallClock, random: any RandomSource
     ) {
         self.configuration = configuration
-        self.transfers = transfers
+        self.keys = keys
         self.clock = clock
-        self.random = random
+        caller = WeChatPayCaller(
+            configuration: configuration, transfers: transfers, clock: clock, random: random)
     }
 
     package func createNativeOrder(_ request: NativeOrderRequest)
@@ -89,49 +90,24 @@ package struct WeChatPayGateway: PaymentGateway {
     private func call(_ method: OutgoingRequest.Method, _ path: String, body: [UInt8] = [])
         async throws(PaymentGatewayFailure) -> OutgoingResponse
     {
-        let answer: OutgoingResponse
-        do {
-            answer = try await transfers.perform(try await signed(method, path, body: body))
-        } catch let failure as TransferFailure where failure.kind == .invalidRequest {
-            throw PaymentGatewayFailure(.misconfigured, message: failure.message)
-        } catch let failure as TransferFailure {
-            throw PaymentGatewayFailure(.unknownOutcome, message: failure.message)
-        } catch is CryptographyError {
-            throw PaymentGatewayFailure(.misconfigured, message: "The request cannot be signed")
-        } catch {
-            throw PaymentGatewayFailure(.unknownOutcome, message: "Cancelled by the caller")
-        }
+        let answer = try await caller.send(method, path, body: body)
         guard (200..<300).contains(answer.head.status) else {
             throw WeChatPayErrors.failure(status: answer.head.status, body: answer.body)
         }
         do {
+            let now = clock.now()
+            let keys = try await keys.keys(for: answer.head.only("wechatpay-serial"), at: now)
             try WeChatPaySignature.verify(
-                body: answer.body, keys: configuration.platformKeys, now: clock.now(),
-                values: answer.head.values)
+                body: answer.body, keys: keys, now: now, values: answer.head.values)
+        } catch is CancellationError {
+            throw PaymentGatewayFailure(.unknownOutcome, message: "Cancelled by the caller")
+        } catch let failure as PaymentGatewayFailure {
+            throw failure
         } catch {
             throw PaymentGatewayFailure(
                 .forgedAnswer, message: "An answer's signature was refused: \(error)")
         }
         return answer
-    }
-
-    private func signed(_ method: OutgoingRequest.Method, _ path: String, body: [UInt8])
-        async throws -> OutgoingRequest
-    {
-        let url = configuration.baseURL + path
-        let (now, nonce) = (clock.now(), Hexadecimal.encode(random.bytes(16)))
-        let authorization = try await awayFromEventLoops { [configuration] in
-            try WeChatPaySignature.authorization(
-                method: method.rawValue, target: Self.target(of: url), body: body, nonce: nonce,
-                now: now, configuration: configuration)
-        }
-        var headers = [("Accept", "application/json"), ("Authorization", authorization)]
-        if method == .post { headers.append(("Content-Type", "application/json")) }
-        if let serial = configuration.answerKeySerial {
-            headers.append(("Wechatpay-Serial", serial))
-        }
-        return OutgoingRequest(
-            method, url: url, headers: headers, body: body, timeouts: configuration.timeouts)
     }
 
     private static let unreadable = PaymentGatewayFailure(
@@ -149,11 +125,5 @@ package struct WeChatPayGateway: PaymentGateway {
         case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x5f: true
         default: false
         }
-    }
-
-    /// Path and query of an address as they go on the wire.
-    private static func target(of url: String) -> String {
-        let afterScheme = url.drop { $0 != "/" }.dropFirst(2)
-        return String(afterScheme.drop { $0 != "/" })
     }
 }

@@ -8,9 +8,21 @@ package import TollgateKernel
 /// appid and merchant. Nothing of the body is looked at before its signature is right.
 package struct WeChatPayNotificationVerifier: PaymentNotificationVerifier {
     private let configuration: WeChatPayConfiguration
+    private let keys: PlatformKeys
 
-    /// Makes a verifier.
-    package init(configuration: WeChatPayConfiguration) { self.configuration = configuration }
+    /// Makes a verifier that believes notifications signed with these keys.
+    package init(configuration: WeChatPayConfiguration, keys: PlatformKeys) {
+        self.configuration = configuration
+        self.keys = keys
+    }
+
+    package func prepare(for raw: RawPaymentNotification, now: Timestamp) async {
+        guard raw.body.count <= Limits.paymentNotificationBytes else { return }
+        let serials = Self.values("wechatpay-serial", of: raw)
+        guard serials.count == 1 else { return }
+        // Cancelled or not fetched: the serial stays unknown, and the notification is refused.
+        _ = try? await keys.keys(for: serials[0], at: now)
+    }
 
     package func verify(_ raw: RawPaymentNotification, now: Timestamp) throws(Failure)
         -> VerifiedPaymentNotification
@@ -20,10 +32,8 @@ package struct WeChatPayNotificationVerifier: PaymentNotificationVerifier {
         }
         do {
             try WeChatPaySignature.verify(
-                body: raw.body, keys: configuration.platformKeys, now: now,
-                values: { name in
-                    raw.headers.filter { $0.name.lowercased() == name }.map(\.value)
-                })
+                body: raw.body, keys: keys.keys(at: now), now: now,
+                values: { name in Self.values(name, of: raw) })
         } catch {
             throw Failure(.unauthenticated, "The notification's signature was refused: \(error).")
         }
@@ -38,6 +48,11 @@ package struct WeChatPayNotificationVerifier: PaymentNotificationVerifier {
         else { throw Self.misshapen }
         return VerifiedPaymentNotification(
             notificationID: id, eventType: eventType, trade: trade)
+    }
+
+    /// The values of every header field of that name, given in lower case.
+    private static func values(_ name: String, of raw: RawPaymentNotification) -> [String] {
+        raw.headers.filter { $0.name.lowercased() == name }.map(\.value)
     }
 
     /// Decrypts the trade inside.

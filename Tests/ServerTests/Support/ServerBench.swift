@@ -47,7 +47,9 @@ struct ServerBench: Sendable {
                             heavyWork: BlockingWork(label: "tollgate.test")),
                         settlements: settlements, payments: payments,
                         notificationVerifier: WeChatPayNotificationVerifier(
-                            configuration: try PaymentWorld.make().configuration),
+                            configuration: try PaymentWorld.make().configuration,
+                            keys: PlatformKeys(
+                                fixed: try PaymentWorld.make().configuration.platformKeys)),
                         receivePush: try ReceivePush(bench.ports, account: account), jobs: [],
                         version: "test", realm: "sandbox"))
                 var configuration = RPCServerConfiguration(
