@@ -94,7 +94,7 @@ extension AnswerQuestion {
                         "Your free call of today and your credits are used up; buy more to go on."),
                     admitted, tx, now)
             }
-            let hold = try ledger.hold(request.hold, at: now)
+            let hold = try ledger.holdNew(request.hold, from: request.lots, at: now)
             return .held(HoldGrant(hold: hold, maxTokens: request.maxTokens))
         }
     }
@@ -111,21 +111,21 @@ extension AnswerQuestion {
     private static func request(
         _ admitted: AdmittedQuestion, _ source: Hold.Source, _ ledger: Ledger,
         _ policy: ServicePolicy, _ now: Timestamp
-    ) throws -> (hold: HoldRequest, maxTokens: Int64)? {
-        let balance =
+    ) throws -> (hold: HoldRequest, lots: SpendableLots?, maxTokens: Int64)? {
+        let lots =
             source == .credits ? try ledger.spendable(by: admitted.account.id, at: now) : nil
         guard
             let plan = ChatPricing.holdPlan(
                 messages: admitted.turns, price: admitted.model.price,
                 requestedMaxTokens: admitted.maxTokens, modelMaxTokens: admitted.model.maxTokens,
-                balance: balance)
+                balance: lots?.credits)
         else { return nil }
         let hold = HoldRequest(
             account: admitted.account.id, requestID: admitted.requestID,
             requestHash: admitted.requestHash, source: source, amount: plan.amount,
             trialDay: source == .trial ? ShanghaiDay(now) : nil,
             trialLimit: policy.trialCallsPerDay, expiresAt: policy.holdExpiry(from: now))
-        return (hold, plan.maxTokens)
+        return (hold, lots, plan.maxTokens)
     }
 
     private func recordRefusal(

@@ -191,7 +191,8 @@ package struct AnswerQuestion: Sendable {
                 let ended = try ledger.settle(grant.hold.id, price: price, at: endedAt)
                 var record = record
                 record.charged = ended.charged
-                try tx.chat.insert(record)
+                // Again after an outcome nobody knew: then the row may be there.
+                if try !tx.chat.hasUsage(of: grant.hold.id) { try tx.chat.insert(record) }
                 let trial = try tx.accounts.trialDay(
                     of: grant.hold.account, on: ShanghaiDay(endedAt))
                 return AnswerReceipt(
@@ -212,15 +213,19 @@ package struct AnswerQuestion: Sendable {
         }
     }
 
-    /// Ends a hold also when the store has no room just now: `unavailable` says that nothing was
-    /// changed, and an answer that was delivered must not go uncharged for a moment's crowd.
+    /// Ends a hold also when the store has no room just now, or cannot tell whether it was ended.
+    ///
+    /// An answer that was delivered must not go uncharged for a moment's crowd or a disk's hiccup.
+    /// Ending a hold twice changes nothing.
     private static func writePersistently<Value: Sendable>(
         _ store: any Store, _ body: @escaping @Sendable (any Transaction) throws -> Value
     ) async throws -> Value {
         for pause in Limits.settlementPausesMilliseconds {
             do {
                 return try await store.write(body)
-            } catch let failure as Failure where failure.code == .unavailable {
+            } catch let failure as Failure
+                where [.unavailable, .unknownOutcome].contains(failure.code)
+            {
                 try? await Task.sleep(for: .milliseconds(pause))
             }
         }

@@ -60,17 +60,13 @@ private struct Booking {
     let now: Timestamp
 
     func run(notificationID: String?) throws -> BookingVerdict {
-        guard trade.state == .success || trade.state == .refunded else { return .notPaid }
-        guard let order = try tx.orders.order(outTradeNumber: trade.outTradeNumber) else {
-            try incident(
-                .unknownOrder, key: "unknown_order:\(trade.outTradeNumber)",
-                reference: trade.outTradeNumber,
-                "WeChat Pay tells of a payment for an order that is not here.")
-            return .unknownOrder
-        }
         if let notificationID {
             _ = try tx.orders.insertNotification(
                 id: notificationID, outTradeNumber: trade.outTradeNumber, at: now)
+        }
+        guard trade.isPaid else { return .notPaid }
+        guard let order = try tx.orders.order(outTradeNumber: trade.outTradeNumber) else {
+            return try unknownOrder()
         }
         guard let transactionID = trade.transactionID else {
             return try mismatch(order, "A paid trade came without a transaction id.")
@@ -79,30 +75,39 @@ private struct Booking {
             guard payment.order == order.id else {
                 return try mismatch(order, "One transaction id came for two orders.")
             }
+            // Booked as money that bought nothing: the order still waits for its price.
+            if order.state.acceptsPayment { return .incident("payment_mismatch") }
             return .alreadyBooked(order.id)
         }
         if case .mismatch(let sentence) = PaymentCheck.judge(trade: trade, order: order) {
+            try bookOwedBack(order, transactionID: transactionID)
             return try mismatch(order, sentence)
         }
         return try record(order, transactionID: transactionID)
     }
 
     private func record(_ order: Order, transactionID: String) throws -> BookingVerdict {
-        let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
-        let paidAt = trade.paidAt ?? now
-        try tx.orders.insert(
-            PaymentRecord(
-                transactionID: transactionID, order: order.id, total: order.total, paidAt: paidAt,
-                bookedAt: now))
-        _ = try ledger.recordPayment(
-            order.total, key: "payment:\(transactionID)", reference: order.id.description, at: now)
         guard order.state.acceptsPayment else {
             // Money for an order that has been paid already: it is in the books, but buys nothing.
+            try bookOwedBack(order, transactionID: transactionID)
             try incident(
                 .duplicatePayment, key: "duplicate_payment:\(transactionID)",
                 reference: order.id.description,
                 "A second payment came for an order that was paid already; it has to go back.")
             return .incident("duplicate_payment")
+        }
+        let paidAt = trade.paidAt ?? now
+        try tx.orders.insert(
+            PaymentRecord(
+                transactionID: transactionID, order: order.id, total: order.total, paidAt: paidAt,
+                bookedAt: now))
+        let reference = order.id.description
+        let isNew = try ledger.recordPayment(
+            order.total, as: .sale, key: Self.key(transactionID), reference: reference, at: now)
+        if !isNew {
+            // It came when the order was not known, and was put aside.
+            _ = try ledger.acceptOwedPayment(
+                order.total, key: "accepted:\(transactionID)", reference: reference, at: now)
         }
         var (paid, event) = try order.moving(cause: .paymentBooked, at: now, evidence: evidence)
         paid.paidAt = paidAt
@@ -114,12 +119,50 @@ private struct Booking {
                 reference: order.id.description,
                 "A payment came for a closed order; it was delivered all the same.")
         }
-        return try deliver(paid, replacing: order, ledger)
+        return try deliver(paid, replacing: order)
     }
 
-    private func deliver(_ paid: Order, replacing order: Order, _ ledger: Ledger) throws
-        -> BookingVerdict
-    {
+    private var ledger: Ledger {
+        Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
+    }
+
+    private static func key(_ transactionID: String) -> String { "payment:\(transactionID)" }
+
+    /// Money for an order that is not here, as after the restore of a backup: it is in the books,
+    /// and WeChat is asked to tell us again.
+    private func unknownOrder() throws -> BookingVerdict {
+        if let transactionID = trade.transactionID, let total = Self.fen(of: trade) {
+            _ = try ledger.recordPayment(
+                total, as: .owedBack, key: Self.key(transactionID),
+                reference: trade.outTradeNumber, at: now)
+        }
+        try incident(
+            .unknownOrder, key: "unknown_order:\(trade.outTradeNumber)",
+            reference: trade.outTradeNumber,
+            "WeChat Pay tells of a payment for an order that is not here.")
+        return .unknownOrder
+    }
+
+    /// Books money that came for an order and buys nothing.
+    private func bookOwedBack(_ order: Order, transactionID: String) throws {
+        guard let total = Self.fen(of: trade) else { return }
+        try tx.orders.insert(
+            PaymentRecord(
+                transactionID: transactionID, order: order.id, total: total,
+                paidAt: trade.paidAt ?? now, bookedAt: now))
+        _ = try ledger.recordPayment(
+            total, as: .owedBack, key: Self.key(transactionID),
+            reference: order.id.description, at: now)
+    }
+
+    /// What came in fen; nil for another currency or no amount: our books have no such unit, the
+    /// incident alone tells of it.
+    private static func fen(of trade: RemoteTrade) -> Money? {
+        guard trade.currency == "CNY", let total = trade.total, total.fen > 0 else { return nil }
+        return total
+    }
+
+    private func deliver(_ paid: Order, replacing order: Order) throws -> BookingVerdict {
         try tx.orders.save(paid, replacing: order)
         guard try tx.accounts.account(paid.account) != nil else {
             try incident(

@@ -62,7 +62,7 @@ package struct FollowUpOrders: Sendable {
         } catch let failure as PaymentGatewayFailure {
             // An order WeChat never heard of stays payable: our own call may be on its way.
             let outcome: Outcome = failure.kind == .notFound ? .waiting : .unanswered
-            return try await postpone(order, fence: fence, outcome: outcome)
+            return try await postpone(order, fence: fence, outcome: outcome, failure)
         }
     }
 
@@ -80,14 +80,17 @@ package struct FollowUpOrders: Sendable {
         }
     }
 
-    private func postpone(_ order: Order, fence: JobFence?, outcome: Outcome) async throws
-        -> Outcome
-    {
+    private func postpone(
+        _ order: Order, fence: JobFence?, outcome: Outcome,
+        _ failure: PaymentGatewayFailure? = nil
+    ) async throws -> Outcome {
         let now = ports.clock.now()
+        let incident = failure.flatMap { Incident($0, at: now) }
         let backOff = QueryBackOff(
             firstMilliseconds: ports.policy.firstPaymentQueryMilliseconds)
         return try await ports.store.write { tx in
             try fence?.check(tx)
+            if let incident { try tx.operations.insert(incident) }
             guard let current = try tx.orders.order(order.id), current.state == order.state else {
                 return .movedOn
             }
@@ -121,8 +124,8 @@ package struct FollowUpOrders: Sendable {
                 return closed == nil ? .movedOn : .closed
             case .open: return try await postpone(closing, fence: fence, outcome: .waiting)
             }
-        } catch is PaymentGatewayFailure {
-            return try await postpone(closing, fence: fence, outcome: .unanswered)
+        } catch let failure as PaymentGatewayFailure {
+            return try await postpone(closing, fence: fence, outcome: .unanswered, failure)
         }
     }
 

@@ -99,13 +99,8 @@ package struct PlaceOrder: Sendable {
             _ = try await bookPayment.book(queried: trade)
             return try await ports.store.read { tx in try tx.orders.order(order.id) } ?? order
         case .misconfigured, .forgedAnswer:
-            let now = ports.clock.now()
-            _ = try await ports.store.write { tx in
-                try tx.operations.insert(
-                    Incident(
-                        key: "gateway:wechat-pay:\(failure.kind.rawValue):\(now.seconds / 3_600)",
-                        kind: .gatewayMisconfigured, reference: "wechat-pay",
-                        summary: failure.message, at: now))
+            if let incident = Incident(failure, at: ports.clock.now()) {
+                _ = try await ports.store.write { tx in try tx.operations.insert(incident) }
             }
             throw Failure(.unavailable, "Paying is not possible just now; we have been told.")
         case .rateLimited:
@@ -128,5 +123,19 @@ package struct PlaceOrder: Sendable {
             throw Failure(
                 .unknownOutcome, "WeChat Pay did not answer; look at the order in a moment.")
         }
+    }
+}
+
+extension Incident {
+    /// What a person has to know of a failed call to WeChat Pay, once an hour for each kind; nil if
+    /// the failure passes by itself.
+    init?(_ failure: PaymentGatewayFailure, at now: Timestamp) {
+        switch failure.kind {
+        case .misconfigured, .forgedAnswer: break
+        default: return nil
+        }
+        self.init(
+            key: "gateway:wechat-pay:\(failure.kind.rawValue):\(now.seconds / 3_600)",
+            kind: .gatewayMisconfigured, reference: "wechat-pay", summary: failure.message, at: now)
     }
 }

@@ -40,4 +40,12 @@ extension Limits {
 
     /// How long a process's last batch number is kept: far longer than any commit is in doubt.
     package static let writeAttemptDays: Int64 = 7
+
+    /// How long emptying the log waits for readers in one attempt, after a commit failed.
+    package static let storeEmptyLogMilliseconds: Int32 = 200
+
+    /// How long a batch waits for its turn among the processes of one store: a hundred times what
+    /// the longest batch of another takes, so who waits longer waits for a process that stands
+    /// still.
+    package static let storeTurnMilliseconds: Int64 = 5_000
 }

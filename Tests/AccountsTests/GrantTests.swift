@@ -42,7 +42,7 @@ struct GrantTests {
         #expect(
             bench.refusal {
                 try bench.ledger.recordPayment(
-                    Money(fen: micro), key: "payment:1", reference: "", at: bench.at(0))
+                    Money(fen: micro), as: .sale, key: "payment:1", reference: "", at: bench.at(0))
             } == .invalidRequest)
     }
 
@@ -84,7 +84,8 @@ struct GrantTests {
         let bench = try Bench()
         let pay = {
             try bench.ledger.recordPayment(
-                Money(fen: 990), key: "payment:42", reference: "order:1", at: bench.at(1))
+                Money(fen: 990), as: .sale, key: "payment:42", reference: "order:1", at: bench.at(1)
+            )
         }
         #expect(try pay())
         #expect(try !pay())
@@ -95,6 +96,26 @@ struct GrantTests {
         #expect(transfer.to == .system(.sales))
     }
 
+    @Test func moneyThatBuysNothingIsOwedBackUntilItIsAccepted() throws {
+        let bench = try Bench()
+        let (total, now) = (Money(fen: 7), bench.at(1))
+        #expect(
+            try bench.ledger.recordPayment(
+                total, as: .owedBack, key: "payment:1", reference: "", at: now))
+        #expect(
+            try !bench.ledger.recordPayment(
+                total, as: .sale, key: "payment:1", reference: "", at: now))
+        for isFirst in [true, false] {
+            #expect(
+                try bench.ledger.acceptOwedPayment(
+                    total, key: "accepted:1", reference: "", at: now) == isFirst)
+        }
+        let moved = bench.books.transfers.map(\.transfer)
+        #expect(moved.map(\.from) == [.system(.wechatClearing), .system(.refunds)])
+        #expect(moved.map(\.to) == [.system(.refunds), .system(.sales)])
+        #expect(moved.allSatisfy { $0.unit == .fen && $0.amount == 7 })
+    }
+
     @Test func keysAndReferencesAreBounded() throws {
         let bench = try Bench()
         let long = String(repeating: "k", count: 200)
@@ -103,7 +124,7 @@ struct GrantTests {
         #expect(
             bench.refusal {
                 try bench.ledger.recordPayment(
-                    Money(fen: 1), key: "k", reference: long, at: bench.at(0))
+                    Money(fen: 1), as: .sale, key: "k", reference: long, at: bench.at(0))
             } == .internalError)
     }
 
@@ -147,9 +168,11 @@ struct GrantTests {
         try bench.buy(100, expiresAt: bench.at(10))
         try bench.buy(50)
         #expect(
-            try bench.ledger.spendable(by: bench.account, at: bench.at(9)) == Credits(micro: 150))
+            try bench.ledger.spendable(by: bench.account, at: bench.at(9)).credits
+                == Credits(micro: 150))
         #expect(
-            try bench.ledger.spendable(by: bench.account, at: bench.at(10)) == Credits(micro: 50))
+            try bench.ledger.spendable(by: bench.account, at: bench.at(10)).credits
+                == Credits(micro: 50))
         #expect(bench.balance == [150, 0])
     }
 }

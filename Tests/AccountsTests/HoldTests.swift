@@ -48,7 +48,8 @@ struct HoldTests {
         for _ in 0..<(Limits.lotsOfOneHold + 1) { try bench.buy(10) }
         let most = Int64(Limits.lotsOfOneHold) * 10
         #expect(
-            try bench.ledger.spendable(by: bench.account, at: bench.at(1)) == Credits(micro: most))
+            try bench.ledger.spendable(by: bench.account, at: bench.at(1)).credits
+                == Credits(micro: most))
         #expect(
             bench.refusal { try bench.ledger.hold(bench.request(most + 1), at: bench.at(1)) }
                 == .quotaExhausted)

@@ -216,6 +216,18 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
         return transferKeys.contains(key)
     }
 
+    func systemBalances(in unit: LedgerUnit) -> [SystemAccount: Int64] {
+        calls += 1
+        var balances: [SystemAccount: Int64] = [:]
+        for transfer in transfers.map(\.transfer) where transfer.unit == unit {
+            if case .system(let from) = transfer.from {
+                balances[from, default: 0] -= transfer.amount
+            }
+            if case .system(let to) = transfer.to { balances[to, default: 0] += transfer.amount }
+        }
+        return balances
+    }
+
     func insert(_ transfer: Transfer, link: ChainLink?) throws(StoreError) {
         calls += 1
         try check(transfer.amount > 0, "transfer.amount > 0")

@@ -7,23 +7,33 @@ import Testing
 import TollgateKernel
 
 /// A store in trouble: its engine undoes the batch of each applied write, which then runs again on
-/// what stands by then; and some of its writes find no room.
+/// what stands by then; and some of its writes find no room, or are made without an answer.
 private final class TroubledStore: Store {
     private struct Undone: Error {}
 
     private let inner: any Store
+    /// What a write that has no good end does.
+    enum Trouble: Sendable {
+        /// It finds no room.
+        case noRoom
+        /// It is made, and nobody can tell.
+        case noAnswer
+    }
+
     private let refusals: Mutex<Int>
+    private let trouble: Trouble
     private let beforeSecondRun: @Sendable (any Store) async throws -> Void
 
     /// - Parameters:
-    ///   - refusals: writes that find no room before one does.
+    ///   - refusals: writes that have no good end before one does.
     ///   - beforeSecondRun: what others change before an undone batch runs again; nil undoes none.
     init(
-        _ inner: any Store, refusals: Int = 0,
+        _ inner: any Store, refusals: Int = 0, trouble: Trouble = .noRoom,
         beforeSecondRun: @escaping @Sendable (any Store) async throws -> Void = { _ in }
     ) {
         self.inner = inner
         self.refusals = Mutex(refusals)
+        self.trouble = trouble
         self.beforeSecondRun = beforeSecondRun
     }
 
@@ -32,12 +42,17 @@ private final class TroubledStore: Store {
     func write<Value: Sendable>(
         _ body: @escaping @Sendable (any Transaction) throws -> Value
     ) async throws -> Value {
-        let isFull = refusals.withLock { left in
+        let isTroubled = refusals.withLock { left in
             left -= 1
             return left >= 0
         }
-        if isFull { throw Failure(.unavailable, "no room") }
-        return try await inner.write(body)
+        guard isTroubled else { return try await inner.write(body) }
+        switch trouble {
+        case .noRoom: throw Failure(.unavailable, "no room")
+        case .noAnswer:
+            _ = try await inner.write(body)
+            throw Failure(.unknownOutcome, "no answer")
+        }
     }
 
     func begin<Value: Sendable>(
@@ -128,13 +143,16 @@ private final class TroubledStore: Store {
         }
     }
 
-    @Test func `An answer is charged although the store had no room at its end`() async throws {
+    @Test(arguments: [TroubledStore.Trouble.noRoom, .noAnswer])
+    fileprivate func `An answer is charged once although the store was in trouble at its end`(
+        trouble: TroubledStore.Trouble
+    ) async throws {
         let policy = ServicePolicy(trialCallsPerDay: 0)
         try await TestBench.with(policy: policy) { bench in
             try await bench.offer()
             try await bench.withSettlements { settlements in
                 let asking = try await Asking(bench, settlements)
-                let store = TroubledStore(bench.store, refusals: 2)
+                let store = TroubledStore(bench.store, refusals: 2, trouble: trouble)
                 let events = try await Self.ask(asking, settlements, over: store)
                 guard case .finished(let receipt) = events.last else {
                     Issue.record("no receipt")

@@ -62,7 +62,7 @@ struct Tampering: CustomTestStringConvertible, Sendable {
                 Credits(micro: 1_000), to: owner, kind: .welcome, from: .promotion, key: "welcome",
                 origin: .welcome, order: nil, reference: "", expiresAt: nil, at: start)
             _ = try ledger.recordPayment(
-                Money(fen: 990), key: "payment", reference: "", at: start)
+                Money(fen: 990), as: .sale, key: "payment", reference: "", at: start)
             func held(_ name: String, _ source: Hold.Source) throws -> HoldID {
                 let day = source == .trial ? ShanghaiDay(start) : nil
                 let request = HoldRequest(

@@ -87,6 +87,54 @@ import Weixin
         }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func afterAFailedCommitNothingIsWrittenUntilTheLogWasEmptied() async throws {
+        try await withStore(commitFault: fault(.afterCommit, at: 2)) { store, _ in
+            try await store.write { tx in try tx.pushes.insert(push("before")) }
+            let reader = Gate()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await store.read { tx in
+                        // Its snapshot keeps the log from being emptied.
+                        _ = try tx.pushes.receivedPush(key: "before")
+                        reader.hold()
+                    }
+                }
+                try await reader.waitUntilHeld()
+                let unknown = await Ending {
+                    try await store.write { tx in try tx.pushes.insert(push("doubtful")) }
+                }
+                #expect(unknown == .failure(.unknownOutcome))
+                let refused = await Ending {
+                    try await store.write { tx in try tx.pushes.insert(push("refused")) }
+                }
+                #expect(refused == .failure(.unavailable))
+                #expect(store.health != .writable)
+                reader.open()
+                try await group.waitForAll()
+            }
+            try await store.write { tx in try tx.pushes.insert(push("later")) }
+            #expect(store.health == .writable)
+            #expect(try await store.hasPush("doubtful"))
+            #expect(try await !store.hasPush("refused"))
+            #expect(try await store.hasPush("later"))
+        }
+    }
+
+    @Test func aProcessThatStandsStillInItsBatchIsNotWaitedForForEver() async throws {
+        let folder = try TemporaryFolder()
+        let places = StoreFolder(path: folder.path)
+        let stopped = try FileLock(path: places.writer)
+        let turnstile = try Turnstile(folder: places, patienceMilliseconds: 30)
+        #expect(stopped.tryLock())
+        #expect(throws: StoreError.self) { try turnstile.pass {} }
+        stopped.unlock()
+        // Neither lock was kept by the attempt that was given up.
+        var passes = 0
+        for _ in 0..<2 { try turnstile.pass { passes += 1 } }
+        #expect(passes == 2)
+    }
+
     @Test func aBatchTheEngineUndidRunsAgainOneByOne() async throws {
         try await withStore { store, _ in
             let runs = Tally()

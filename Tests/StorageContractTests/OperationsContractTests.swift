@@ -92,7 +92,13 @@ import TollgateKernel
                     code: index == 2 ? .rateLimited : .quotaExhausted, at: .after(moment))
                 var made = order(number)
                 made.createdAt = .after(moment)
+                made.transactionID = "t\(number)"
                 try tx.orders.insert(made)
+                // Money for the same order that bought nothing is no sale.
+                try tx.orders.insert(
+                    PaymentRecord(
+                        transactionID: "owed back \(number)", order: made.id,
+                        total: Money(fen: 1_000), paidAt: .after(0), bookedAt: .after(moment)))
                 try tx.orders.insert(
                     PaymentRecord(
                         transactionID: "t\(number)", order: made.id, total: Money(fen: number),

@@ -7,14 +7,24 @@ extension Ledger {
     ///   `quota_exhausted` if the balance is too small or the day's free calls are used up;
     ///   `not_found` for an unknown account. Nothing was written then.
     package func hold(_ request: HoldRequest, at now: Timestamp) throws -> Hold {
-        guard (0...Limits.creditsInOneTransfer).contains(request.amount.micro),
-            request.requestHash.count == 32, (request.source == .trial) == (request.trialDay != nil)
-        else { throw Failure(.internalError, "A hold was asked for in a form it cannot have.") }
         if let failure = try duplicate(
             of: request.account, requestID: request.requestID, requestHash: request.requestHash)
         {
             throw failure
         }
+        return try holdNew(request, from: nil, at: now)
+    }
+
+    /// As ``hold(_:at:)``, for a caller who has asked ``duplicate(of:requestID:requestHash:)`` in
+    /// this transaction, and perhaps read the lots: on the hot path nothing is read twice.
+    ///
+    /// - Parameter lots: What ``spendable(by:at:)`` gave in this transaction; nil reads them.
+    package func holdNew(
+        _ request: HoldRequest, from lots: SpendableLots?, at now: Timestamp
+    ) throws -> Hold {
+        guard (0...Limits.creditsInOneTransfer).contains(request.amount.micro),
+            request.requestHash.count == 32, (request.source == .trial) == (request.trialDay != nil)
+        else { throw Failure(.internalError, "A hold was asked for in a form it cannot have.") }
         let hold = Hold(
             id: HoldID(rawValue: identifiers.next()), account: request.account,
             requestID: request.requestID, requestHash: request.requestHash, source: request.source,
@@ -22,7 +32,9 @@ extension Ledger {
             createdAt: now, expiresAt: request.expiresAt, endedAt: nil)
         var reservations: [LotReservation] = []
         switch request.source {
-        case .credits: reservations = try reserve(request.amount.micro, for: request, at: now)
+        case .credits:
+            let lots = try lots ?? spendable(by: request.account, at: now)
+            reservations = try reserve(request.amount.micro, for: request, in: lots.lots)
         case .trial: try takeTrial(request)
         case .promotion: break
         }
@@ -32,13 +44,11 @@ extension Ledger {
 
     /// Reserves an amount in the account's lots, earliest expiry first.
     private func reserve(
-        _ amount: Int64, for request: HoldRequest, at now: Timestamp
+        _ amount: Int64, for request: HoldRequest, in lots: [Lot]
     ) throws -> [LotReservation] {
         var book = try book(of: request.account)
         guard amount > 0 else { return [] }
         guard book.ledger.balance.micro >= amount else { throw quotaExhausted() }
-        let lots = try repository.spendableLots(
-            of: request.account, at: now, limit: Limits.lotsOfOneHold)
         var missing = amount
         var changes: [(old: Lot, new: Lot)] = []
         for lot in lots where missing > 0 {

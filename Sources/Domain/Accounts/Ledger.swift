@@ -56,18 +56,48 @@ package struct Ledger {
         return true
     }
 
-    /// Records money received, wechat_clearing → sales; false, and nothing changed, if `key`
-    /// exists.
+    /// What received money is.
+    package enum PaymentPurpose: Hashable, Sendable {
+        /// The price of an order: wechat_clearing → sales.
+        case sale
+        /// Money that buys nothing (a wrong amount, a second payment, an unknown order) and has to
+        /// go back: wechat_clearing → refunds.
+        case owedBack
+    }
+
+    /// Records money received; false, and nothing changed, if `key` exists.
     package func recordPayment(
+        _ total: Money, as purpose: PaymentPurpose, key: String, reference: String,
+        at now: Timestamp
+    ) throws -> Bool {
+        try move(
+            total, .payment, from: .wechatClearing, to: purpose == .sale ? .sales : .refunds,
+            key: key, reference: reference, at: now)
+    }
+
+    /// Makes money that was owed back the price of its order after all, refunds → sales.
+    ///
+    /// Returns false, and nothing changed, if `key` exists.
+    package func acceptOwedPayment(
         _ total: Money, key: String, reference: String, at now: Timestamp
+    ) throws -> Bool {
+        try move(
+            total, .adjustment, from: .refunds, to: .sales, key: key, reference: reference,
+            at: now)
+    }
+
+    /// Moves fen between two of our own accounts, once for a key.
+    private func move(
+        _ total: Money, _ kind: Transfer.Kind, from: SystemAccount, to: SystemAccount,
+        key: String, reference: String, at now: Timestamp
     ) throws -> Bool {
         try check(amount: total.fen, key: key, reference: reference)
         guard try !repository.transferExists(key: key) else { return false }
-        var payment = transfer(
-            .payment, from: .system(.wechatClearing), to: .system(.sales), amount: total.fen,
-            key: key, reference: reference, at: now)
-        payment.unit = .fen
-        try repository.insert(payment, link: nil)
+        var movement = transfer(
+            kind, from: .system(from), to: .system(to), amount: total.fen, key: key,
+            reference: reference, at: now)
+        movement.unit = .fen
+        try repository.insert(movement, link: nil)
         return true
     }
 
@@ -103,10 +133,9 @@ package struct Ledger {
 
     /// What one new hold can reserve at `now`: the balance without what has expired since the last
     /// sweep, over the lots one hold may touch.
-    package func spendable(by account: AccountID, at now: Timestamp) throws -> Credits {
-        let lots = try repository.spendableLots(
-            of: account, at: now, limit: Limits.lotsOfOneHold)
-        return Credits(micro: lots.reduce(0) { $0 + $1.remaining - $1.held })
+    package func spendable(by account: AccountID, at now: Timestamp) throws -> SpendableLots {
+        SpendableLots(
+            lots: try repository.spendableLots(of: account, at: now, limit: Limits.lotsOfOneHold))
     }
 
     /// Moves what expired unreserved from its owners to `expired`; at most `limit` lots.
@@ -122,6 +151,16 @@ package struct Ledger {
             try book.save(in: repository)
         }
         return lots.count
+    }
+}
+
+/// The lots one new hold may touch, earliest expiry first, as its transaction has read them.
+package struct SpendableLots: Hashable, Sendable {
+    let lots: [Lot]
+
+    /// What they have unreserved.
+    package var credits: Credits {
+        Credits(micro: lots.reduce(0) { $0 + $1.remaining - $1.held })
     }
 }
 

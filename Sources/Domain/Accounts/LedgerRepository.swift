@@ -213,6 +213,10 @@ package protocol LedgerRepository {
     /// Adds a transfer, with its link if one side is a customer; `constraint` if the key exists.
     func insert(_ transfer: Transfer, link: ChainLink?) throws(StoreError)
 
+    /// What each of our own accounts comes to in one unit, re-added from every transfer: for audits
+    /// and operators, never on a hot path. Accounts without a transfer are left out.
+    func systemBalances(in unit: LedgerUnit) throws(StoreError) -> [SystemAccount: Int64]
+
     /// A customer's transfers below a sequence number (nil starts at the newest), newest first.
     func entries(of account: AccountID, before sequence: Int64?, limit: Int) throws(StoreError)
         -> [LedgerEntry]

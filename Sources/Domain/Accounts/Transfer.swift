@@ -18,7 +18,8 @@ package enum SystemAccount: String, Hashable, Sendable, CaseIterable {
     case wechatClearing = "wechat_clearing"
     /// Fen: what was sold.
     case sales
-    /// Fen: what was paid back.
+    /// Fen: what has to go back or went back: money that bought nothing arrives here until it is
+    /// returned.
     case refunds
 }
 
@@ -42,7 +43,7 @@ package struct Transfer: Hashable, Sendable {
     package enum Kind: String, Hashable, Sendable {
         /// promotion → customer, once per person.
         case welcome
-        /// wechat_clearing → sales, in fen.
+        /// wechat_clearing → sales, in fen; → refunds if it bought nothing.
         case payment
         /// issued → customer.
         case purchase

@@ -37,9 +37,9 @@ package enum BusinessMetric: String, Hashable, Sendable, CaseIterable {
     case refusals
     /// Orders made, by product.
     case orders
-    /// Payments booked, by product.
+    /// Orders paid, by product; money that bought nothing does not count.
     case paidOrders = "paid_orders"
-    /// Money booked, in fen, by product.
+    /// The price of paid orders, in fen, by product.
     case revenueFen = "revenue_fen"
 }
 

@@ -169,6 +169,9 @@ package protocol ChatRepository {
     /// Adds a usage row; the hold is unique.
     func insert(_ usage: UsageRecord) throws(StoreError)
 
+    /// Whether a hold has its usage row.
+    func hasUsage(of hold: HoldID) throws(StoreError) -> Bool
+
     /// Counts a refused question: which model was asked for, which code refused it.
     func insertRefusal(
         account: AccountID?, model: ModelName, code: Failure.Code, at now: Timestamp

@@ -89,6 +89,7 @@ struct StoredAnalytics: AnalyticsRepository {
             """
             SELECT product, COUNT(*), SUM(payments.total_fen)
             FROM payments JOIN orders ON orders.id = payments.order_id
+                AND orders.transaction_id = payments.transaction_id
             WHERE booked_at >= $1 AND booked_at < $2 GROUP BY product
             """)
         static let remove = SQL("DELETE FROM rollups WHERE resolution = $1 AND period_start = $2")

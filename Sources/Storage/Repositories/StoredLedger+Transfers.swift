@@ -15,6 +15,14 @@ extension StoredLedger {
             transfer.at.milliseconds, link?.sequence, link?.hash, link?.postedAfter)
     }
 
+    func systemBalances(in unit: LedgerUnit) throws(StoreError) -> [SystemAccount: Int64] {
+        let rows = try connection.all(Text.systemBalances, unit.rawValue) {
+            row throws(StoreError) in
+            (account: try row.word(0, as: SystemAccount.self), total: row.integer(1))
+        }
+        return Dictionary(uniqueKeysWithValues: rows.map { ($0.account, $0.total) })
+    }
+
     func entries(
         of account: AccountID, before sequence: Int64?, limit: Int
     ) throws(StoreError) -> [LedgerEntry] {
@@ -45,6 +53,13 @@ extension StoredLedger {
             """
             INSERT INTO transfers (\(columns))
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+            """)
+        static let systemBalances = SQL(
+            """
+            SELECT account, CAST(SUM(part) AS BIGINT) FROM (
+                SELECT from_account AS account, -amount AS part FROM transfers WHERE unit = $1
+                UNION ALL SELECT to_account, amount FROM transfers WHERE unit = $1) AS parts
+            WHERE account <> 'customer' GROUP BY account
             """)
         static let entries = SQL(
             """

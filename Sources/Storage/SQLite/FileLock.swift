@@ -17,12 +17,23 @@ final class FileLock: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Waits for the lock.
-    func lock() throws(StoreError) {
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else {
+    /// Waits for the lock, at most so long.
+    ///
+    /// flock(2) knows no time-out, so a lock that is taken is asked for again and again, first by
+    /// the tenth of a millisecond: who holds it syncs a disk meanwhile.
+    func lock(milliseconds: Int64) throws(StoreError) {
+        var waitedMicroseconds: Int64 = 0
+        var pauseMicroseconds: UInt32 = 100
+        while !tryLock() {
+            guard errno == EWOULDBLOCK || errno == EINTR else {
                 throw .engine("flock: \(String(cString: strerror(errno)))")
             }
+            guard waitedMicroseconds < milliseconds * 1_000 else {
+                throw .engine("another process has held the store for \(milliseconds) ms")
+            }
+            usleep(pauseMicroseconds)
+            waitedMicroseconds += Int64(pauseMicroseconds)
+            pauseMicroseconds = min(pauseMicroseconds * 2, 500)
         }
     }
 
@@ -38,22 +49,28 @@ final class FileLock: Sendable {
 /// SQLite's own lock is polled: whoever asks most often gets it, and a busy server starves the
 /// jobs. Here each process waits for `turn` before it waits for `writer`, so the one that has just
 /// written stands behind everybody who waited meanwhile. (flock(2) itself keeps no order; what
-/// makes it fair is that a batch with its sync takes longer than waking who waits for `turn`.)
+/// makes it fair is that a batch with its sync takes longer than a look at `turn`.) A process that
+/// was stopped in the middle of its batch is waited for a while, not for ever.
 final class Turnstile: Sendable {
     private let turn: FileLock
     private let writer: FileLock
 
+    private let patienceMilliseconds: Int64
+
     /// Opens both files in the store's folder.
-    init(folder: StoreFolder) throws(StoreError) {
+    init(
+        folder: StoreFolder, patienceMilliseconds: Int64 = Limits.storeTurnMilliseconds
+    ) throws(StoreError) {
+        self.patienceMilliseconds = patienceMilliseconds
         turn = try FileLock(path: folder.turn)
         writer = try FileLock(path: folder.writer)
     }
 
     /// Runs a batch when its turn has come.
     func pass<Value>(_ body: () -> Value) throws(StoreError) -> Value {
-        try turn.lock()
+        try turn.lock(milliseconds: patienceMilliseconds)
         do {
-            try writer.lock()
+            try writer.lock(milliseconds: patienceMilliseconds)
         } catch {
             turn.unlock()
             throw error

@@ -8,7 +8,8 @@ internal import TollgateKernel
 /// Writes batches: BEGIN, one savepoint for each closure, COMMIT; the next batch is whatever
 /// arrived while the last one synced.
 final class SQLiteWriter: @unchecked Sendable {
-    // Unchecked: `live` and `batchNumber` belong to `thread`, on which alone they are touched.
+    // Unchecked: `live`, `batchNumber` and `isDiskDoubtful` belong to `thread`, on which alone they
+    // are touched.
     private let folder: StoreFolder
     private let turnstile: Turnstile
     private let commitFault: CommitFault?
@@ -21,6 +22,8 @@ final class SQLiteWriter: @unchecked Sendable {
     private let commitTimes = Timer(label: "tollgate_store_batch_seconds")
     private var live: WriterConnection?
     private var batchNumber: Int64 = 0
+    /// A COMMIT failed, and no checkpoint has proved the disk since.
+    private var isDiskDoubtful = false
 
     init(
         connection: WriterConnection, folder: StoreFolder, turnstile: Turnstile,
@@ -106,6 +109,7 @@ final class SQLiteWriter: @unchecked Sendable {
             for write in writes { run([write]) }
         case .inDoubt(let error):
             logger.error("store: a commit failed", metadata: ["error": "\(error)"])
+            isDiskDoubtful = true
             settle(writes, verdictAfterReopening(number))
         }
     }
@@ -132,8 +136,9 @@ final class SQLiteWriter: @unchecked Sendable {
     /// Finds out what became of a batch whose COMMIT failed.
     ///
     /// The connection is thrown away (its page cache may lie), then the number is looked up. The
-    /// answer counts only once another commit was synced: until then, frames that were written
-    /// but not synced could still come back to life in a recovery, or vanish.
+    /// answer counts only once everything in the log was copied into the database and synced there:
+    /// after a failed sync the kernel may call pages clean that never reached the disk, so what the
+    /// log shows, and what would be appended to it, may be gone after a power cut.
     private func verdictAfterReopening(_ number: Int64) -> BatchVerdict {
         live?.close()
         live = nil
@@ -167,7 +172,8 @@ final class SQLiteWriter: @unchecked Sendable {
                     do throws(StoreError) {
                         return .success(
                             try connection.use { used throws(StoreError) in
-                                try attempts.probe(on: used)
+                                if isDiskDoubtful { try attempts.emptyLog(on: used) }
+                                return try attempts.probe(on: used)
                             })
                     } catch {
                         return .failure(error)
@@ -175,6 +181,7 @@ final class SQLiteWriter: @unchecked Sendable {
                 }
                 let last = try result.get()
                 live = connection
+                isDiskDoubtful = false
                 state.withLock { $0 = .writable }
                 return last
             } catch {

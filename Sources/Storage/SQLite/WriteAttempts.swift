@@ -29,6 +29,20 @@ struct WriteAttempts: Sendable {
         }
     }
 
+    /// Copies the whole log into the database, syncs it there, and begins the log anew.
+    ///
+    /// - Throws: also if a reader or another process is in the way for longer than the engine
+    ///   waits.
+    func emptyLog(on connection: SQLiteConnection) throws(StoreError) {
+        // Short: the caller tries again, and nobody may wait for its answer for long.
+        try connection.execute("PRAGMA busy_timeout = \(Limits.storeEmptyLogMilliseconds)")
+        let isBusy = try connection.first(Text.checkpoint) { $0.integer(0) != 0 } ?? true
+        try connection.execute("PRAGMA busy_timeout = \(Limits.storeBusyMilliseconds)")
+        guard !isBusy else {
+            throw .engine("the log cannot be emptied while somebody reads from it")
+        }
+    }
+
     /// Forgets openings that are long gone.
     func removeOld(on connection: SQLiteConnection) throws(StoreError) {
         let age = Limits.writeAttemptDays * 86_400_000
@@ -41,6 +55,7 @@ struct WriteAttempts: Sendable {
             INSERT INTO write_attempts (writer, batch, opened_at) VALUES ($1, $2, $3)
             ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch
             """)
+        static let checkpoint = SQL("PRAGMA wal_checkpoint(TRUNCATE)")
         static let last = SQL("SELECT batch FROM write_attempts WHERE writer = $1")
         static let removeOld = SQL(
             "DELETE FROM write_attempts WHERE opened_at < $1 AND writer <> $2")
