@@ -4,7 +4,7 @@ internal import TollgateKernel
 /// Re-adds the books from their rows, without trusting what the program or the schema's checks hold
 /// to be true: a file may have been changed by something else.
 struct LedgerAudit {
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
     /// One checker: what it proves, how many rows it looks at, and queries that answer with one
     /// sentence for each violation.

@@ -64,8 +64,8 @@ extension SQLiteStore {
 }
 
 /// The connection behind a transaction, for what no repository does.
-func connection(_ transaction: any Transaction) throws -> SQLiteConnection {
-    guard let transaction = transaction as? SQLiteTransaction else {
+func connection(_ transaction: any Transaction) throws -> StoreConnection {
+    guard let transaction = transaction as? StoredTransaction else {
         throw StoreError.engine("another engine")
     }
     return transaction.connection

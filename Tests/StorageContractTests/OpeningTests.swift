@@ -129,7 +129,7 @@ import Weixin
         let connection = try WriterConnection(path: folder.database)
         let migrator = Migrator(migrations: Schema.migrations + [next], dialect: .sqlite)
         let failed = try connection.use { used in
-            (try? migrator.migrate(used, now: Timestamp(milliseconds: 2))) == nil
+            (try? migrator.migrate(.sqlite(used), now: Timestamp(milliseconds: 2))) == nil
         }
         #expect(failed)
         connection.close()

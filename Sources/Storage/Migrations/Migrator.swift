@@ -49,7 +49,7 @@ struct Migrator: Sendable {
 
     /// Makes the tables a store needs before its first migration.
     func prepare(
-        _ connection: SQLiteConnection, realm: StoreRealm, now: Timestamp
+        _ connection: StoreConnection, realm: StoreRealm, now: Timestamp
     ) throws(StoreError) {
         for step in Self.foundation { try connection.execute(dialect.render(step)) }
         try connection.run(Text.addMeta, "realm", realm.rawValue)
@@ -57,7 +57,7 @@ struct Migrator: Sendable {
     }
 
     /// The realm the store was made for; nil if it was not made yet.
-    func realm(_ connection: SQLiteConnection) throws(StoreError) -> StoreRealm? {
+    func realm(_ connection: StoreConnection) throws(StoreError) -> StoreRealm? {
         guard try tableExists("store_meta", connection) else { return nil }
         return try connection.first(Text.meta, "realm") { row throws(StoreError) in
             try row.word(0)
@@ -65,7 +65,7 @@ struct Migrator: Sendable {
     }
 
     /// Checks what was applied against the texts of today and returns the store's version.
-    func verifiedVersion(_ connection: SQLiteConnection) throws -> Int64 {
+    func verifiedVersion(_ connection: StoreConnection) throws -> Int64 {
         guard try tableExists("schema_migrations", connection) else { return 0 }
         let applied = try connection.all(Text.applied) { row in
             (number: row.integer(0), checksum: row.text(1))
@@ -85,7 +85,7 @@ struct Migrator: Sendable {
     }
 
     /// Applies what is missing, each migration in a transaction of its own.
-    func migrate(_ connection: SQLiteConnection, now: Timestamp) throws {
+    func migrate(_ connection: StoreConnection, now: Timestamp) throws {
         let version = try verifiedVersion(connection)
         for migration in migrations where migration.number > version {
             try connection.execute("BEGIN IMMEDIATE")
@@ -103,7 +103,7 @@ struct Migrator: Sendable {
     }
 
     private func tableExists(
-        _ name: String, _ connection: SQLiteConnection
+        _ name: String, _ connection: StoreConnection
     ) throws(StoreError) -> Bool {
         try connection.first(Text.table, name) { $0.integer(0) } != nil
     }

@@ -3,7 +3,7 @@ internal import TollgateKernel
 
 /// Accounts, permissions and free trials.
 struct StoredAccounts: AccountRepository {
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
     func account(_ id: AccountID) throws(StoreError) -> Account? {
         try connection.first(Text.byID, id.rawValue, decode: decoded)

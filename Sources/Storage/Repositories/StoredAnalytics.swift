@@ -3,7 +3,7 @@ internal import TollgateKernel
 
 /// Counts and rollups.
 struct StoredAnalytics: AnalyticsRepository {
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
     func oldestMoment() throws(StoreError) -> Timestamp? {
         try connection.first(Text.oldest) { $0.optionalMoment(0) } ?? nil

@@ -3,7 +3,7 @@ internal import TollgateKernel
 
 /// Login codes, wrong guesses and login sessions.
 struct StoredAuth: AuthRepository {
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
     func insert(_ code: LoginCode, now: Timestamp) throws(StoreError) -> Bool {
         let isTaken = try connection.first(

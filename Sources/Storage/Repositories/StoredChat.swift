@@ -3,7 +3,7 @@ internal import TollgateKernel
 
 /// Models, channels, words and usage.
 struct StoredChat: ChatRepository {
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
     func enabledModels() throws(StoreError) -> [ChatModel] {
         try connection.all(Text.enabledModels, bounded(.max), decode: Self.model)

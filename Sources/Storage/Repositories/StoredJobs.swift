@@ -3,7 +3,7 @@ internal import TollgateKernel
 
 /// Schedules, leases and checkpoints; runs are in `StoredJobs+Runs.swift`.
 struct StoredJobs: JobRepository {
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
     func jobs() throws(StoreError) -> [JobRecord] {
         try connection.all(Text.jobs, bounded(.max), decode: Self.job)

@@ -3,7 +3,7 @@ internal import TollgateKernel
 
 /// Balances, lots and holds; transfers are in `StoredLedger+Transfers.swift`.
 struct StoredLedger: LedgerRepository {
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
     func customerLedger(_ account: AccountID) throws(StoreError) -> CustomerLedger? {
         try connection.first(LedgerText.ledger, account.rawValue) { row in

@@ -3,7 +3,7 @@ internal import TollgateKernel
 
 /// Incidents; the audit is in `LedgerAudit.swift`.
 struct StoredOperations: OperationsRepository {
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
     func insert(_ incident: Incident) throws(StoreError) -> Bool {
         let added = try connection.run(

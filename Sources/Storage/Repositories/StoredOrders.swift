@@ -3,7 +3,7 @@ internal import TollgateKernel
 
 /// Orders; products and payments are in `StoredOrders+Payments.swift`.
 struct StoredOrders: OrderRepository {
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
     func insert(_ order: Order) throws(StoreError) {
         try connection.run(

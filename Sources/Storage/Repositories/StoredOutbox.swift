@@ -3,7 +3,7 @@ internal import TollgateKernel
 
 /// Messages to people.
 struct StoredOutbox: OutboxRepository {
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
     func insert(_ message: OutboxMessage) throws(StoreError) {
         // Sorted, so that equal values make equal rows.

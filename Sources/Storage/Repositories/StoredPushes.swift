@@ -3,7 +3,7 @@ internal import Weixin
 
 /// Received pushes and who follows.
 struct StoredPushes: PushRepository {
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
     func receivedPush(key: String) throws(StoreError) -> ReceivedPush? {
         try connection.first(Text.push, key) { row in

@@ -59,7 +59,7 @@ struct Batch {
         }
         let changesBefore = connection.totalChanges
         do throws(StoreError) {
-            let transaction = SQLiteTransaction(connection)
+            let transaction = StoredTransaction(.sqlite(connection))
             for write in writes {
                 try connection.run(Text.savepoint)
                 let succeeded = write.apply(transaction)

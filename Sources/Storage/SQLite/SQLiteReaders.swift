@@ -37,7 +37,7 @@ final class SQLiteReaders: Sendable {
                 }
                 continuation.resume(
                     with: Result {
-                        try body(SQLiteTransaction(SQLiteConnection(database)))
+                        try body(StoredTransaction(.sqlite(SQLiteConnection(database))))
                     })
             }
         }

@@ -62,9 +62,9 @@ struct StoreOpening: Sendable {
         let result: Result<Void, any Error> = try connection.use { used in
             Result {
                 try checkRealm(used)
-                _ = try migrator.verifiedVersion(used)
-                try migrator.prepare(used, realm: realm, now: now)
-                try migrator.migrate(used, now: now)
+                _ = try migrator.verifiedVersion(.sqlite(used))
+                try migrator.prepare(.sqlite(used), realm: realm, now: now)
+                try migrator.migrate(.sqlite(used), now: now)
                 try attempts.removeOld(on: used)
             }
         }
@@ -72,7 +72,7 @@ struct StoreOpening: Sendable {
     }
 
     private func checkRealm(_ connection: SQLiteConnection) throws {
-        guard let stored = try migrator.realm(connection), stored != realm else { return }
+        guard let stored = try migrator.realm(.sqlite(connection)), stored != realm else { return }
         throw StoreRefusal.otherRealm(stored: stored, wanted: realm)
     }
 
@@ -102,7 +102,7 @@ struct StoreOpening: Sendable {
         let result: Result<Int64, any Error> = try connection.use { used in
             Result {
                 try checkRealm(used)
-                return try migrator.verifiedVersion(used)
+                return try migrator.verifiedVersion(.sqlite(used))
             }
         }
         return try result.get()

@@ -9,11 +9,11 @@ internal import TollgateKernel
 internal import Weixin
 
 /// Every repository over one connection, inside the transaction its owner has opened.
-struct SQLiteTransaction: Transaction {
+struct StoredTransaction: Transaction {
     /// The connection.
-    let connection: SQLiteConnection
+    let connection: StoreConnection
 
-    init(_ connection: SQLiteConnection) { self.connection = connection }
+    init(_ connection: StoreConnection) { self.connection = connection }
 
     var accounts: any AccountRepository { StoredAccounts(connection: connection) }
     var ledger: any LedgerRepository { StoredLedger(connection: connection) }
