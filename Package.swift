@@ -86,6 +86,10 @@ let package = Package(
             providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(
             name: "CQRencode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+        // C of ours: the processor's instruction for CRC-32C, which Swift cannot name.
+        .target(name: "CChecksum"),
 
         // C made by protoc-c: the contract, and the protoc plugin's own input.
         .target(name: "CProto", dependencies: ["CProtobufC"]),
@@ -111,8 +115,9 @@ let package = Package(
         module(
             "TollgateRPC", at: "RPC",
             [
-                "TollgateKernel", "TollgateWire", collections, logging, metrics, nioCore, nioHTTP,
-                nioPosix,
+                "CChecksum", "CZlib", "TollgateKernel", "TollgateWire", collections, logging,
+                metrics,
+                nioCore, nioHTTP, nioPosix,
             ]),
         .executableTarget(
             name: "ProtoGenerator", dependencies: ["CProtobufC", "CProtocPlugin"],
@@ -202,7 +207,8 @@ let package = Package(
         tests(
             "RPCTests",
             [
-                "TollgateKernel", "TollgateRPC", "TollgateWire", nioCore, nioEmbedded, nioPosix,
+                "CChecksum", "TollgateKernel", "TollgateRPC", "TollgateWire", nioCore, nioEmbedded,
+                nioPosix,
                 nioTestUtilities,
             ]),
         tests(

@@ -70,6 +70,17 @@ public final class TollgateClient: Sendable {
         return try await body(stream)
     }
 
+    /// Opens a stream in both directions; nothing of it was sent if that fails, so it may be tried
+    /// again.
+    func openDuplex(
+        _ method: MethodDescriptor, options: CallOptions
+    ) async throws -> DuplexStream {
+        let call = outgoing(method, [], options)
+        return try await retries.run(call) { () async throws(RPCError) in
+            try await self.transport.openDuplex(call)
+        }
+    }
+
     private func outgoing(
         _ method: MethodDescriptor, _ payload: [UInt8], _ options: CallOptions
     ) -> OutgoingCall {

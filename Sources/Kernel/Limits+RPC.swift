@@ -35,9 +35,42 @@ extension Limits {
     /// be ready for (rpc-wire, 1.8).
     package static let rpcStreamWindowBytes: Int64 = 2 * 1_024 * 1_024
 
-    /// Unread bytes at which a stream is given up: a window and two of the largest messages, which
-    /// a server that keeps the window cannot reach.
-    package static let rpcStreamUnreadBytes = Int(rpcStreamWindowBytes) + 2 * rpcBodyBytes
+    /// Unread messages of one stream at which its sender is reset: a window of messages of eight
+    /// bytes, and shorter ones, which cost more memory than they count, do not come unread so many.
+    package static let rpcStreamUnreadMessages = 262_144
+
+    /// Bytes of one stream that wait to be sent before its writer does: two fragments, so that the
+    /// connection always finds one while the next is made.
+    package static let rpcStreamUnsentBytes = 128 * 1_024
+
+    /// Bytes of all streams that a connection hands to its socket at once: what is behind them,
+    /// such as the answer of a short call, waits for no more than this.
+    package static let rpcStreamBytesInFlight = 128 * 1_024
+
+    /// Memory that a connection keeps for its next writes: a few fragments.
+    package static let rpcOutboundKeptBytes = 256 * 1_024
+
+    /// A payload that is worth compressing, in bytes: shorter ones gain less than they cost.
+    package static let rpcCompressFromBytes = 1_024
+
+    /// What may be compressed on an event loop, in bytes: 50 µs at the 100 MB/s of zlib's fastest
+    /// level.
+    package static let rpcInlineDeflateBytes = 4 * 1_024
+
+    /// What may come out of decompressing on an event loop, in bytes: 50 µs at 300 MB/s.
+    package static let rpcInlineInflateBytes = 16 * 1_024
+
+    /// What may be read for a checksum on an event loop, in bytes: 50 µs at the 5 GB/s of the
+    /// processor's instruction.
+    package static let rpcInlineChecksumBytes = 256 * 1_024
+
+    /// How long a peer may be silent before it is asked to show that it lives, in milliseconds:
+    /// often enough to keep a NAT's entry, which some drop after a minute.
+    package static let rpcSilenceMilliseconds: Int64 = 30_000
+
+    /// How long a peer may then take to say anything, in milliseconds: more than a busy machine or
+    /// a lost packet needs.
+    package static let rpcProbePatienceMilliseconds: Int64 = 10_000
 
     /// A call whose caller and method name no deadline ends after this, in milliseconds.
     package static let rpcStreamDeadlineMilliseconds: Int64 = 600_000

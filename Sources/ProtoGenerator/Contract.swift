@@ -120,6 +120,23 @@ struct Method {
     var streamsResponses = false
     /// What `option (facts)` says; nil without one.
     var facts: Facts?
+
+    /// How many messages go each way, named as `MethodDescriptor.Streaming` names it.
+    var kind: Kind {
+        switch (streamsRequests, streamsResponses) {
+        case (false, false): .unary
+        case (false, true): .serverStreaming
+        case (true, false): .clientStreaming
+        case (true, true): .bidirectionalStreaming
+        }
+    }
+
+    enum Kind: String {
+        case unary
+        case serverStreaming
+        case clientStreaming
+        case bidirectionalStreaming
+    }
 }
 
 /// What a method's options say; numbers as `options.proto` has them.

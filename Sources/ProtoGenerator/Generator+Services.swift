@@ -54,7 +54,7 @@ extension Generator {
                     + "isIdempotent: \(facts.isIdempotent),")
             source.line(
                 "defaultDeadlineMilliseconds: \(grouped(facts.defaultDeadlineMilliseconds)),")
-            source.line("streaming: .\(method.streamsResponses ? "serverStreaming" : "unary"),")
+            source.line("streaming: .\(method.kind.rawValue),")
             source.line("request: \(type(method.request)).descriptor,")
             source.line("response: \(type(method.response)).descriptor")
         }
@@ -84,10 +84,9 @@ extension Generator {
                 source.nested("func \(name)(", ") async throws\(result(of: method))") { source in
                     let comma = method.streamsResponses ? "," : ""
                     source.line(
-                        "_ request: \(type(method.request)), _ context: ServerCallContext\(comma)")
+                        "_ \(requestParameter(of: method)), _ context: ServerCallContext\(comma)")
                     if method.streamsResponses {
-                        source.line(
-                            "_ responses: ServerStreamWriter<\(type(method.response))>")
+                        source.line("_ \(responsesParameter(of: method))")
                     }
                 }
                 source.line()
@@ -106,6 +105,17 @@ extension Generator {
         method.streamsResponses ? "" : " -> \(type(method.response))"
     }
 
+    /// What a handler is asked with: one message, or the stream of them.
+    private func requestParameter(of method: Method) -> String {
+        method.streamsRequests
+            ? "requests: RequestStream<\(type(method.request))>"
+            : "request: \(type(method.request))"
+    }
+
+    private func responsesParameter(of method: Method) -> String {
+        "responses: ServerStreamWriter<\(type(method.response))>"
+    }
+
     private func writeRegistration(of service: Service, to source: inout SourceText) {
         source.nested("ServiceRegistration(", ")") { source in
             source.line("name: \(literal(service.fullName)),")
@@ -113,18 +123,16 @@ extension Generator {
                 for method in service.methods {
                     let name = Names.lowerFirst(method.name)
                     let descriptor = "Methods.\(service.name).\(name)"
-                    let request = "request: \(type(method.request))"
+                    var parameters = "\(requestParameter(of: method)), context: ServerCallContext"
+                    var arguments =
+                        method.streamsRequests ? "requests, context" : "request, context"
                     if method.streamsResponses {
-                        let writer = "responses: ServerStreamWriter<\(type(method.response))>"
-                        source.nested(".serverStreaming(\(descriptor)) {", "},") {
-                            $0.line("(\(request), context: ServerCallContext, \(writer)) in")
-                            $0.line("try await self.\(name)(request, context, responses)")
-                        }
-                    } else {
-                        source.nested(".unary(\(descriptor)) {", "},") {
-                            $0.line("(\(request), context: ServerCallContext) in")
-                            $0.line("try await self.\(name)(request, context)")
-                        }
+                        parameters += ", \(responsesParameter(of: method))"
+                        arguments += ", responses"
+                    }
+                    source.nested(".\(method.kind.rawValue)(\(descriptor)) {", "},") {
+                        $0.line("(\(parameters)) in")
+                        $0.line("try await self.\(name)(\(arguments))")
                     }
                 }
             }
@@ -153,7 +161,18 @@ extension Generator {
         let name = Names.lowerFirst(method.name)
         let descriptor = "Methods.\(service.name).\(name)"
         source.documentation(method.documentation, otherwise: "The method `\(method.name)`.")
-        if method.streamsResponses {
+        switch method.kind {
+        case .unary:
+            source.nested(
+                "public func \(name)(", ") async throws -> \(type(method.response)) {"
+            ) { source in
+                source.line("_ request: \(type(method.request)),")
+                source.line("options: CallOptions = CallOptions()")
+            }
+            source.nestedBody {
+                $0.line("try await client.unary(\(descriptor), request, options: options)")
+            }
+        case .serverStreaming:
             source.nested("public func \(name)<Result>(", ") async throws -> Result {") { source in
                 source.line("_ request: \(type(method.request)),")
                 source.line("options: CallOptions = CallOptions(),")
@@ -164,15 +183,27 @@ extension Generator {
                 $0.line(
                     "try await client.serverStream(\(descriptor), request, options: options, body)")
             }
-        } else {
+        case .clientStreaming:
             source.nested(
                 "public func \(name)(", ") async throws -> \(type(method.response)) {"
             ) { source in
-                source.line("_ request: \(type(method.request)),")
-                source.line("options: CallOptions = CallOptions()")
+                source.line("options: CallOptions = CallOptions(),")
+                source.line("_ body: (RequestWriter<\(type(method.request))>) async throws -> Void")
             }
             source.nestedBody {
-                $0.line("try await client.unary(\(descriptor), request, options: options)")
+                $0.line("try await client.clientStream(\(descriptor), options: options, body)")
+            }
+        case .bidirectionalStreaming:
+            source.nested("public func \(name)<Result>(", ") async throws -> Result {") { source in
+                source.line("options: CallOptions = CallOptions(),")
+                source.nested("_ body: (", ") async throws -> Result") {
+                    $0.line("RequestWriter<\(type(method.request))>,")
+                    $0.line("ServerStream<\(type(method.response))>")
+                }
+            }
+            source.nestedBody {
+                $0.line(
+                    "try await client.bidirectionalStream(\(descriptor), options: options, body)")
             }
         }
     }

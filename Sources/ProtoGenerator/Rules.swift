@@ -97,8 +97,10 @@ enum Rules {
     private static func methodRefusals(of method: Method, service: Service) -> [String] {
         let place = "\(service.fullName)/\(method.name)"
         var refusals: [String] = []
-        if method.streamsRequests {
-            refusals.append("\(place): client streaming is not spoken; stream responses alone")
+        if method.streamsRequests, method.facts?.isIdempotent == true {
+            refusals.append(
+                "\(place): a stream of requests cannot be repeated by the client, so its facts "
+                    + "must not say idempotent")
         }
         if Keywords.refusedMethods.contains(Names.lowerFirst(method.name)) {
             refusals.append(

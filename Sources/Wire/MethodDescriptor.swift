@@ -18,7 +18,7 @@ public struct MethodDescriptor: Sendable {
     /// The deadline if the caller names none, for the whole stream if the method streams.
     public let defaultDeadlineMilliseconds: Int64
 
-    /// Whether one response or a stream of them comes back.
+    /// Whether one request goes out or a stream of them, and what comes back.
     public let streaming: Streaming
 
     /// The shape of the request.
@@ -59,12 +59,22 @@ public struct MethodDescriptor: Sendable {
         case admin
     }
 
-    /// How many responses a method gives.
+    /// How many requests a method takes and how many responses it gives.
     public enum Streaming: String, Hashable, Sendable, CaseIterable {
         /// One request, one response.
         case unary
         /// One request, a stream of responses.
         case serverStreaming
+        /// A stream of requests, one response.
+        case clientStreaming
+        /// Streams both ways, at the same time.
+        case bidirectionalStreaming
+
+        /// Whether the caller streams its requests.
+        public var takesStream: Bool { self == .clientStreaming || self == .bidirectionalStreaming }
+
+        /// Whether a stream of responses comes back.
+        public var givesStream: Bool { self == .serverStreaming || self == .bidirectionalStreaming }
     }
 }
 

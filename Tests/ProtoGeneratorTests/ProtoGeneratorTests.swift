@@ -61,8 +61,10 @@ import Testing
         #expect(text.contains("defaultDeadlineMilliseconds: 1_500_000,"))
         #expect(text.contains("public static let whoAsksURL = MethodDescriptor("))
         #expect(text.contains("access: .user, roles: [], isIdempotent: false,"))
-        #expect(text.contains("streaming: .serverStreaming,"))
-        #expect(text.contains("[MethodDescriptor] = [askOnce, whoAsksURL]"))
+        for kind in ["unary", "serverStreaming", "clientStreaming", "bidirectionalStreaming"] {
+            #expect(text.contains("streaming: .\(kind),"))
+        }
+        #expect(text.contains("[MethodDescriptor] = [askOnce, whoAsksURL, gather, converse]"))
     }
 
     @Test func `server and client get the same methods`() throws {
@@ -75,6 +77,27 @@ import Testing
         #expect(client.contains("public struct GoodServiceClient: Sendable {"))
         #expect(client.contains("client.unary(Methods.GoodService.askOnce, request"))
         #expect(client.contains("client.serverStream(Methods.GoodService.whoAsksURL, request"))
+    }
+
+    @Test func `streams of requests get readers on the server and writers on the client`() throws {
+        let files = try files()
+        let server = try #require(files["Server/Generated/GoodService.handlers.swift"])
+        let client = try #require(files["Client/Generated/GoodService.client.swift"])
+        for line in [
+            "_ requests: RequestStream<V1.AskQuestion>, _ context: ServerCallContext\n",
+            "_ requests: RequestStream<V1.AskQuestion>, _ context: ServerCallContext,\n",
+            ".clientStreaming(Methods.GoodService.gather) {",
+            "(requests: RequestStream<V1.AskQuestion>, context: ServerCallContext) in",
+            "try await self.gather(requests, context)",
+            ".bidirectionalStreaming(Methods.GoodService.converse) {",
+            "try await self.converse(requests, context, responses)",
+        ] { #expect(server.contains(line), "\(line)") }
+        for line in [
+            "_ body: (RequestWriter<V1.AskQuestion>) async throws -> Void",
+            "try await client.clientStream(Methods.GoodService.gather, options: options, body)",
+            "RequestWriter<V1.AskQuestion>,",
+            "client.bidirectionalStream(Methods.GoodService.converse, options: options, body)",
+        ] { #expect(client.contains(line), "\(line)") }
     }
 
     @Test func `the same contract gives the same text`() throws {

@@ -47,9 +47,9 @@ import Testing
         #expect(errors.contains("/NoRoles: access SERVICE needs the roles that may call"))
     }
 
-    @Test func `client streaming is refused`() throws {
-        let errors = try refusal(of: "client_streaming_service.proto")
-        #expect(errors.contains("ClientStreamingService/Upload: client streaming is not spoken"))
+    @Test func `a stream of requests that says it may be repeated is refused`() throws {
+        let errors = try refusal(of: "repeatable_stream_service.proto")
+        #expect(errors.contains("RepeatableStreamService/Upload: a stream of requests cannot be"))
     }
 
     @Test(arguments: ["Delete", "Switch", "Service", "Init"])

@@ -101,7 +101,8 @@ import TollgateWire
         var machine = Machine()
         let id = try opened(&machine, isExtended: isExtended)
         let close = StreamFrameMeta(streamID: id, sourceStreamID: 0, frameType: .close)
-        guard case .ended("stream", let error, let reply) = machine.receive(close, payloadBytes: 0)
+        guard
+            case .ended("stream", let error, _, let reply) = machine.receive(close, payloadBytes: 0)
         else {
             Issue.record("the stream did not end")
             return
@@ -121,7 +122,7 @@ import TollgateWire
             Issue.record("the first fragment was refused")
             return
         }
-        guard case .ended(_, let error, let reply) = machine.receive(fragment, payloadBytes: 1)
+        guard case .ended(_, let error, _, let reply) = machine.receive(fragment, payloadBytes: 1)
         else {
             Issue.record("the second fragment was taken")
             return

@@ -87,7 +87,7 @@ import TollgateWire
     @Test func aDrainingConnectionAdmitsNothingAndFinishesWhatRuns() throws {
         var machine = ServerConnectionStateMachine(verifiesCredential: false)
         let id = try admitted(&machine)
-        machine.drain()
+        _ = machine.drain(graceMilliseconds: 0)
         #expect(throws: ServerConnectionStateMachine.loggedOff) { try admitted(&machine) }
         #expect(machine.answer(id) == true)
     }

@@ -38,6 +38,8 @@ import TollgateRPC
             let options = CallOptions(authorization: authorization)
             switch method.streaming {
             case .unary: _ = try await client.unaryBytes(method, [], options: options)
+            case .clientStreaming, .bidirectionalStreaming:
+                Issue.record("\(method.fullName) needs a way to be called here")
             case .serverStreaming:
                 try await client.serverStreamBytes(method, [], options: options) { stream in
                     while try await stream.next() != nil {}

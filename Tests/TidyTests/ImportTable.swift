@@ -61,7 +61,7 @@ enum ImportTable {
             folder: "Sources/RPC/",
             // NIOHTTP1 for the pages that the same port shows.
             modules: facades.union(collections).union(nio)
-                .union(["NIOHTTP1", "TollgateKernel", "TollgateWire"]),
+                .union(["CChecksum", "CZlib", "NIOHTTP1", "TollgateKernel", "TollgateWire"]),
             exceptions: [
                 // A pair of sockets inside one process.
                 "Sources/RPC/Server/RPCServer+InProcess.swift": ["Glibc"]

@@ -11,11 +11,15 @@ package struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
     package var userFields: [String: String]
     /// Whether the server certainly did nothing, so that repeating the call is safe.
     package var isNotProcessed: Bool
+    /// How long to wait before trying again, in milliseconds, if the server said so (E7).
+    package var retryAfterMilliseconds: Int64?
 
     /// Makes an error.
     package init(
-        code: Int32, text: String, userFields: [String: String] = [:], isNotProcessed: Bool = false
+        code: Int32, text: String, userFields: [String: String] = [:], isNotProcessed: Bool = false,
+        retryAfterMilliseconds: Int64? = nil
     ) {
+        self.retryAfterMilliseconds = retryAfterMilliseconds
         self.code = code
         self.text = text
         self.userFields = userFields
@@ -73,6 +77,7 @@ extension RPCError {
             userFields: [Field.code: failure.code.rawValue])
         if let pause = failure.retryAfterMilliseconds {
             userFields[Field.retryAfter] = String(pause)
+            retryAfterMilliseconds = pause
         }
     }
 
@@ -98,7 +103,8 @@ extension RPCError {
     package var failure: Failure {
         Failure(
             failureCode, text,
-            retryAfterMilliseconds: userFields[Field.retryAfter].flatMap { Int64($0) })
+            retryAfterMilliseconds: retryAfterMilliseconds
+                ?? userFields[Field.retryAfter].flatMap { Int64($0) })
     }
 
     private var failureCode: Failure.Code {

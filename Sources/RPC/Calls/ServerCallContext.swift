@@ -18,14 +18,23 @@ package final class ServerCallContext: Sendable {
     package let peer: String
     /// Bytes that came beside the request's message.
     package let attachment: ByteBuffer
+    /// How much the call matters to its caller.
+    package let priority: CallPriority
 
-    private let responseAttachmentStorage: Mutex<ByteBuffer?> = Mutex(nil)
+    private let extras: Mutex<Extras> = Mutex(Extras())
+
+    /// What goes beside the response's message.
+    struct Extras {
+        var attachment: ByteBuffer?
+        var fields: [String: String] = [:]
+    }
 
     /// Describes a call; tests of handlers make their own.
     package init(
         method: MethodDescriptor, identity: ConnectionIdentity? = nil,
         userFields: [String: String] = [:], deadline: CallDeadline? = nil,
-        correlationID: Int64 = 0, peer: String = "", attachment: ByteBuffer = ByteBuffer()
+        correlationID: Int64 = 0, peer: String = "", attachment: ByteBuffer = ByteBuffer(),
+        priority: CallPriority = .normal
     ) {
         self.method = method
         self.identity = identity
@@ -35,18 +44,29 @@ package final class ServerCallContext: Sendable {
         self.correlationID = correlationID
         self.peer = peer
         self.attachment = attachment
+        self.priority = priority
     }
 
     /// The person's login session or API key, as the caller sent it.
     package var authorization: String? { userFields["authorization"] }
 
     /// Bytes to send beside the response's message.
-    package var responseAttachment: ByteBuffer? {
-        responseAttachmentStorage.withLock { $0 }
+    package var responseAttachment: ByteBuffer? { extras.withLock { $0.attachment } }
+
+    /// Sets the bytes to send beside the response's message; streams have no such place.
+    package func setResponseAttachment(_ bytes: ByteBuffer) {
+        extras.withLock { $0.attachment = bytes }
     }
 
-    /// Sets the bytes to send beside the response's message.
-    package func setResponseAttachment(_ bytes: ByteBuffer) {
-        responseAttachmentStorage.withLock { $0 = bytes }
+    /// Metadata that goes with the response, and of a stream with its end (E3).
+    package var trailers: [String: String] { extras.withLock { $0.fields } }
+
+    /// Sets the metadata that goes with the response, and of a stream with its end; a failed call's
+    /// error has its own.
+    package func setTrailers(_ fields: [String: String]) {
+        extras.withLock { $0.fields = fields }
     }
+
+    /// Everything that goes beside the response's message.
+    var responseExtras: Extras { extras.withLock { $0 } }
 }

@@ -31,6 +31,11 @@ package struct MethodRegistration: Sendable {
         case serverStreaming(
             @Sendable (_ payload: ByteBuffer, _ context: ServerCallContext, _ stream: StreamSink)
                 async throws -> Void)
+        /// Messages that are read one by one, and as many as it likes written.
+        case streamOfRequests(
+            @Sendable (
+                _ requests: any IncomingStream, _ context: ServerCallContext, _ stream: StreamSink
+            ) async throws -> Void)
     }
 
     /// A method with one response.
@@ -59,11 +64,52 @@ package struct MethodRegistration: Sendable {
             answer: .serverStreaming { payload, context, stream in
                 let request = try Request.decode(payload: payload)
                 let writer = ServerStreamWriter<Response> { message in
-                    let bytes = try message.withEncoded { ByteBuffer(bytes: $0) }
-                    try await stream.write(bytes)
+                    try await stream.write(message)
                 }
                 try await handler(request, context, writer)
             })
+    }
+
+    /// A method with a stream of requests and one response.
+    package static func clientStreaming<Request: WireMessage, Response: WireMessage>(
+        _ descriptor: MethodDescriptor,
+        _ handler:
+            @escaping @Sendable (RequestStream<Request>, ServerCallContext) async throws -> Response
+    ) -> MethodRegistration {
+        MethodRegistration(
+            descriptor: descriptor,
+            answer: .streamOfRequests { requests, context, stream in
+                let response = try await handler(RequestStream(requests), context)
+                try await stream.write(response)
+            })
+    }
+
+    /// A method with streams in both directions.
+    package static func bidirectionalStreaming<Request: WireMessage, Response: WireMessage>(
+        _ descriptor: MethodDescriptor,
+        _ handler:
+            @escaping @Sendable (
+                RequestStream<Request>, ServerCallContext, ServerStreamWriter<Response>
+            ) async throws -> Void
+    ) -> MethodRegistration {
+        MethodRegistration(
+            descriptor: descriptor,
+            answer: .streamOfRequests { requests, context, stream in
+                let writer = ServerStreamWriter<Response> { message in
+                    try await stream.write(message)
+                }
+                try await handler(RequestStream(requests), context, writer)
+            })
+    }
+
+    /// A method with a stream of requests, over bytes: of responses, or of one, as the facts say.
+    package static func rawStreaming(
+        _ descriptor: MethodDescriptor,
+        _ handler:
+            @escaping @Sendable (any IncomingStream, ServerCallContext, StreamSink) async throws ->
+            Void
+    ) -> MethodRegistration {
+        MethodRegistration(descriptor: descriptor, answer: .streamOfRequests(handler))
     }
 
     /// A method with one response, over bytes: for what has no generated code.

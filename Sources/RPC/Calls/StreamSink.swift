@@ -1,61 +1,122 @@
 internal import DequeModule
 package import NIOCore
 import Synchronization
+import TollgateKernel
+package import TollgateWire
 
-/// The sending end of a stream: keeps order, waits while the reader is behind, ends once.
+/// The sending end of a stream: keeps order, waits while the reader or the connection is behind,
+/// ends once.
 ///
-/// Safe from any executor. The connection takes what is queued on its event loop.
+/// Safe from any executor. The connection takes what is queued on its event loop, a fragment at a
+/// time, so that streams take turns.
 package final class StreamSink: Sendable {
     private let state: Mutex<State>
     private let wake: @Sendable () -> Void
 
     private struct State {
         var window: StreamWindow
-        var isChannelWritable = true
-        var isEnded = false
+        var unsentBytes = 0
+        var end: End?
+        var finish = Finish.going
         var queued: Deque<ByteBuffer> = []
         var waiters: Deque<Waiter> = []
         var nextWaiter: UInt64 = 0
 
-        var isOpen: Bool { window.isOpen && isChannelWritable }
+        var isOpen: Bool { window.isOpen && unsentBytes < Limits.rpcStreamUnsentBytes }
+
+        var hasPieces: Bool { !queued.isEmpty || finish == .asked }
 
         /// Those who may go on now; each looks again before it writes.
         mutating func takeReadyWaiters() -> Deque<Waiter> {
-            guard isOpen || isEnded else { return [] }
+            guard isOpen || end != nil else { return [] }
             defer { waiters = [] }
             return waiters
         }
     }
+
+    /// Whether the writer has said that nothing more comes.
+    private enum Finish { case going, asked, sent }
 
     private struct Waiter {
         let number: UInt64
         let continuation: CheckedContinuation<Void, Never>
     }
 
-    /// Makes a sink; `wake` is called whenever the queue may be taken, from any executor.
+    /// Why nothing more can be written.
+    enum End: Sendable {
+        /// The call was given up.
+        case cancelled
+        /// The peer ended the stream with this error.
+        case failed(any Error)
+        /// The peer ended the stream well before it had everything.
+        case done
+    }
+
+    /// What the connection sends next.
+    enum Piece {
+        /// A message or a part of one.
+        case fragment(ByteBuffer, hasContinuation: Bool)
+        /// Nothing more comes in this direction.
+        case finish
+    }
+
+    /// Makes a sink; `wake` is called from any executor once there is something to take after there
+    /// was nothing.
     init(window: StreamWindow = StreamWindow(), wake: @escaping @Sendable () -> Void) {
         state = Mutex(State(window: window))
         self.wake = wake
     }
 
-    /// Queues one message once the reader is near enough.
-    /// - Throws: `CancellationError` if the stream or the task has ended.
-    package func write(_ message: ByteBuffer) async throws {
+    /// Queues one message once the reader is near enough; false if the peer wants no more.
+    /// - Throws: `CancellationError` if the call was given up or the task cancelled; what the peer
+    ///   ended the stream with.
+    @discardableResult
+    package func write(_ message: ByteBuffer) async throws -> Bool {
         while true {
             try Task.checkCancellation()
-            let isQueued = try state.withLock { state in
-                guard !state.isEnded else { throw CancellationError() }
-                guard state.isOpen else { return false }
+            let step = try state.withLock { state -> Step in
+                switch state.end {
+                case .cancelled: throw CancellationError()
+                case .failed(let error): throw error
+                case .done: return .done
+                case nil: break
+                }
+                guard state.finish == .going else { throw CancellationError() }
+                guard state.isOpen else { return .wait }
+                let wasEmpty = !state.hasPieces
                 state.window.wrote(message.readableBytes)
+                state.unsentBytes += message.readableBytes
                 state.queued.append(message)
-                return true
+                return wasEmpty ? .queuedFirst : .queued
             }
-            if isQueued {
+            switch step {
+            case .queuedFirst:
                 wake()
-                return
+                return true
+            case .queued: return true
+            case .done: return false
+            case .wait: await waitForRoom()
             }
-            await waitForRoom()
         }
+    }
+
+    private enum Step { case queuedFirst, queued, done, wait }
+
+    /// Queues one message as ``write(_:)-(ByteBuffer)`` does.
+    /// - Throws: as that does, and ``WireError`` if the message cannot be written.
+    @discardableResult
+    package func write(_ message: some WireMessage) async throws -> Bool {
+        try await write(message.withEncoded { ByteBuffer(bytes: $0) })
+    }
+
+    /// Says that nothing more comes; nothing happens if the stream has ended.
+    package func finish() {
+        let isFirst = state.withLock { state in
+            guard state.finish == .going, state.end == nil else { return false }
+            defer { state.finish = .asked }
+            return !state.hasPieces
+        }
+        if isFirst { wake() }
     }
 
     private func waitForRoom() async {
@@ -66,7 +127,7 @@ package final class StreamSink: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let mayGoOn = state.withLock { state in
-                    if state.isOpen || state.isEnded || Task.isCancelled { return true }
+                    if state.isOpen || state.end != nil || Task.isCancelled { return true }
                     state.waiters.append(Waiter(number: number, continuation: continuation))
                     return false
                 }
@@ -82,12 +143,31 @@ package final class StreamSink: Sendable {
         }
     }
 
-    /// Takes what is queued, in order.
-    func takeQueued() -> Deque<ByteBuffer> {
-        state.withLock { state in
-            defer { state.queued = [] }
-            return state.queued
+    // MARK: From the connection
+
+    /// Whether there is something to take.
+    var hasPieces: Bool { state.withLock { $0.hasPieces } }
+
+    /// Takes the next fragment, or what comes after the last; nil if there is nothing.
+    func takePiece() -> (piece: Piece, hasMore: Bool)? {
+        let (piece, hasMore, ready) = state.withLock { state -> (Piece?, Bool, Deque<Waiter>) in
+            guard var message = state.queued.popFirst() else {
+                guard state.finish == .asked else { return (nil, false, []) }
+                state.finish = .sent
+                return (.finish, false, [])
+            }
+            let length = min(message.readableBytes, Limits.rpcFragmentBytes)
+            let fragment = message.readSlice(length: length) ?? ByteBuffer()
+            state.unsentBytes -= length
+            let hasContinuation = message.readableBytes > 0
+            if hasContinuation { state.queued.prepend(message) }
+            return (
+                .fragment(fragment, hasContinuation: hasContinuation), state.hasPieces,
+                state.takeReadyWaiters()
+            )
         }
+        for waiter in ready { waiter.continuation.resume() }
+        return piece.map { ($0, hasMore) }
     }
 
     /// Takes in the peer's FEEDBACK.
@@ -95,14 +175,26 @@ package final class StreamSink: Sendable {
         resume { $0.window.peerConsumed(total) }
     }
 
-    /// Follows the connection's own queue: full or not.
-    func channelIsWritable(_ isWritable: Bool) {
-        resume { $0.isChannelWritable = isWritable }
+    /// The receiver keeps so many unread bytes.
+    func limitWindow(to bytes: Int64) {
+        resume { $0.window.limit(to: bytes) }
     }
 
     /// Ends the stream for its writers; what is queued can still be taken.
-    func end() {
-        resume { $0.isEnded = true }
+    ///
+    /// The first end counts.
+    func end(_ end: End = .cancelled) {
+        resume { state in if state.end == nil { state.end = end } }
+    }
+
+    /// Ends the stream for its writers and drops what is queued.
+    func discard(_ end: End = .cancelled) {
+        resume { state in
+            if state.end == nil { state.end = end }
+            state.queued = []
+            state.unsentBytes = 0
+            state.finish = .sent
+        }
     }
 
     private func resume(after change: (inout State) -> Void) {

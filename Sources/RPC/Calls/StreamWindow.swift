@@ -1,11 +1,10 @@
 import TollgateKernel
 
-/// How far a stream's sender may be ahead of its reader (rpc-wire, 1.8, flow control).
+/// How far a stream's sender may be ahead of its reader (rpc-wire, 1.8, flow control; E5).
 ///
-/// The window belongs to the sender and is never announced: it writes while
-/// `produced < consumed + size`, so one message may overshoot.
+/// The sender writes while `produced < consumed + size`, so one message may overshoot.
 struct StreamWindow: Hashable, Sendable {
-    private let size: Int64
+    private(set) var size: Int64
     private(set) var produced: Int64 = 0
     private(set) var consumed: Int64 = 0
 
@@ -14,6 +13,9 @@ struct StreamWindow: Hashable, Sendable {
 
     /// Whether a message may be written now.
     var isOpen: Bool { produced < consumed + size }
+
+    /// The receiver keeps less than we would send.
+    mutating func limit(to bytes: Int64) { size = min(size, bytes) }
 
     /// Counts a written message.
     mutating func wrote(_ bytes: Int) { produced += Int64(bytes) }

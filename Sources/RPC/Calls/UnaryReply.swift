@@ -10,6 +10,22 @@ package struct UnaryReply: Sendable {
     ///
     /// The bytes need to live only during this call.
     func send(_ bytes: UnsafeRawBufferPointer, _ context: ServerCallContext) throws {
-        try connection.answer(call, bytes, attachment: context.responseAttachment)
+        guard let packing = call.packing else {
+            return try connection.answer(call, bytes, context.responseExtras)
+        }
+        let plain = ByteBuffer(bytes: bytes)
+        let extras = context.responseExtras
+        let attachment = extras.attachment ?? ByteBuffer()
+        if OutgoingPayload.isLong(
+            plain.readableBytes + attachment.readableBytes, compression: packing.compression)
+        {
+            call.longAnswer = plain
+        } else {
+            try connection.answer(
+                call,
+                OutgoingPayload(
+                    plain, attachment: attachment, compression: packing.compression,
+                    hasChecksum: packing.hasChecksum), extras)
+        }
     }
 }

@@ -1,3 +1,4 @@
+import DequeModule
 import NIOCore
 import Synchronization
 import TollgateKernel
@@ -16,50 +17,104 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     /// What callers ask of the connection.
     enum Command {
         case start(ClientCall)
+        case notify(ClientCall)
         case cancel(ClientCall)
-        case consumed(ClientCall, Int64, caughtUp: Bool)
+        case send(ClientCall)
+        case consumed(ClientCall, Int64, messages: Int)
         case close
     }
 
     private let eventLoop: any EventLoop
-    private let credential: [UInt8]?
+    let credential: [UInt8]?
     private let retired: @Sendable (ClientConnection) -> Void
     private let commands: Mutex<[Command]> = Mutex([])
     private var batch: [Command] = []
-    private var machine = ClientConnectionStateMachine<ClientCall>()
+    var machine = ClientConnectionStateMachine<ClientCall>()
     private let processor = NIOSingleStepByteToMessageProcessor(FrameDecoder())
-    private var outbound = ByteBuffer()
-    private var context: ChannelHandlerContext?
+    /// What leaves with the next flush: requests and control frames at once, streams in turns.
+    var outbound = ByteBuffer()
+    /// Streams with something to send, each at most once.
+    var readyStreams: Deque<ClientCall> = []
+    /// Bytes of streams that the channel has and the socket has not taken.
+    var streamBytesInFlight = 0
+    var isFlushing = false
+    private(set) var context: ChannelHandlerContext?
+    private var probe: LivenessProbe
+    private var lastHeard = NIODeadline.now()
     private var timer: (moment: NIODeadline, scheduled: Scheduled<Void>)?
     /// No new call can begin on the connection.
     private(set) var isRetired = false
 
     /// Makes a connection's handler; `retired` is told once when no new call can begin on it.
     init(
-        eventLoop: any EventLoop, credential: [UInt8]?,
+        eventLoop: any EventLoop, credential: [UInt8]?, keepalive: Keepalive = Keepalive(),
         retired: @escaping @Sendable (ClientConnection) -> Void
     ) {
         self.eventLoop = eventLoop
         self.credential = credential
+        probe = LivenessProbe(keepalive)
         self.retired = retired
     }
 
     // MARK: From any task
 
     /// Makes one call.
-    func unary(_ outgoing: OutgoingCall) async -> Result<[UInt8], RPCError> {
-        await perform(ClientCall(outgoing))
+    func unary(_ outgoing: OutgoingCall) async -> Result<IncomingResponse, RPCError> {
+        let call = ClientCall(outgoing)
+        switch await pack(call) {
+        case .failure(let error): return .failure(error)
+        case .success: break
+        }
+        switch await perform(call) {
+        case .failure(let error): return .failure(error)
+        case .success(let response): return await unpack(response)
+        }
+    }
+
+    /// Sends a request that wants no answer; it is not known whether it arrives.
+    func notify(_ outgoing: OutgoingCall) async -> Result<Void, RPCError> {
+        let call = ClientCall(outgoing)
+        switch await pack(call) {
+        case .failure(let error): return .failure(error)
+        case .success: break
+        }
+        return await withCheckedContinuation { continuation in
+            call.continuation = continuation
+            submit(.notify(call))
+        }.map { _ in }
     }
 
     /// Opens a stream.
-    func openStream(_ outgoing: OutgoingCall) async -> Result<ClientStream, RPCError> {
+    func openStream(_ outgoing: OutgoingCall) async -> Result<StreamSource, RPCError> {
         let call = ClientCall(outgoing)
-        let stream = ClientStream(connection: self, call: call)
-        call.stream = stream
+        let stream = source(of: call)
+        switch await pack(call) {
+        case .failure(let error): return .failure(error)
+        case .success: break
+        }
         return await perform(call).map { _ in stream }
     }
 
-    private func perform(_ call: ClientCall) async -> Result<[UInt8], RPCError> {
+    /// Opens a stream in both directions.
+    func openDuplex(_ outgoing: OutgoingCall) async -> Result<DuplexStream, RPCError> {
+        let call = ClientCall(outgoing)
+        let stream = source(of: call)
+        let sink = StreamSink { [self] in submit(.send(call)) }
+        call.sink = sink
+        return await perform(call).map { _ in DuplexStream(incoming: stream, outgoing: sink) }
+    }
+
+    private func source(of call: ClientCall) -> StreamSource {
+        let stream = StreamSource { [self] total, messages in
+            submit(.consumed(call, total, messages: messages))
+        } cancelled: { [self] in
+            submit(.cancel(call))
+        }
+        call.stream = stream
+        return stream
+    }
+
+    private func perform(_ call: ClientCall) async -> Result<ClientCall.Response, RPCError> {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 call.continuation = continuation
@@ -67,6 +122,40 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
             }
         } onCancel: {
             submit(.cancel(call))
+        }
+    }
+
+    /// Compresses and secures a request as its caller wants, in the caller's task.
+    private func pack(_ call: ClientCall) async -> Result<Void, RPCError> {
+        let outgoing = call.outgoing
+        guard outgoing.compression != nil || outgoing.hasChecksum else { return .success(()) }
+        do {
+            call.packed = try await OutgoingPayload.packed(
+                ByteBuffer(bytes: outgoing.payload), attachment: outgoing.attachment,
+                compression: outgoing.compression, hasChecksum: outgoing.hasChecksum)
+            return .success(())
+        } catch {
+            return .failure(RPCError(thrown: error))
+        }
+    }
+
+    /// Checks and unpacks a response, in the caller's task.
+    private func unpack(
+        _ response: ClientCall.Response
+    ) async -> Result<IncomingResponse, RPCError> {
+        do {
+            let payload = try await response.payload?.unpacked(
+                attachment: response.attachment, limitBytes: Limits.rpcBodyBytes)
+            return .success(
+                IncomingResponse(
+                    payload: payload.map { Array($0.readableBytesView) } ?? [],
+                    attachment: response.attachment, userFields: response.userFields))
+        } catch let error as PayloadError {
+            return .failure(
+                RPCError(
+                    code: RPCError.Code.badResponse, text: "The response cannot be read: \(error)"))
+        } catch {
+            return .failure(RPCError(thrown: error))
         }
     }
 
@@ -86,11 +175,16 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         for command in batch {
             switch command {
             case .start(let call): start(call)
+            case .notify(let call): notify(call)
+            case .send(let call): streamIsReady(call)
             case .cancel(let call):
                 call.isCancelled = true
                 giveUp(call, Self.cancelled)
-            case .consumed(let call, let total, let caughtUp):
-                acknowledge(call, total, caughtUp: caughtUp)
+            case .consumed(let call, let total, let messages):
+                guard let id = call.id else { continue }
+                if let frame = machine.feedback(id, consumed: total, messages: messages) {
+                    write(frame)
+                }
             case .close: context?.close(promise: nil)
             }
         }
@@ -105,7 +199,8 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         guard !call.isCancelled else { return call.end(.failure(Self.cancelled)) }
         do throws(RPCError) {
             let ticket = try machine.begin(
-                call, deadline: call.outgoing.deadline.moment, opensStream: call.stream != nil)
+                call, deadline: call.outgoing.deadline.moment, opensStream: call.stream != nil,
+                windowBytes: call.outgoing.windowBytes)
             do throws(RPCError) {
                 try write(call, ticket)
             } catch {
@@ -119,42 +214,22 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
-    private func write(
-        _ call: ClientCall, _ ticket: ClientConnectionStateMachine<ClientCall>.Ticket
-    ) throws(RPCError) {
-        let outgoing = call.outgoing
-        var meta = RpcMeta()
-        meta.request = RpcRequestMeta(
-            serviceName: outgoing.method.service, methodName: outgoing.method.name,
-            timeoutMilliseconds: Int32(clamping: outgoing.deadline.remainingMilliseconds))
-        meta.correlationID = ticket.id
-        meta.userFields = outgoing.userFields
-        if ticket.isFirst {
-            meta.authenticationData = credential
-            meta.envelopeExtension = .announcement
-        }
-        if call.stream != nil {
-            meta.streamSettings = StreamSettings(
-                streamID: ticket.id, needFeedback: false, writable: true)
-        }
-        let mark = outbound.writerIndex
-        do {
-            // A server closes the connection, with everybody's calls, over what is beyond these.
-            guard outgoing.payload.count <= Limits.rpcBodyBytes - Limits.rpcMetaBytes,
-                outgoing.userFields.count <= Limits.rpcUserFields
-            else { throw Failure(.invalidRequest, "The request is too large.") }
-            try outgoing.payload.withUnsafeBytes { try outbound.writeCall(meta, payload: $0) }
-            let written = outbound.writerIndex - mark - Frame.headerSize
-            guard written - outgoing.payload.count <= Limits.rpcMetaBytes else {
-                throw Failure(.invalidRequest, "The request's metadata is too large.")
+    private func notify(_ call: ClientCall) {
+        do throws(RPCError) {
+            let ticket = try machine.beginOneWay()
+            do throws(RPCError) {
+                try write(call, ticket, wantsReply: false)
+            } catch {
+                machine.takeBack(ticket)
+                throw error
             }
+            call.end(.success(.init()))
         } catch {
-            outbound.moveWriterIndex(to: mark)
-            throw RPCError(thrown: error)
+            call.end(.failure(error))
         }
     }
 
-    private func giveUp(_ call: ClientCall, _ error: RPCError) {
+    func giveUp(_ call: ClientCall, _ error: RPCError) {
         guard let id = call.id, let (_, action) = machine.giveUp(id) else { return }
         call.end(.failure(error))
         switch action {
@@ -168,66 +243,45 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
             ours.cancelID = cancelID
             ours.noReply = true
             meta.envelopeExtension = ours
-            do {
-                let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
-                try outbound.writeCall(meta, payload: nothing)
-            } catch {
-                context?.close(promise: nil)
-            }
+            write(meta)
         }
-    }
-
-    /// Tells the server how far a reader is: with our own servers once a quarter of the window was
-    /// read, with plain ones, whose window may be small, also whenever the reader has caught up.
-    private func acknowledge(_ call: ClientCall, _ total: Int64, caughtUp: Bool) {
-        let unacknowledged = total - call.acknowledged
-        let isDue =
-            unacknowledged >= Limits.rpcStreamWindowBytes / 4
-            || caughtUp && !machine.knowsServerWindow
-        guard isDue, let id = call.id, let frame = machine.feedback(id, consumed: total) else {
-            return
-        }
-        call.acknowledged = total
-        write(frame)
-    }
-
-    private func write(_ frame: StreamFrameMeta) {
-        do {
-            try outbound.writeStream(frame)
-        } catch {
-            context?.close(promise: nil)
-        }
-    }
-
-    private func flush() {
-        guard let context, outbound.readableBytes > 0 else { return }
-        context.writeAndFlush(wrapOutboundOut(outbound), promise: nil)
-        outbound.clear()
     }
 
     // MARK: Deadlines
 
+    /// One timer for the next deadline and the next look at whether the server lives.
     private func armTimer() {
-        let moment = machine.earliestDeadline
+        guard context != nil else { return }
+        let moment = min(machine.earliestDeadline, probe.due(lastHeard: lastHeard))
         if let timer, timer.moment <= moment { return }
         timer?.scheduled.cancel()
-        timer = nil
-        guard moment < .distantFuture else { return }
-        timer = (moment, eventLoop.scheduleTask(deadline: moment) { self.expire() })
+        timer = (moment, eventLoop.scheduleTask(deadline: moment) { self.wakeUp() })
     }
 
-    private func expire() {
+    private func wakeUp() {
         timer = nil
-        for call in machine.expired(.now()) {
+        let now = NIODeadline.now()
+        for call in machine.expired(now) {
             giveUp(call, ClientConnectionStateMachine<ClientCall>.timedOut)
         }
-        armTimer()
+        switch probe.check(now, lastHeard: lastHeard) {
+        case .wait: break
+        case .ask: if let ping = machine.ping() { write(ping) }
+        case .giveUp: context?.close(promise: nil)
+        }
         flush()
+        armTimer()
     }
 
     // MARK: Channel events
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func channelActive(context: ChannelHandlerContext) {
+        lastHeard = .now()
+        armTimer()
+        context.fireChannelActive()
+    }
 
     func handlerRemoved(context: ChannelHandlerContext) { connectionLost() }
 
@@ -241,6 +295,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        lastHeard = .now()
         do {
             try processor.process(buffer: unwrapInboundIn(data)) { frame in try receive(frame) }
         } catch {
@@ -266,22 +321,42 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func receiveResponse(_ frame: Frame, _ meta: RpcMeta) {
+        if meta.correlationID == 0, let ours = meta.envelopeExtension, ours.control != nil {
+            return receiveControl(ours)
+        }
         switch machine.receive(meta) {
         case .succeed(let call):
-            let length = frame.bodySize - Int(meta.attachmentSize)
-            guard length >= 0, meta.compressType == 0 else {
-                return call.end(.failure(Self.unreadable))
-            }
-            call.end(.success(Array(frame.body.readableBytesView.prefix(length))))
+            var body = frame.body
+            guard let payload = body.readSlice(length: frame.bodySize - Int(meta.attachmentSize))
+            else { return call.end(.failure(Self.unreadable)) }
+            call.end(
+                .success(
+                    .init(
+                        payload: IncomingPayload(meta, bytes: payload), attachment: body,
+                        userFields: meta.userFields)))
         case .fail(let call, let error):
             call.end(.failure(error))
             if machine.isRetired { retire() }
-        case .opened(let call):
-            call.continuation?.resume(returning: .success([]))
+        case .opened(let call, let terms):
+            call.stream?.report(terms.reporting)
+            if let window = terms.windowBytes { call.sink?.limitWindow(to: window) }
+            call.continuation?.resume(returning: .success(.init()))
             call.continuation = nil
         case .late(let streamID):
             guard let streamID else { return }
             write(StreamFrameMeta(streamID: streamID, frameType: .reset))
+        }
+    }
+
+    private func receiveControl(_ ours: EnvelopeExtension) {
+        switch machine.receiveControl(ours) {
+        case .ignore: break
+        case .reply(let pong): write(pong)
+        case .retire(let refused):
+            for call in refused {
+                call.end(.failure(ClientConnectionStateMachine<ClientCall>.goneAway))
+            }
+            retire()
         }
     }
 
@@ -304,10 +379,11 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
             guard isLast else { return }
             let message = Array(call.partial.readableBytesView)
             call.partial.clear()
-            if call.stream?.deliver(message) == false { giveUp(call, Self.unreadable) }
-        case .ended(let call, let error, let reply):
+            call.stream?.deliver(message)
+        case .feedback(let call, let consumed): call.sink?.peerConsumed(consumed)
+        case .ended(let call, let error, let trailers, let reply):
             if let reply { write(reply) }
-            call.end(error.map { .failure($0) } ?? .success([]))
+            call.end(error.map { .failure($0) } ?? .success(.init(userFields: trailers)))
         }
     }
 
@@ -324,6 +400,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         context = nil
         timer?.scheduled.cancel()
         timer = nil
+        readyStreams = []
         for (call, error) in machine.close() { call.end(.failure(error)) }
         retire()
     }

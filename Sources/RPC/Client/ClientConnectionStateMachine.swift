@@ -16,15 +16,19 @@ struct ClientConnectionStateMachine<Handle> {
         /// The server limits its writing and waits for our FEEDBACK; bRPC dies of one that it did
         /// not ask for (rpc-wire, 1.8).
         var serverWantsFeedback = false
-        /// Bytes of the message whose fragments are arriving.
-        var partialBytes = 0
+        /// What the server may send us.
+        var incoming: ReceiveWindow
     }
 
     /// What is known of the server's extensions.
-    private enum Peer {
+    private enum Peer: Equatable {
         case unknown
         case plain
-        case extended
+        case extended(EnvelopeExtension.Features)
+
+        var features: EnvelopeExtension.Features {
+            if case .extended(let features) = self { features } else { [] }
+        }
     }
 
     private var calls: [Int64: Call] = [:]
@@ -52,12 +56,6 @@ struct ClientConnectionStateMachine<Handle> {
     /// Calls without their end.
     var callCount: Int { calls.count }
 
-    /// Whether the server's window is known to be ours, so that it may be told rarely how far the
-    /// reader is.
-    ///
-    /// A plain peer's window may be small; it is told whenever the reader has caught up.
-    var knowsServerWindow: Bool { peer == .extended }
-
     // MARK: Beginning
 
     /// A call that may be written.
@@ -68,7 +66,7 @@ struct ClientConnectionStateMachine<Handle> {
     }
 
     mutating func begin(
-        _ handle: Handle, deadline: NIODeadline, opensStream: Bool
+        _ handle: Handle, deadline: NIODeadline, opensStream: Bool, windowBytes: Int64? = nil
     ) throws(RPCError) -> Ticket {
         guard !isRetired else { throw Self.lost(isNotProcessed: true) }
         guard calls.count < maximumCalls else {
@@ -76,11 +74,26 @@ struct ClientConnectionStateMachine<Handle> {
                 code: RPCError.Code.overcrowded, text: "Too many calls wait on this connection",
                 isNotProcessed: true)
         }
+        let ticket = takeTicket()
+        calls[ticket.id] = Call(
+            handle: handle, deadline: deadline, opensStream: opensStream,
+            incoming: ReceiveWindow(
+                sizeBytes: windowBytes ?? Limits.rpcStreamWindowBytes,
+                maximumMessageBytes: maximumMessageBytes))
+        earliestDeadline = min(earliestDeadline, deadline)
+        return ticket
+    }
+
+    /// Begins a call that nobody waits for; it does not stand among the calls.
+    mutating func beginOneWay() throws(RPCError) -> Ticket {
+        guard !isRetired else { throw Self.lost(isNotProcessed: true) }
+        return takeTicket()
+    }
+
+    private mutating func takeTicket() -> Ticket {
         let isFirst = !isIntroduced
         isIntroduced = true
         lastID += 1
-        calls[lastID] = Call(handle: handle, deadline: deadline, opensStream: opensStream)
-        earliestDeadline = min(earliestDeadline, deadline)
         return Ticket(id: lastID, isFirst: isFirst)
     }
 
@@ -99,16 +112,25 @@ struct ClientConnectionStateMachine<Handle> {
         case succeed(Handle)
         /// The call failed.
         case fail(Handle, RPCError)
-        /// The stream is open.
-        case opened(Handle)
+        /// The stream is open, on these terms.
+        case opened(Handle, StreamTerms)
         /// Nobody waits for it; its stream, if any, is to be reset.
         case late(reset: Int64?)
+    }
+
+    /// What was agreed on for a stream.
+    struct StreamTerms: Equatable {
+        /// What the server keeps of unread messages, if it says so (E5).
+        var windowBytes: Int64?
+        /// When it is told how far the reader is.
+        var reporting: StreamSource.Reporting
     }
 
     /// Takes in a response, bare or wrapped in a stream frame.
     mutating func receive(_ response: RpcMeta) -> ResponseAction {
         if peer == .unknown {
-            peer = response.envelopeExtension?.version == nil ? .plain : .extended
+            let ours = response.envelopeExtension
+            peer = ours?.version == nil ? .plain : .extended(ours?.features ?? [])
         }
         let id = response.correlationID
         guard var call = calls[id], call.serverStreamID == nil else {
@@ -130,10 +152,32 @@ struct ClientConnectionStateMachine<Handle> {
                 RPCError(
                     code: RPCError.Code.badResponse, text: "The server didn't accept the stream"))
         }
+        if let window = settings.initialWindowBytes, window <= 0 {
+            calls[id] = nil
+            return .fail(
+                call.handle,
+                RPCError(code: RPCError.Code.badResponse, text: "The server takes no messages"))
+        }
         call.serverStreamID = settings.streamID
         call.serverWantsFeedback = settings.needFeedback
+        let reporting = reporting(to: settings, call.incoming.sizeBytes)
+        if !peer.features.contains(.receiverWindow) { call.incoming.widen() }
         calls[id] = call
-        return .opened(call.handle)
+        return .opened(
+            call.handle,
+            StreamTerms(windowBytes: settings.initialWindowBytes, reporting: reporting))
+    }
+
+    /// Our own servers are told once a quarter of the window was read; a plain one, whose window
+    /// may be small, also whenever the reader has caught up.
+    private func reporting(
+        to settings: StreamSettings, _ windowBytes: Int64
+    ) -> StreamSource.Reporting {
+        if peer.features.contains(.receiverWindow) {
+            return StreamSource.Reporting(everyBytes: windowBytes / 4)
+        }
+        return StreamSource.Reporting(
+            everyBytes: Int64(Limits.rpcFragmentBytes), whenCaughtUp: settings.needFeedback)
     }
 
     private static func error(of response: RpcMeta) -> RPCError? {
@@ -141,7 +185,8 @@ struct ClientConnectionStateMachine<Handle> {
         let neverBegan = [RPCError.Code.loggedOff, RPCError.Code.limit].contains(outcome.errorCode)
         return RPCError(
             code: outcome.errorCode, text: outcome.errorText, userFields: response.userFields,
-            isNotProcessed: neverBegan || response.envelopeExtension?.notProcessed == true)
+            isNotProcessed: neverBegan || response.envelopeExtension?.notProcessed == true,
+            retryAfterMilliseconds: response.envelopeExtension?.retryAfterMilliseconds)
     }
 
     // MARK: Stream frames
@@ -152,8 +197,10 @@ struct ClientConnectionStateMachine<Handle> {
         case response
         /// Its payload is a message, or the next part of one.
         case data(Handle, isLast: Bool)
+        /// Let the call's writer know how far the server's reader is.
+        case feedback(Handle, consumed: Int64)
         /// The stream ended, well if there is no error; send the reply if there is one.
-        case ended(Handle, RPCError?, reply: StreamFrameMeta?)
+        case ended(Handle, RPCError?, trailers: [String: String], reply: StreamFrameMeta?)
         /// Send this.
         case reply(StreamFrameMeta)
         /// Nothing.
@@ -172,30 +219,34 @@ struct ClientConnectionStateMachine<Handle> {
             if frame.frameType == .data { return .response }
             guard frame.frameType == .reset || frame.frameType == .close else { return .ignore }
             calls[id] = nil
-            return .ended(call.handle, Self.truncated, reply: nil)
+            return .ended(call.handle, Self.truncated, trailers: [:], reply: nil)
         }
         switch frame.frameType {
         case .data:
-            call.partialBytes += payloadBytes
-            guard call.partialBytes <= maximumMessageBytes else {
+            let verdict = call.incoming.receive(
+                payloadBytes, hasContinuation: frame.hasContinuation)
+            guard verdict == .part || verdict == .whole else {
                 calls[id] = nil
                 return .ended(
-                    call.handle, Self.tooLarge,
+                    call.handle, verdict == .overrun ? Self.overrun : Self.tooLarge, trailers: [:],
                     reply: StreamFrameMeta(streamID: server, frameType: .reset))
             }
-            if !frame.hasContinuation { call.partialBytes = 0 }
             calls[id] = call
-            return .data(call.handle, isLast: !frame.hasContinuation)
+            return .data(call.handle, isLast: verdict == .whole)
         case .close:
             calls[id] = nil
+            let isInside = call.incoming.partialBytes > 0
             return .ended(
-                call.handle, closeError(frame, isInsideMessage: call.partialBytes > 0),
+                call.handle, closeError(frame, isInsideMessage: isInside),
+                trailers: frame.envelopeExtension?.trailers ?? [:],
                 reply: StreamFrameMeta(
                     streamID: server, sourceStreamID: id, frameType: .close))
         case .reset:
             calls[id] = nil
-            return .ended(call.handle, Self.truncated, reply: nil)
-        case .feedback, nil:
+            return .ended(call.handle, Self.truncated, trailers: [:], reply: nil)
+        case .feedback:
+            return frame.consumedSize.map { .feedback(call.handle, consumed: $0) } ?? .ignore
+        case nil:
             return .ignore
         }
     }
@@ -206,20 +257,87 @@ struct ClientConnectionStateMachine<Handle> {
     /// is the application's to judge.
     private func closeError(_ frame: StreamFrameMeta, isInsideMessage: Bool) -> RPCError? {
         guard let ours = frame.envelopeExtension, let code = ours.errorCode else {
-            return peer == .extended || isInsideMessage ? Self.truncated : nil
+            return peer.features.contains(.closeStatus) || isInsideMessage ? Self.truncated : nil
         }
         if code == 0 { return isInsideMessage ? Self.truncated : nil }
-        return RPCError(code: code, text: ours.errorText ?? "", userFields: ours.trailers)
+        return RPCError(
+            code: code, text: ours.errorText ?? "", userFields: ours.trailers,
+            retryAfterMilliseconds: ours.retryAfterMilliseconds)
     }
 
     /// The FEEDBACK that tells the server how far a stream's reader is; nil once it ended, and if
     /// the server wants none.
-    func feedback(_ id: Int64, consumed: Int64) -> StreamFrameMeta? {
-        guard let call = calls[id], call.serverWantsFeedback, let server = call.serverStreamID
-        else { return nil }
+    mutating func feedback(
+        _ id: Int64, consumed: Int64, messages: Int = 0
+    ) -> StreamFrameMeta? {
+        guard var call = calls[id] else { return nil }
+        call.incoming.consume(upTo: consumed, messages: messages)
+        calls[id] = call
+        guard call.serverWantsFeedback, let server = call.serverStreamID else { return nil }
         var frame = StreamFrameMeta(streamID: server, sourceStreamID: id, frameType: .feedback)
         frame.consumedSize = consumed
         return frame
+    }
+
+    /// The number of the server's end of a stream, if it is open.
+    func serverStream(of id: Int64) -> Int64? { calls[id]?.serverStreamID }
+
+    /// The frame that says that nothing more comes from us (E4); nil if the server would not
+    /// understand.
+    func finish(_ id: Int64) -> StreamFrameMeta? {
+        guard peer.features.contains(.halfClose), let server = serverStream(of: id) else {
+            return nil
+        }
+        var frame = StreamFrameMeta(streamID: server, sourceStreamID: id, frameType: .data)
+        frame.envelopeExtension = EnvelopeExtension()
+        frame.envelopeExtension?.endOfStream = true
+        return frame
+    }
+
+    // MARK: The connection itself (E6)
+
+    /// What to do about a frame that belongs to no call.
+    enum ControlAction {
+        /// Nothing.
+        case ignore
+        /// Send this.
+        case reply(RpcMeta)
+        /// Begin nothing new here; these calls will certainly not be worked on.
+        case retire(refused: [Handle])
+    }
+
+    mutating func receiveControl(_ ours: EnvelopeExtension) -> ControlAction {
+        switch ours.control {
+        case .ping: return .reply(Self.control(.pong))
+        case .pong, nil: return .ignore
+        case .goAway:
+            guard !isRetired else { return .ignore }
+            isRetired = true
+            let last = ours.lastAccepted ?? .max
+            let refused = calls.filter { $0.key > last }.sorted { $0.key < $1.key }
+            for (id, _) in refused { calls[id] = nil }
+            return .retire(refused: refused.map(\.value.handle))
+        }
+    }
+
+    /// What makes a living server say something: a ping, and for a plain one a call, because any
+    /// answer to it proves life; nil before anything can be sent.
+    mutating func ping() -> RpcMeta? {
+        guard isIntroduced else { return nil }
+        if peer.features.contains(.control) { return Self.control(.ping) }
+        lastID += 1
+        var meta = RpcMeta()
+        meta.request = RpcRequestMeta(serviceName: "rpc.Control", methodName: "Ping")
+        meta.correlationID = lastID
+        return meta
+    }
+
+    private static func control(_ control: EnvelopeExtension.Control) -> RpcMeta {
+        var meta = RpcMeta()
+        meta.response = RpcResponseMeta()
+        meta.envelopeExtension = EnvelopeExtension()
+        meta.envelopeExtension?.control = control
+        return meta
     }
 
     // MARK: Giving up
@@ -279,6 +397,22 @@ struct ClientConnectionStateMachine<Handle> {
 
     static var tooLarge: RPCError {
         RPCError(code: RPCError.Code.badResponse, text: "A message of the stream is too large")
+    }
+
+    static var overrun: RPCError {
+        RPCError(
+            code: RPCError.Code.badResponse, text: "The server sent more of a stream than agreed")
+    }
+
+    static var goneAway: RPCError {
+        RPCError(
+            code: RPCError.Code.loggedOff, text: "The server is stopping", isNotProcessed: true)
+    }
+
+    static var noHalfClose: RPCError {
+        RPCError(
+            code: RPCError.Code.badResponse,
+            text: "The server cannot be told that a stream of requests is at its end")
     }
 
     static var timedOut: RPCError {

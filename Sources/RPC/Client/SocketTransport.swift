@@ -40,26 +40,42 @@ package final class SocketTransport: ClientTransport {
 
     private let endpoint: Endpoint
     private let credential: [UInt8]?
+    private let keepalive: Keepalive
     private let eventLoop: any EventLoop
     private let state = Mutex(State())
 
     /// Makes a transport; nothing connects yet.
     ///
     /// `credential` goes with each connection's first request.
-    package init(_ endpoint: Endpoint, credential: [UInt8]?) {
+    package init(
+        _ endpoint: Endpoint, credential: [UInt8]?, keepalive: Keepalive = Keepalive()
+    ) {
         self.endpoint = endpoint
+        self.keepalive = keepalive
         self.credential = credential
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     }
 
     package func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
+        try await exchange(call).payload
+    }
+
+    package func exchange(_ call: OutgoingCall) async throws(RPCError) -> IncomingResponse {
         try await connection(for: call).unary(call).get()
+    }
+
+    package func notify(_ call: OutgoingCall) async throws(RPCError) {
+        try await connection(for: call).notify(call).get()
     }
 
     package func openStream(
         _ call: OutgoingCall
     ) async throws(RPCError) -> any IncomingStream {
         try await connection(for: call).openStream(call).get()
+    }
+
+    package func openDuplex(_ call: OutgoingCall) async throws(RPCError) -> DuplexStream {
+        try await connection(for: call).openDuplex(call).get()
     }
 
     package func close() async {
@@ -161,9 +177,9 @@ package final class SocketTransport: ClientTransport {
     // MARK: Connecting
 
     private func connect() {
-        let handler = ClientConnection(eventLoop: eventLoop, credential: credential) {
-            [weak self] connection in self?.retired(connection)
-        }
+        let handler = ClientConnection(
+            eventLoop: eventLoop, credential: credential, keepalive: keepalive
+        ) { [weak self] connection in self?.retired(connection) }
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(.milliseconds(Limits.rpcConnectTimeoutMilliseconds))
             .channelInitializer { channel in

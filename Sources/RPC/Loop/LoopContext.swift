@@ -23,6 +23,9 @@ final class LoopContext: @unchecked Sendable {
     /// Gauges are read once in some seconds; a tick is too often for them.
     private static let ticksBetweenGauges = 100
 
+    /// Silence is counted in seconds, so it needs no closer look.
+    private static let ticksBetweenProbes = 10
+
     var eventLoop: any EventLoop { executor.eventLoop }
 
     /// Makes a loop's context; `number` tells the loops apart in metrics.
@@ -63,6 +66,9 @@ final class LoopContext: @unchecked Sendable {
         if ticks % Self.ticksBetweenGauges == 0 {
             connectionGauge.record(connections.count)
             callGauge.record(callCount)
+        }
+        if ticks % Self.ticksBetweenProbes == 0 {
+            for connection in connections.values { connection.checkLiveness(now) }
         }
         for connection in connections.values { connection.expireCalls(now) }
     }

@@ -7,8 +7,8 @@ import TollgateKernel
 /// Work that wakes up on the loop itself costs no lock and no system call; work from other threads
 /// costs one wake-up a batch. What a batch wrote is flushed once, at its end.
 ///
-/// `@unchecked Sendable`: `ready`, `isRunning`, `isScheduled` and `unflushed` are touched on the
-/// event loop alone; the rest is immutable or behind a lock.
+/// `@unchecked Sendable`: `ready`, `isRunning`, `isScheduled`, `unflushed` and `flushing` are
+/// touched on the event loop alone; the rest is immutable or behind a lock.
 final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     let eventLoop: any EventLoop
     private let arrivals: Mutex<[UnownedJob]> = Mutex([])
@@ -19,6 +19,7 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     private var isRunning = false
     private var isScheduled = false
     private var unflushed: [ServerConnection] = []
+    private var flushing: [ServerConnection] = []
 
     init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
@@ -74,8 +75,12 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
         for job in batch { job.runSynchronously(on: executor) }
         batch.removeAll(keepingCapacity: true)
         isRunning = false
-        while let connection = unflushed.popLast() { connection.flush() }
-        if ready.isEmpty {
+        // A connection that has more to send than its socket should have at once comes back here:
+        // the others go first.
+        swap(&flushing, &unflushed)
+        for connection in flushing { connection.flush() }
+        flushing.removeAll(keepingCapacity: true)
+        if ready.isEmpty, unflushed.isEmpty {
             turnStart = nil
         } else {
             if turnStart == nil { turnStart = .now() }

@@ -10,6 +10,8 @@ struct IncomingRequest {
         case method(Route)
         /// Cancelling the call with this correlation id (E2).
         case cancel(correlationID: Int64, wantsReply: Bool)
+        /// A message of the connection itself (E6).
+        case control(EnvelopeExtension.Control)
         /// Nothing that can be answered but with an error.
         case invalid(RPCError)
     }
@@ -22,7 +24,7 @@ struct IncomingRequest {
     let credential: [UInt8]?
     let userFields: [String: String]
     let envelopeExtension: EnvelopeExtension?
-    let payload: ByteBuffer
+    let payload: IncomingPayload
     let attachment: ByteBuffer
 
     /// Reads a request.
@@ -51,7 +53,9 @@ struct IncomingRequest {
         let attachmentSize = Int(view.attachmentSize)
         let payloadSize = frame.bodySize - attachmentSize
         let start = frame.packet.readerIndex + frame.metaSize
-        payload = frame.packet.getSlice(at: start, length: max(0, payloadSize)) ?? ByteBuffer()
+        payload = IncomingPayload(
+            view,
+            bytes: frame.packet.getSlice(at: start, length: max(0, payloadSize)) ?? ByteBuffer())
         if attachmentSize > 0, payloadSize >= 0 {
             attachment =
                 frame.packet.getSlice(at: start + payloadSize, length: attachmentSize)
@@ -59,21 +63,30 @@ struct IncomingRequest {
         } else {
             attachment = ByteBuffer()
         }
-        target = Self.target(view, payloadSize: payloadSize, envelopeExtension, router: router)
+        target = Self.target(view, payload, payloadSize, envelopeExtension, router: router)
     }
 
+    /// How much the call matters to its caller.
+    var priority: CallPriority { CallPriority(wire: envelopeExtension?.priority) }
+
+    /// Whether the caller waits for an answer; a stream always does.
+    var wantsReply: Bool { envelopeExtension?.noReply != true || streamSettings != nil }
+
     private static func target(
-        _ view: RpcMetaView, payloadSize: Int, _ ours: EnvelopeExtension?, router: Router
+        _ view: RpcMetaView, _ payload: IncomingPayload, _ payloadSize: Int,
+        _ ours: EnvelopeExtension?, router: Router
     ) -> Target {
         if payloadSize < 0 { return .invalid(badRequest("the attachment is longer than the body")) }
-        if view.compressType != 0 { return .invalid(badRequest("compression is not supported")) }
+        if let refusal = payload.refusal { return .invalid(badRequest("\(refusal)")) }
         if view.contentType != 0 { return .invalid(badRequest("the payload must be protobuf")) }
-        if view.checksumType != 0 { return .invalid(badRequest("checksums are not supported")) }
         if view.isChunk { return .invalid(badRequest("chunks are not supported")) }
         do throws(RPCError) {
             return .method(try router.find(service: view.serviceName, method: view.methodName))
         } catch {
-            // Asked last, so that the reserved names cost ordinary calls nothing.
+            // Asked last, so that these cost ordinary calls nothing.
+            if let control = ours?.control, !view.isRequest, view.correlationID == 0 {
+                return .control(control)
+            }
             if let ours, let id = ours.cancelID, view.serviceName.elementsEqual("rpc.Control".utf8),
                 view.methodName.elementsEqual("Cancel".utf8)
             {
@@ -83,7 +96,7 @@ struct IncomingRequest {
         }
     }
 
-    private static func badRequest(_ reason: String) -> RPCError {
+    static func badRequest(_ reason: String) -> RPCError {
         RPCError(
             code: RPCError.Code.badRequest, text: "Fail to read the request: \(reason)",
             isNotProcessed: true)
@@ -103,7 +116,7 @@ struct IncomingRequest {
         }
         let asked = Int64(timeoutMilliseconds)
         return CallDeadline(
-            milliseconds: method.streaming == .serverStreaming ? min(asked, longest) : asked,
+            milliseconds: method.streaming == .unary ? asked : min(asked, longest),
             from: arrival)
     }
 }

@@ -37,7 +37,9 @@ package final class RPCServer: Sendable {
             verifier: configuration.credentials.verifier,
             interceptors: configuration.interceptors,
             pages: configuration.pages,
-            maximumBodyBytes: configuration.maximumBodyBytes, logger: configuration.logger)
+            maximumBodyBytes: configuration.maximumBodyBytes, keepalive: configuration.keepalive,
+            drainGraceMilliseconds: configuration.drainGraceMilliseconds,
+            logger: configuration.logger)
     }
 
     /// Where the server listens, once it does; nil if it listens nowhere.

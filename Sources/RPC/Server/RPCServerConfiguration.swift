@@ -33,6 +33,9 @@ package struct RPCServerConfiguration: Sendable {
     /// The largest body of a packet, in bytes.
     package var maximumBodyBytes = Limits.rpcBodyBytes
 
+    /// When silent peers that know our extensions are asked to show that they live.
+    package var keepalive = Keepalive()
+
     /// Where the server tells what happens to it.
     package var logger = Logger(label: "tollgate.rpc")
 

@@ -1,6 +1,7 @@
 import NIOCore
+import TollgateWire
 
-/// A call whose task runs, as its connection sees it.
+/// A call whose task runs or whose last messages are still to be sent, as its connection sees it.
 ///
 /// `@unchecked Sendable`: the variables are touched on the connection's event loop alone.
 final class RunningCall: @unchecked Sendable {
@@ -8,21 +9,63 @@ final class RunningCall: @unchecked Sendable {
     let route: Route
     let context: ServerCallContext
     let arrival: NIODeadline
+    /// Whether the caller waits for an answer (E7).
+    let wantsReply: Bool
+    /// How the answer is to be coded; nil if plain.
+    let packing: Packing?
     /// The stream's sending end, if the method streams.
     var sink: StreamSink?
+    /// The stream's receiving end, if the method takes a stream of requests.
+    var source: StreamSource?
+    /// The request whose fragments are arriving.
+    var partial = ByteBuffer()
+    /// The stream stands among those that have something to send.
+    var isReady = false
+    /// An answer that is too long to be packed on the event loop.
+    var longAnswer: ByteBuffer?
     /// The task; nil until it first suspends, and after its end.
     var task: Task<Void, Never>?
+    /// How the handler ended, once it has; what it wrote may still have to be sent.
+    var outcome: Outcome?
 
-    init(id: CallID, route: Route, context: ServerCallContext, arrival: NIODeadline) {
+    /// How a handler ended.
+    enum Outcome {
+        case succeeded
+        case failed(RPCError)
+
+        var error: RPCError? { if case .failed(let error) = self { error } else { nil } }
+    }
+
+    /// How an answer is coded.
+    struct Packing {
+        var compression: PayloadCompression?
+        var hasChecksum: Bool
+
+        /// What a request asks for; nil if the answer is to be plain, as most are.
+        init?(for request: IncomingRequest) {
+            compression = request.envelopeExtension?.acceptCompress
+                .flatMap(PayloadCompression.best(of:))
+            hasChecksum = request.payload.hasChecksum
+            if compression == nil, !hasChecksum { return nil }
+        }
+    }
+
+    init(
+        id: CallID, route: Route, context: ServerCallContext, arrival: NIODeadline,
+        wantsReply: Bool = true, packing: Packing? = nil
+    ) {
         self.id = id
         self.route = route
         self.context = context
         self.arrival = arrival
+        self.wantsReply = wantsReply
+        self.packing = packing
     }
 
-    /// Tells the handler to stop.
+    /// Tells the handler to stop; what it wrote and was not sent is dropped.
     func cancel() {
-        sink?.end()
+        sink?.discard()
+        source?.end(.failure(CancellationError()))
         task?.cancel()
     }
 }

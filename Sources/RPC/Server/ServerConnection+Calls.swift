@@ -8,6 +8,7 @@ extension ServerConnection {
     func begin(_ request: IncomingRequest) {
         do throws(RPCError) {
             switch request.target {
+            case .control: break
             case .invalid(let error): throw error
             case .cancel(let correlationID, let wantsReply):
                 cancel(correlationID: correlationID)
@@ -25,12 +26,13 @@ extension ServerConnection {
     private func checkCaller(
         _ request: IncomingRequest, _ method: MethodDescriptor
     ) throws(RPCError) {
-        let isStream = method.streaming == .serverStreaming
+        let isStream = method.streaming != .unary
         if isStream, request.streamSettings?.writable != true {
-            throw RPCError(
-                code: RPCError.Code.badRequest,
-                text: "\(method.fullName) needs a stream that the caller reads",
-                isNotProcessed: true)
+            throw IncomingRequest.badRequest(
+                "\(method.fullName) needs a stream that the caller reads")
+        }
+        if let window = request.streamSettings?.initialWindowBytes, window <= 0 {
+            throw IncomingRequest.badRequest("a stream's window must be positive")
         }
         do {
             try method.checkCaller(
@@ -46,45 +48,66 @@ extension ServerConnection {
         let deadline = request.deadline(of: route.method)
         let id = try machine.admit(
             correlationID: request.correlationID, deadline: deadline.moment, now: arrival,
-            peerStreamID: request.streamSettings?.streamID)
+            peerStreamID: request.streamSettings?.streamID,
+            incoming: route.method.streaming.takesStream ? ReceiveWindow() : nil)
         let context = ServerCallContext(
             method: route.method, identity: identity, userFields: request.userFields,
             deadline: deadline, correlationID: request.correlationID, peer: peer,
-            attachment: request.attachment)
+            attachment: request.attachment, priority: request.priority)
         let call = RunningCall(
-            id: id, route: route, context: context, arrival: request.arrival)
+            id: id, route: route, context: context, arrival: request.arrival,
+            wantsReply: request.wantsReply, packing: RunningCall.Packing(for: request))
         while calls.count <= Int(id.index) { calls.append(nil) }
         calls[Int(id.index)] = call
         return call
     }
 
     private func start(_ call: RunningCall, _ request: IncomingRequest) {
-        let payload = request.payload
         let task: Task<Void, Never>
         switch call.route.answer {
         case .unary(let answer):
-            task = CallTask.start(on: loop.executor) { [self] in
-                await run(call) {
-                    try await answer(
-                        payload, call.context, UnaryReply(connection: self, call: call))
+            if let payload = request.payload.plain {
+                task = CallTask.start(on: loop.executor) { [self] in
+                    await run(call) {
+                        try await answer(
+                            payload, call.context, UnaryReply(connection: self, call: call))
+                    }
+                }
+            } else {
+                task = CallTask.start(on: loop.executor) { [self] in
+                    await run(call) {
+                        try await answer(
+                            unpacked(request), call.context,
+                            UnaryReply(connection: self, call: call))
+                    }
                 }
             }
         case .serverStreaming(let answer):
-            let sink = StreamSink { [self] in
-                if loop.eventLoop.inEventLoop {
-                    sendQueued(call)
-                } else {
-                    loop.eventLoop.execute { self.sendQueued(call) }
-                }
-            }
-            sink.channelIsWritable(channelIsWritable)
-            call.sink = sink
+            let sink = makeSink(call, request)
             task = CallTask.start(on: loop.executor) { [self] in
-                await run(call) { try await answer(payload, call.context, sink) }
+                await run(call) { try await answer(unpacked(request), call.context, sink) }
+            }
+        case .streamOfRequests(let answer):
+            let (sink, source) = (makeSink(call, request), makeSource(call, request))
+            // The client knows where to send its messages once it has the response.
+            _ = openStream(call)
+            task = CallTask.start(on: loop.executor) { [self] in
+                await run(call) { try await answer(source, call.context, sink) }
             }
         }
         // A handler that never waited has ended already, and its place may be another's.
-        if calls[Int(call.id.index)] === call { call.task = task }
+        if calls[Int(call.id.index)] === call, call.outcome == nil { call.task = task }
+    }
+
+    /// The request's message, checked and unpacked.
+    private func unpacked(_ request: IncomingRequest) async throws -> ByteBuffer {
+        if let plain = request.payload.plain { return plain }
+        do {
+            return try await request.payload.unpacked(
+                attachment: request.attachment, limitBytes: core.maximumBodyBytes)
+        } catch let error as PayloadError {
+            throw IncomingRequest.badRequest("\(error)")
+        }
     }
 
     /// Runs a handler with its interceptors and its deadline, then ends the call.
@@ -96,24 +119,44 @@ extension ServerConnection {
             try await CallDeadline.$current.withValue(call.context.deadline) {
                 try await handler()
             }
-            ended(call, nil)
+            if call.longAnswer != nil { try await packLongAnswer(call) }
+            ended(call, .succeeded)
         } catch {
-            ended(call, RPCError(thrown: error))
+            ended(call, .failed(RPCError(thrown: error)))
         }
     }
 
-    /// A call's task is at its end: answers it if that has not been done, and forgets it.
-    private func ended(_ call: RunningCall, _ error: RPCError?) {
+    private func packLongAnswer(_ call: RunningCall) async throws {
+        guard let plain = call.longAnswer, let packing = call.packing else { return }
+        call.longAnswer = nil
+        let extras = call.context.responseExtras
+        let packed = try await OutgoingPayload.packed(
+            plain, attachment: extras.attachment ?? ByteBuffer(), compression: packing.compression,
+            hasChecksum: packing.hasChecksum)
+        try answer(call, packed, extras)
+    }
+
+    /// A call's task is at its end: answers it if that has not been done, and forgets it; a stream
+    /// once everything that was written has been sent.
+    private func ended(_ call: RunningCall, _ outcome: RunningCall.Outcome) {
         loop.eventLoop.preconditionInEventLoop()
-        if let sink = call.sink {
-            sendQueued(call)
-            sink.end()
-            endStream(call, error)
-        } else if let error {
-            answer(call, error)
-        }
-        call.sink = nil
         call.task = nil
+        call.outcome = outcome
+        guard let sink = call.sink else {
+            if let error = outcome.error { answer(call, error) }
+            return forget(call)
+        }
+        sink.end()
+        if sink.hasPieces, machine.isUnanswered(call.id) { return streamIsReady(call) }
+        endStream(call, outcome.error)
+        forget(call)
+    }
+
+    /// Gives a call's place back.
+    func forget(_ call: RunningCall) {
+        guard calls[Int(call.id.index)] === call else { return }
+        call.sink = nil
+        call.source = nil
         calls[Int(call.id.index)] = nil
         machine.finish(call.id)
         if machine.callCount == 0 { connectionBecameIdle() }
@@ -123,27 +166,48 @@ extension ServerConnection {
 
     /// Answers a call with its response.
     func answer(
-        _ call: RunningCall, _ bytes: UnsafeRawBufferPointer, attachment: ByteBuffer?
+        _ call: RunningCall, _ bytes: UnsafeRawBufferPointer, _ extras: ServerCallContext.Extras
     ) throws {
-        guard bytes.count + (attachment?.readableBytes ?? 0) <= core.maximumBodyBytes else {
+        try answer(call, bytes, extras) { _ in }
+    }
+
+    /// Answers a call with its response, coded as the caller likes.
+    func answer(
+        _ call: RunningCall, _ payload: OutgoingPayload, _ extras: ServerCallContext.Extras
+    ) throws {
+        try payload.bytes.withUnsafeReadableBytes { bytes in
+            try answer(call, bytes, extras) { meta in payload.describe(in: &meta) }
+        }
+    }
+
+    @inline(__always)
+    private func answer(
+        _ call: RunningCall, _ bytes: UnsafeRawBufferPointer, _ extras: ServerCallContext.Extras,
+        _ describe: (inout RpcMeta) -> Void
+    ) throws {
+        guard bytes.count + (extras.attachment?.readableBytes ?? 0) <= core.maximumBodyBytes else {
             throw Failure(.internalError, "The response is larger than a packet may be.")
         }
         guard machine.answer(call.id) else { return }
+        defer { record(call, code: 0) }
+        guard call.wantsReply else { return }
         var meta = responseMeta(call.context.correlationID)
         meta.response = RpcResponseMeta()
+        meta.userFields = extras.fields
+        describe(&meta)
         try write(
-            meta, bytes, attachment: attachment ?? ByteBuffer(),
+            meta, bytes, attachment: extras.attachment ?? ByteBuffer(),
             inStreamOf: machine.streamEnds(call.id)?.peer)
-        record(call, code: 0)
     }
 
     /// Answers a call with an error; nothing happens if it was answered or given up before.
     func answer(_ call: RunningCall, _ error: RPCError) {
         guard machine.answer(call.id) else { return }
+        defer { record(call, code: error.code) }
+        guard call.wantsReply else { return }
         writeError(
             error, correlationID: call.context.correlationID,
             inStreamOf: machine.streamEnds(call.id)?.peer)
-        record(call, code: error.code)
     }
 
     func record(_ call: RunningCall, code: Int32) {
@@ -152,6 +216,7 @@ extension ServerConnection {
 
     /// Answers a request that never became a call.
     func refuse(_ request: IncomingRequest, _ error: RPCError) {
+        guard request.wantsReply else { return }
         writeError(
             error, correlationID: request.correlationID,
             inStreamOf: request.streamSettings?.streamID)
@@ -168,9 +233,11 @@ extension ServerConnection {
         var meta = responseMeta(correlationID)
         meta.response = RpcResponseMeta(errorCode: error.code, errorText: error.text)
         meta.userFields = error.userFields
-        if error.isNotProcessed, machine.peerKnowsExtension {
-            meta.envelopeExtension = meta.envelopeExtension ?? EnvelopeExtension()
-            meta.envelopeExtension?.notProcessed = true
+        if machine.peerKnowsExtension, error.isNotProcessed || error.retryAfterMilliseconds != nil {
+            var hints = meta.envelopeExtension ?? EnvelopeExtension()
+            hints.notProcessed = error.isNotProcessed ? true : nil
+            hints.retryAfterMilliseconds = error.retryAfterMilliseconds
+            meta.envelopeExtension = hints
         }
         do {
             let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -220,7 +287,14 @@ extension ServerConnection {
     func stop(_ id: CallID) {
         guard let call = calls[Int(id.index)] else { return }
         record(call, code: RPCError.Code.cancelled)
+        giveUp(id)
+    }
+
+    /// Cancels a call that nobody waits for; one whose handler has ended is forgotten at once.
+    func giveUp(_ id: CallID) {
+        guard let call = calls[Int(id.index)] else { return }
         call.cancel()
+        if call.outcome != nil { forget(call) }
     }
 
     /// Answers the calls whose deadline has passed, and cancels their tasks.
@@ -236,7 +310,7 @@ extension ServerConnection {
             } else {
                 endStream(call, ServerConnectionStateMachine.timedOut)
             }
-            call.cancel()
+            giveUp(id)
         }
     }
 }

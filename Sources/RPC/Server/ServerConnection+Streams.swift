@@ -4,28 +4,118 @@ import NIOCore
 import TollgateKernel
 import TollgateWire
 
-/// Streams of responses.
+/// Streams in both directions.
 extension ServerConnection {
-    /// Whether the peer takes what we send.
-    var channelIsWritable: Bool { context?.channel.isWritable ?? false }
-
-    func receiveStreamFrame(_ frame: StreamFrameMeta) {
-        switch machine.receiveFrame(frame) {
+    func receiveStreamFrame(_ meta: StreamFrameMeta, _ frame: Frame) {
+        switch machine.receiveFrame(meta, payloadBytes: frame.bodySize) {
         case .ignore: break
         case .feedback(let id, let consumed): calls[Int(id.index)]?.sink?.peerConsumed(consumed)
         case .reply(let reply): writeStreamFrame(reply)
         case .cancel(let id, let reply):
             if let reply { writeStreamFrame(reply) }
             stop(id)
+        case .data(let id, let isWhole, let endsRequests):
+            guard let call = calls[Int(id.index)] else { return }
+            call.partial.writeImmutableBuffer(frame.body)
+            if isWhole {
+                call.source?.deliver(Array(call.partial.readableBytesView))
+                call.partial.clear()
+            }
+            if endsRequests { call.source?.end(.success(())) }
+        case .requestsEnded(let id): calls[Int(id.index)]?.source?.end(.success(()))
         }
     }
 
-    /// Sends what a stream's writer has queued; the response that names the stream goes first.
-    func sendQueued(_ call: RunningCall) {
-        guard let queued = call.sink?.takeQueued(), !queued.isEmpty else { return }
-        guard machine.isUnanswered(call.id), let ends = openStream(call) else { return }
-        for message in queued { writeMessage(message, from: ends.own, to: ends.peer) }
+    // MARK: Beginning
+
+    /// Makes a call's sending end; its window is the smaller of ours and the peer's (E5).
+    func makeSink(_ call: RunningCall, _ request: IncomingRequest) -> StreamSink {
+        var window = StreamWindow()
+        if let theirs = request.streamSettings?.initialWindowBytes { window.limit(to: theirs) }
+        let sink = StreamSink(window: window) { [self] in
+            if loop.eventLoop.inEventLoop {
+                streamIsReady(call)
+            } else {
+                loop.eventLoop.execute { self.streamIsReady(call) }
+            }
+        }
+        call.sink = sink
+        return sink
+    }
+
+    /// Makes a call's receiving end.
+    func makeSource(_ call: RunningCall, _ request: IncomingRequest) -> StreamSource {
+        let wantsFeedback = request.streamSettings?.needFeedback == true
+        let source = StreamSource { [self] total, messages in
+            if loop.eventLoop.inEventLoop {
+                acknowledge(call, total, messages, wantsFeedback: wantsFeedback)
+            } else {
+                loop.eventLoop.execute {
+                    self.acknowledge(call, total, messages, wantsFeedback: wantsFeedback)
+                }
+            }
+        } cancelled: {
+        }
+        // A plain peer's own window may be small: it waits unless it is told often.
+        if !machine.peerFeatures.contains(.receiverWindow) {
+            source.report(
+                .init(everyBytes: Int64(Limits.rpcFragmentBytes), whenCaughtUp: wantsFeedback))
+        }
+        call.source = source
+        return source
+    }
+
+    /// Lets the peer know how far the handler is; only if it asked for that, for bRPC dies of a
+    /// FEEDBACK it did not ask for (rpc-wire, 1.8).
+    private func acknowledge(
+        _ call: RunningCall, _ total: Int64, _ messages: Int, wantsFeedback: Bool
+    ) {
+        let frame = machine.consumed(call.id, upTo: total, messages: messages)
+        if let frame, wantsFeedback { writeStreamFrame(frame) }
+    }
+
+    // MARK: Sending
+
+    /// Has a stream take its turns: its queue is not empty any more.
+    func streamIsReady(_ call: RunningCall) {
+        guard !call.isReady, calls[Int(call.id.index)] === call, !machine.isClosed else { return }
+        call.isReady = true
+        readyStreams.append(call)
         flushSoon()
+    }
+
+    /// Writes fragments of the waiting streams in turns, as many as the channel should have at
+    /// once; their bytes.
+    func takeFromStreams() -> Int {
+        var taken = 0
+        while streamBytesInFlight + taken < Limits.rpcStreamBytesInFlight,
+            let call = readyStreams.popFirst()
+        {
+            guard let sink = call.sink, machine.isUnanswered(call.id), let ends = openStream(call),
+                let (piece, hasMore) = sink.takePiece()
+            else {
+                call.isReady = false
+                continue
+            }
+            // What comes after the last message is for clients to say; a server says CLOSE.
+            if case .fragment(let bytes, let hasContinuation) = piece {
+                var meta = StreamFrameMeta(
+                    streamID: ends.peer, sourceStreamID: ends.own, frameType: .data)
+                meta.hasContinuation = hasContinuation
+                writeStreamFrame(meta, bytes, flushes: false)
+                // A frame costs about this beside its payload, so that empty ones count too.
+                taken += bytes.readableBytes + 32
+            }
+            if hasMore {
+                readyStreams.append(call)
+            } else {
+                call.isReady = false
+                guard let outcome = call.outcome else { continue }
+                endStream(call, outcome.error)
+                forget(call)
+            }
+        }
+        return taken
     }
 
     /// Ends a call's stream: CLOSE after the last message, with how it ended.
@@ -42,7 +132,8 @@ extension ServerConnection {
             var status = EnvelopeExtension()
             status.errorCode = error?.code ?? 0
             status.errorText = error?.text
-            status.trailers = error?.userFields ?? [:]
+            status.trailers = error?.userFields ?? call.context.trailers
+            status.retryAfterMilliseconds = error?.retryAfterMilliseconds
             close.envelopeExtension = status
             writeStreamFrame(close)
         } else if error == nil {
@@ -54,14 +145,14 @@ extension ServerConnection {
         record(call, code: error?.code ?? 0)
     }
 
-    /// Queues the response that names our end of the stream, once.
-    private func openStream(_ call: RunningCall) -> (own: Int64, peer: Int64, isOpen: Bool)? {
+    /// Queues the response that names our end of the stream, once; before other streams' messages.
+    func openStream(_ call: RunningCall) -> (own: Int64, peer: Int64, isOpen: Bool)? {
         guard let ends = machine.streamEnds(call.id) else { return nil }
         if ends.isOpen { return ends }
         var meta = responseMeta(call.context.correlationID)
         meta.response = RpcResponseMeta()
         meta.streamSettings = StreamSettings(
-            streamID: ends.own, needFeedback: true, writable: false)
+            streamID: ends.own, needFeedback: true, writable: call.source != nil)
         do {
             var inner = ByteBuffer()
             let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -76,25 +167,16 @@ extension ServerConnection {
             return nil
         }
         machine.streamOpened(call.id)
+        flushSoon()
         return ends
     }
 
-    /// Writes one message, in fragments if it is long.
-    private func writeMessage(_ message: ByteBuffer, from own: Int64, to peer: Int64) {
-        var rest = message
-        repeat {
-            let length = min(rest.readableBytes, Limits.rpcFragmentBytes)
-            guard let fragment = rest.readSlice(length: length) else { return }
-            var meta = StreamFrameMeta(streamID: peer, sourceStreamID: own, frameType: .data)
-            meta.hasContinuation = rest.readableBytes > 0
-            writeStreamFrame(meta, fragment)
-        } while rest.readableBytes > 0
-    }
-
-    private func writeStreamFrame(_ meta: StreamFrameMeta, _ payload: ByteBuffer = ByteBuffer()) {
+    private func writeStreamFrame(
+        _ meta: StreamFrameMeta, _ payload: ByteBuffer = ByteBuffer(), flushes: Bool = true
+    ) {
         do {
             try outbound.writeStream(meta, payload: payload)
-            flushSoon()
+            if flushes { flushSoon() }
         } catch {
             core.logger.error("a stream frame cannot be written", metadata: ["why": "\(error)"])
             close()

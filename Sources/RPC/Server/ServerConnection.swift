@@ -1,3 +1,4 @@
+import DequeModule
 import Logging
 import NIOCore
 import TollgateKernel
@@ -10,6 +11,8 @@ struct ServerCore: Sendable {
     let interceptors: [any CallInterceptor]
     let pages: ServerPages
     let maximumBodyBytes: Int
+    var keepalive = Keepalive()
+    var drainGraceMilliseconds = Limits.rpcDrainGraceMilliseconds
     let logger: Logger
 }
 
@@ -26,13 +29,20 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     let loop: LoopContext
     var machine: ServerConnectionStateMachine
     var calls: [RunningCall?] = []
+    /// What leaves with the next flush: responses and control frames at once, streams in turns.
     var outbound = ByteBuffer()
+    /// Streams with something to send, each at most once.
+    var readyStreams: Deque<RunningCall> = []
+    /// Bytes of streams that the channel has and the socket has not taken.
+    var streamBytesInFlight = 0
     private(set) var context: ChannelHandlerContext?
     private var processor: NIOSingleStepByteToMessageProcessor<FrameDecoder>
     private var held: [IncomingRequest] = []
     private var verification: Task<Void, Never>?
     private var isReading = false
+    private var probe: LivenessProbe
     private var isFlushScheduled = false
+    private var isFlushing = false
     private var wantsRead = false
     let opened = NIODeadline.now()
     private(set) var arrival = NIODeadline.now()
@@ -42,6 +52,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     init(core: ServerCore, loop: LoopContext) {
         self.core = core
         self.loop = loop
+        probe = LivenessProbe(core.keepalive)
         machine = ServerConnectionStateMachine(verifiesCredential: core.verifier != nil)
         processor = NIOSingleStepByteToMessageProcessor(
             FrameDecoder(maximumBodyBytes: core.maximumBodyBytes))
@@ -89,15 +100,16 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        let isWritable = context.channel.isWritable
-        for call in calls { call?.sink?.channelIsWritable(isWritable) }
-        if isWritable, wantsRead {
+        if context.channel.isWritable, wantsRead {
             wantsRead = false
             context.read()
         }
     }
 
     /// A peer that does not take its answers is not read from either.
+    ///
+    /// Streams alone never fill the channel that far: a reader that is slow or stuck can still
+    /// cancel.
     func read(context: ChannelHandlerContext) {
         if context.channel.isWritable { context.read() } else { wantsRead = true }
     }
@@ -115,11 +127,15 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
             let meta = try frame.withMeta { (bytes) throws(WireError) in
                 try StreamFrameMeta.decode(bytes)
             }
-            receiveStreamFrame(meta)
+            receiveStreamFrame(meta, frame)
         }
     }
 
     private func process(_ request: IncomingRequest) {
+        if case .control(let control) = request.target {
+            if let answer = machine.receiveControl(control) { writeControl(answer) }
+            return
+        }
         let action = machine.receiveRequest(
             credential: request.credential, announcement: request.envelopeExtension)
         switch action {
@@ -167,7 +183,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     /// Has what was written leave soon: at the end of this read or this batch of tasks.
     func flushSoon() {
-        if outbound.readableBytes >= Limits.rpcFragmentBytes {
+        if outbound.readableBytes >= Limits.rpcFragmentBytes, !isFlushing {
             flush()
         } else if !isReading, !isFlushScheduled {
             isFlushScheduled = true
@@ -175,12 +191,62 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
     }
 
-    /// Hands what was written to the channel.
+    /// Hands what was written to the channel, and as much of the streams as it has room for.
     func flush() {
         isFlushScheduled = false
-        guard let context, outbound.readableBytes > 0 else { return }
-        context.writeAndFlush(wrapOutboundOut(outbound), promise: nil)
-        outbound.clear()
+        guard let context, !isFlushing else { return }
+        // The socket may take the bytes at once, and tell us so before we are done here.
+        isFlushing = true
+        defer { isFlushing = false }
+        let streamBytes = readyStreams.isEmpty ? 0 : takeFromStreams()
+        guard outbound.readableBytes > 0 else { return }
+        var written: EventLoopPromise<Void>?
+        if streamBytes > 0 {
+            streamBytesInFlight += streamBytes
+            let promise = loop.eventLoop.makePromise(of: Void.self)
+            promise.futureResult.assumeIsolated().whenComplete { _ in
+                self.streamBytesInFlight -= streamBytes
+                if !self.readyStreams.isEmpty { self.flushSoon() }
+            }
+            written = promise
+        }
+        context.writeAndFlush(wrapOutboundOut(outbound), promise: written)
+        if outbound.capacity > Limits.rpcOutboundKeptBytes {
+            outbound = ByteBuffer()
+        } else {
+            outbound.clear()
+        }
+    }
+
+    /// Sends a message of the connection itself: shaped like a response to nobody, which plain
+    /// peers drop.
+    func writeControl(_ message: EnvelopeExtension) {
+        var meta = RpcMeta()
+        meta.response = RpcResponseMeta()
+        meta.envelopeExtension = message
+        do {
+            try outbound.writeCall(meta, payload: UnsafeRawBufferPointer(start: nil, count: 0))
+            flushSoon()
+        } catch {
+            core.logger.error("a control frame cannot be written", metadata: ["why": "\(error)"])
+            close()
+        }
+    }
+
+    /// Asks a silent peer to show that it lives, and closes a dead one.
+    func checkLiveness(_ now: NIODeadline) {
+        guard machine.canProbe else { return }
+        switch probe.check(now, lastHeard: arrival) {
+        case .wait: break
+        case .ask:
+            var ping = EnvelopeExtension()
+            ping.control = .ping
+            writeControl(ping)
+        case .giveUp:
+            core.logger.debug(
+                "closing a connection whose peer is dead", metadata: ["peer": "\(peer)"])
+            close()
+        }
     }
 
     // MARK: Ends
@@ -197,7 +263,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     @discardableResult
     func closeAfterFlush() -> EventLoopFuture<Void> {
         guard let context else { return loop.eventLoop.makeSucceededVoidFuture() }
-        for id in machine.close() { calls[Int(id.index)]?.cancel() }
+        for id in machine.close() { giveUp(id) }
         flush()
         let written = loop.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
@@ -214,7 +280,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         context = nil
         verification?.cancel()
         held = []
-        for id in machine.close() { calls[Int(id.index)]?.cancel() }
+        readyStreams = []
+        for id in machine.close() { giveUp(id) }
         connectionBecameIdle()
     }
 
@@ -224,11 +291,23 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     /// Refuses new calls from now on.
-    func drain() { machine.drain() }
+    func drain() {
+        if let goAway = machine.drain(graceMilliseconds: core.drainGraceMilliseconds) {
+            writeControl(goAway)
+        }
+    }
 
     /// Cancels what still runs; each call is answered as its handler ends.
     func cancelCalls() {
         verification?.cancel()
-        for call in calls { call?.cancel() }
+        for call in calls {
+            guard let call else { continue }
+            call.cancel()
+            // Its handler has ended, but its reader did not take everything in time.
+            if call.outcome != nil { endStream(call, Self.outOfTime) }
+        }
     }
+
+    private static let outOfTime = RPCError(
+        code: RPCError.Code.loggedOff, text: "The server stopped before everything was sent")
 }

@@ -27,6 +27,8 @@ struct ServerConnectionStateMachine {
         var isStreamOpen = false
         /// The peer has its answer, or wants none any more.
         var isAnswered = false
+        /// What the peer may send us, if the method takes a stream of requests and it goes on.
+        var incoming: ReceiveWindow?
     }
 
     private var phase: Phase
@@ -43,6 +45,12 @@ struct ServerConnectionStateMachine {
 
     /// The peer knows our extensions (E0).
     private(set) var peerKnowsExtension = false
+
+    /// What of them it can do.
+    private(set) var peerFeatures: EnvelopeExtension.Features = []
+
+    /// The highest number of a call that was admitted (E6).
+    private var lastAccepted: Int64 = 0
 
     init(
         verifiesCredential: Bool, maximumCalls: Int = Limits.rpcCallsInFlightPerConnection
@@ -88,6 +96,7 @@ struct ServerConnectionStateMachine {
     ) -> RequestAction {
         if let version = announcement?.version, version >= 1, !peerKnowsExtension {
             peerKnowsExtension = true
+            peerFeatures = announcement?.features ?? []
             owesAnnouncement = true
         }
         switch phase {
@@ -120,14 +129,18 @@ struct ServerConnectionStateMachine {
 
     /// Gives a call its place, or says why it gets none.
     mutating func admit(
-        correlationID: Int64, deadline: NIODeadline, now: NIODeadline, peerStreamID: Int64?
+        correlationID: Int64, deadline: NIODeadline, now: NIODeadline, peerStreamID: Int64?,
+        incoming: ReceiveWindow? = nil
     ) throws(RPCError) -> CallID {
         guard !isDraining else { throw Self.loggedOff }
         guard calls.count < maximumCalls else { throw Self.overLimit }
         guard deadline > now else { throw Self.timedOut }
         earliestDeadline = min(earliestDeadline, deadline)
+        lastAccepted = max(lastAccepted, correlationID)
         return calls.insert(
-            Call(correlationID: correlationID, deadline: deadline, peerStreamID: peerStreamID))
+            Call(
+                correlationID: correlationID, deadline: deadline, peerStreamID: peerStreamID,
+                incoming: incoming))
     }
 
     /// Whether a response must announce our extensions; true once.
@@ -177,8 +190,29 @@ struct ServerConnectionStateMachine {
     /// Calls that have no answer yet.
     var unanswered: [CallID] { calls.ids { !$0.isAnswered } }
 
-    /// Refuses new calls from now on.
-    mutating func drain() { isDraining = true }
+    /// Refuses new calls from now on; what to tell a peer that understands it (E6), others are told
+    /// by the refusals.
+    mutating func drain(graceMilliseconds: Int64) -> EnvelopeExtension? {
+        defer { isDraining = true }
+        guard !isDraining, !isClosed, peerFeatures.contains(.control) else { return nil }
+        var goAway = EnvelopeExtension()
+        goAway.control = .goAway
+        goAway.lastAccepted = lastAccepted
+        goAway.graceMilliseconds = Int32(clamping: graceMilliseconds)
+        return goAway
+    }
+
+    /// What to answer to a frame that belongs to no call; a peer that has not announced itself is
+    /// not answered.
+    func receiveControl(_ control: EnvelopeExtension.Control) -> EnvelopeExtension? {
+        guard control == .ping, !isClosed, peerFeatures.contains(.control) else { return nil }
+        var pong = EnvelopeExtension()
+        pong.control = .pong
+        return pong
+    }
+
+    /// Whether the peer answers pings.
+    var canProbe: Bool { !isClosed && peerFeatures.contains(.control) }
 
     /// The connection is gone; all calls that run are to be cancelled.
     mutating func close() -> [CallID] {
@@ -208,9 +242,15 @@ struct ServerConnectionStateMachine {
         case cancel(CallID, reply: StreamFrameMeta?)
         /// Send this.
         case reply(StreamFrameMeta)
+        /// Keep the payload for the call's reader: a message or a part of one, perhaps the last.
+        case data(CallID, isWhole: Bool, endsRequests: Bool)
+        /// Let the call's reader know that nothing more comes.
+        case requestsEnded(CallID)
     }
 
-    mutating func receiveFrame(_ frame: StreamFrameMeta) -> FrameAction {
+    mutating func receiveFrame(
+        _ frame: StreamFrameMeta, payloadBytes: Int = 0
+    ) -> FrameAction {
         guard !isClosed else { return .ignore }
         guard let id = CallID(streamID: frame.streamID), let call = calls[id],
             call.isStreamOpen, !call.isAnswered, let peer = call.peerStreamID
@@ -222,19 +262,50 @@ struct ServerConnectionStateMachine {
             calls[id]?.isAnswered = true
             return .cancel(id, reply: nil)
         case .close:
-            // A client's CLOSE on a server's stream is a cancel; every CLOSE is answered with one.
+            // A client's CLOSE ends both directions, so it is a cancel; every CLOSE is answered
+            // with one.
             calls[id]?.isAnswered = true
             return .cancel(
                 id,
                 reply: StreamFrameMeta(
                     streamID: peer, sourceStreamID: id.streamID, frameType: .close))
         case .data:
-            // Our settings said that we do not read.
+            if let action = receiveData(frame, payloadBytes, id) { return action }
             calls[id]?.isAnswered = true
             return .cancel(id, reply: StreamFrameMeta(streamID: peer, frameType: .reset))
         case nil:
             return .ignore
         }
+    }
+
+    /// Takes in a part of the requests; nil if the stream must be reset for it: it does not read,
+    /// or not any more, or the peer did not keep the window.
+    private mutating func receiveData(
+        _ frame: StreamFrameMeta, _ payloadBytes: Int, _ id: CallID
+    ) -> FrameAction? {
+        guard var incoming = calls[id]?.incoming else { return nil }
+        let ends = frame.envelopeExtension?.endOfStream == true
+        if ends, frame.hasContinuation { return nil }
+        if ends, payloadBytes == 0, incoming.partialBytes == 0 {
+            calls[id]?.incoming = nil
+            return .requestsEnded(id)
+        }
+        let verdict = incoming.receive(payloadBytes, hasContinuation: frame.hasContinuation)
+        guard verdict == .part || verdict == .whole else { return nil }
+        calls[id]?.incoming = ends ? nil : incoming
+        return .data(id, isWhole: verdict == .whole, endsRequests: ends)
+    }
+
+    /// The FEEDBACK about how far a call's reader is; nil once nothing more is to come.
+    mutating func consumed(_ id: CallID, upTo total: Int64, messages: Int) -> StreamFrameMeta? {
+        guard !isClosed, let call = calls[id], call.incoming != nil, !call.isAnswered,
+            let peer = call.peerStreamID
+        else { return nil }
+        calls[id]?.incoming?.consume(upTo: total, messages: messages)
+        var frame = StreamFrameMeta(
+            streamID: peer, sourceStreamID: id.streamID, frameType: .feedback)
+        frame.consumedSize = total
+        return frame
     }
 
     /// A frame for a stream that ended: only DATA is worth a RST, the rest would never settle.

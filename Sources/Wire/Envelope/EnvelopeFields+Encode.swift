@@ -75,7 +75,7 @@ extension EnvelopeExtension {
         }
         if let features {
             fields.pointee.has_features = 1
-            fields.pointee.features = features
+            fields.pointee.features = features.rawValue
         }
         if let cancelID {
             fields.pointee.has_cancel_id = 1
@@ -89,18 +89,55 @@ extension EnvelopeExtension {
             fields.pointee.has_error_text = 1
             fields.pointee.error_text = text
         }
-        if let noReply {
-            fields.pointee.has_no_reply = 1
-            fields.pointee.no_reply = noReply ? 1 : 0
-        }
-        if let notProcessed {
-            fields.pointee.has_not_processed = 1
-            fields.pointee.not_processed = notProcessed ? 1 : 0
-        }
+        layHints(out: fields)
         if !trailers.isEmpty, let table = trailers.lay(out: &arena) {
             fields.pointee.n_trailers = trailers.count
             fields.pointee.trailers = table
         }
         return fields
+    }
+
+    private func layHints(out fields: UnsafeMutablePointer<Tollgate__Rpc__Extension>) {
+        func bit(_ value: Bool) -> protobuf_c_boolean { value ? 1 : 0 }
+        if let endOfStream {
+            fields.pointee.has_end_of_stream = 1
+            fields.pointee.end_of_stream = bit(endOfStream)
+        }
+        if let initialWindowBytes {
+            fields.pointee.has_initial_window = 1
+            fields.pointee.initial_window = initialWindowBytes
+        }
+        if let control {
+            fields.pointee.has_control = 1
+            fields.pointee.control = control.rawValue
+        }
+        if let lastAccepted {
+            fields.pointee.has_last_accepted = 1
+            fields.pointee.last_accepted = lastAccepted
+        }
+        if let graceMilliseconds {
+            fields.pointee.has_grace_ms = 1
+            fields.pointee.grace_ms = graceMilliseconds
+        }
+        if let priority {
+            fields.pointee.has_priority = 1
+            fields.pointee.priority = priority
+        }
+        if let noReply {
+            fields.pointee.has_no_reply = 1
+            fields.pointee.no_reply = bit(noReply)
+        }
+        if let acceptCompress {
+            fields.pointee.has_accept_compress = 1
+            fields.pointee.accept_compress = acceptCompress
+        }
+        if let retryAfterMilliseconds {
+            fields.pointee.has_retry_after_ms = 1
+            fields.pointee.retry_after_ms = retryAfterMilliseconds
+        }
+        if let notProcessed {
+            fields.pointee.has_not_processed = 1
+            fields.pointee.not_processed = bit(notProcessed)
+        }
     }
 }

@@ -47,13 +47,21 @@ extension EnvelopeExtension {
     init(_ pointer: UnsafePointer<Tollgate__Rpc__Extension>) throws(WireError) {
         let fields = pointer.pointee
         if fields.has_version != 0 { version = fields.version }
-        if fields.has_features != 0 { features = fields.features }
+        if fields.has_features != 0 { features = Features(rawValue: fields.features) }
         if fields.has_cancel_id != 0 { cancelID = fields.cancel_id }
         if fields.has_error_code != 0 { errorCode = fields.error_code }
         if fields.has_error_text != 0 {
             errorText = String(
                 decoding: UnsafeRawBufferPointer(fields.error_text), as: UTF8.self)
         }
+        if fields.has_end_of_stream != 0 { endOfStream = fields.end_of_stream != 0 }
+        if fields.has_initial_window != 0 { initialWindowBytes = fields.initial_window }
+        if fields.has_control != 0 { control = Control(rawValue: fields.control) }
+        if fields.has_last_accepted != 0 { lastAccepted = fields.last_accepted }
+        if fields.has_grace_ms != 0 { graceMilliseconds = fields.grace_ms }
+        if fields.has_priority != 0 { priority = fields.priority }
+        if fields.has_accept_compress != 0 { acceptCompress = fields.accept_compress }
+        if fields.has_retry_after_ms != 0 { retryAfterMilliseconds = fields.retry_after_ms }
         if fields.has_no_reply != 0 { noReply = fields.no_reply != 0 }
         if fields.has_not_processed != 0 { notProcessed = fields.not_processed != 0 }
         if fields.n_trailers > 0 {

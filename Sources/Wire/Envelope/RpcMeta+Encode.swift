@@ -39,6 +39,18 @@ extension RpcMeta {
             meta.pointee.has_attachment_size = 1
             meta.pointee.attachment_size = attachmentSize
         }
+        if checksumType != 0, let checksum {
+            meta.pointee.has_checksum_type = 1
+            meta.pointee.checksum_type = checksumType
+            meta.pointee.has_checksum_value = 1
+            let bytes = withUnsafeBytes(of: checksum.bigEndian) { arena.copy($0) }
+            guard let bytes else { return nil }
+            meta.pointee.checksum_value = bytes
+            if checksumCoversAttachment {
+                meta.pointee.has_checksum_with_attachment = 1
+                meta.pointee.checksum_with_attachment = 1
+            }
+        }
         if let authenticationData, let bytes = arena.copy(authenticationData) {
             meta.pointee.has_authentication_data = 1
             meta.pointee.authentication_data = bytes
@@ -101,6 +113,11 @@ extension StreamSettings {
         settings.pointee.need_feedback = needFeedback ? 1 : 0
         settings.pointee.has_writable = 1
         settings.pointee.writable = writable ? 1 : 0
+        if let initialWindowBytes {
+            var ours = EnvelopeExtension()
+            ours.initialWindowBytes = initialWindowBytes
+            settings.pointee.extension = ours.lay(out: &arena)
+        }
         return settings
     }
 }

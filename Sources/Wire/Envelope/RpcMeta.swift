@@ -13,6 +13,13 @@ package struct RpcMeta: Hashable, Sendable {
     package var correlationID: Int64 = 0
     /// Bytes at the packet's end that are no part of the payload.
     package var attachmentSize: Int32 = 0
+    /// How ``checksum`` was made: 0 is not at all, 1 is CRC-32C.
+    package var checksumType: Int32 = 0
+    /// The checksum in its wire form, four bytes as a big-endian number; nil if the bytes that came
+    /// are not four.
+    package var checksum: UInt32?
+    /// The checksum goes on over the attachment.
+    package var checksumCoversAttachment = false
     /// The connection's credential.
     package var authenticationData: [UInt8]?
     /// The sender's end of a stream that this call opens.
@@ -65,48 +72,16 @@ package struct StreamSettings: Hashable, Sendable {
     package var needFeedback: Bool
     /// The sender reads, so the receiver may write.
     package var writable: Bool
+    /// Bytes that the sender keeps for what it has not read yet (E5); plain peers never say.
+    package var initialWindowBytes: Int64?
 
     /// Makes settings.
-    package init(streamID: Int64, needFeedback: Bool, writable: Bool) {
+    package init(
+        streamID: Int64, needFeedback: Bool, writable: Bool, initialWindowBytes: Int64? = nil
+    ) {
         self.streamID = streamID
         self.needFeedback = needFeedback
         self.writable = writable
-    }
-}
-
-/// What our own ends tell each other: field 120, which plain peers skip (rpc-wire, 5.2).
-package struct EnvelopeExtension: Hashable, Sendable {
-    /// The version of the extension set, in the first request and the first response.
-    package var version: UInt32?
-    /// What the sender can do, in bits.
-    package var features: UInt64?
-    /// The correlation id of the call to cancel.
-    package var cancelID: Int64?
-    /// How a stream ended; 0 is success.
-    package var errorCode: Int32?
-    /// One sentence on how a stream ended.
-    package var errorText: String?
-    /// Metadata at a stream's end.
-    package var trailers: [String: String] = [:]
-    /// The sender wants no answer.
-    package var noReply: Bool?
-    /// The request was certainly not begun, so repeating it is safe.
-    package var notProcessed: Bool?
-
-    /// Makes an empty extension.
-    package init() {}
-
-    /// The version this code speaks.
-    package static let currentVersion: UInt32 = 1
-
-    /// The bits of ``features``: 1 cancel (E2), 2 status on CLOSE (E3).
-    package static let currentFeatures: UInt64 = 0b11
-
-    /// What each end announces in its first packet (E0).
-    package static var announcement: EnvelopeExtension {
-        var announcement = EnvelopeExtension()
-        announcement.version = currentVersion
-        announcement.features = currentFeatures
-        return announcement
+        self.initialWindowBytes = initialWindowBytes
     }
 }

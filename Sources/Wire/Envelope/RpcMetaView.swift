@@ -79,6 +79,20 @@ package struct RpcMetaView {
     /// How the payload's checksum was made: 0 is none.
     package var checksumType: Int32 { meta.pointee.checksum_type }
 
+    /// The checksum in its wire form, four bytes as a big-endian number; nil if it is not four
+    /// bytes.
+    ///
+    /// bRPC's responses always carry the field, perhaps with the request's bytes: it means nothing
+    /// unless ``checksumType`` says so.
+    package var checksum: UInt32? {
+        let value = meta.pointee.checksum_value
+        guard meta.pointee.has_checksum_value != 0, value.len == 4 else { return nil }
+        return UnsafeRawBufferPointer(value).reduce(0) { $0 << 8 | UInt32($1) }
+    }
+
+    /// Whether the checksum goes on over the attachment.
+    package var checksumCoversAttachment: Bool { meta.pointee.checksum_with_attachment != 0 }
+
     /// The connection's credential.
     package var authenticationData: [UInt8]? {
         guard meta.pointee.has_authentication_data != 0 else { return nil }
@@ -91,7 +105,10 @@ package struct RpcMetaView {
         return StreamSettings(
             streamID: settings.pointee.stream_id,
             needFeedback: settings.pointee.need_feedback != 0,
-            writable: settings.pointee.writable != 0)
+            writable: settings.pointee.writable != 0,
+            initialWindowBytes: settings.pointee.extension.flatMap { ours in
+                ours.pointee.has_initial_window != 0 ? ours.pointee.initial_window : nil
+            })
     }
 
     /// Metadata; a later key wins.
@@ -123,6 +140,9 @@ extension RpcMeta {
             response = RpcResponseMeta(errorCode: view.errorCode, errorText: view.errorText)
         }
         compressType = view.compressType
+        checksumType = view.checksumType
+        checksum = view.checksum
+        checksumCoversAttachment = view.checksumCoversAttachment
         correlationID = view.correlationID
         attachmentSize = view.attachmentSize
         authenticationData = view.authenticationData

@@ -62,6 +62,22 @@ enum TestMethods {
             streaming: .serverStreaming, request: empty, response: empty)
     }
 
+    static func duplex(
+        _ name: String, _ streaming: MethodDescriptor.Streaming = .bidirectionalStreaming
+    ) -> MethodDescriptor {
+        MethodDescriptor(
+            service: "test.Service", name: name, access: .connection, roles: [],
+            isIdempotent: false, defaultDeadlineMilliseconds: 60_000, streaming: streaming,
+            request: empty, response: empty)
+    }
+
+    static let echoEach = duplex("EchoEach")
+    static let gather = duplex("Gather", .clientStreaming)
+    static let deaf = duplex("Deaf")
+    static let satisfied = duplex("Satisfied")
+    static let refusing = duplex("Refusing")
+    static let trailing = stream("Trailing")
+    static let fields = unary("Fields")
     static let echo = unary("Echo")
     static let brpcEcho = unary("Echo", service: "example.EchoService")
     static let fail = unary("Fail")
@@ -97,7 +113,7 @@ func testServices(_ events: Events) -> [ServiceRegistration] {
                 .raw(TestMethods.signedIn, echo),
                 .raw(TestMethods.jobsOnly, echo),
                 .raw(TestMethods.adminOnly, echo),
-            ] + failingMethods(events) + streamingMethods(events)),
+            ] + failingMethods(events) + streamingMethods(events) + duplexMethods(events)),
     ]
 }
 
@@ -169,6 +185,55 @@ private func streamingMethods(_ events: Events) -> [MethodRegistration] {
         .rawServerStreaming(TestMethods.big) { payload, _, stream in
             let count = Int(payload.getInteger(at: 0, as: UInt32.self) ?? 0)
             try await stream.write(ByteBuffer(bytes: (0..<count).map { UInt8($0 & 0xff) }))
+        },
+    ]
+}
+
+private func duplexMethods(_ events: Events) -> [MethodRegistration] {
+    [
+        .rawStreaming(TestMethods.echoEach) { requests, _, stream in
+            while let message = try await requests.next() {
+                try await stream.write(ByteBuffer(bytes: message))
+            }
+            events.report("requests ended")
+        },
+        .rawStreaming(TestMethods.gather) { requests, context, stream in
+            var count = 0
+            var bytes = 0
+            while let message = try await requests.next() {
+                count += 1
+                bytes += message.count
+            }
+            context.setTrailers(["seen": "all"])
+            try await stream.write(ByteBuffer(string: "\(count) messages, \(bytes) bytes"))
+        },
+        .rawStreaming(TestMethods.deaf) { requests, _, _ in
+            events.report("deaf started")
+            guard await events.wait(for: "ears opened") else { throw SecretError() }
+            do {
+                while try await requests.next() != nil {}
+                events.report("deaf heard all")
+            } catch {
+                events.report("deaf cancelled")
+                throw error
+            }
+        },
+        .rawStreaming(TestMethods.satisfied) { requests, _, stream in
+            _ = try await requests.next()
+            try await stream.write(ByteBuffer(string: "enough"))
+        },
+        .rawStreaming(TestMethods.refusing) { requests, _, _ in
+            _ = try await requests.next()
+            throw Failure(.quotaExhausted, "Buy more.", retryAfterMilliseconds: 1_500)
+        },
+        .rawServerStreaming(TestMethods.trailing) { _, context, stream in
+            context.setTrailers(["balance": "12"])
+            try await stream.write(ByteBuffer(string: "answer"))
+        },
+        .raw(TestMethods.fields) { payload, context in
+            context.setTrailers(["priority": "\(context.priority)"])
+            events.report("fields \(context.priority)")
+            return payload
         },
     ]
 }

@@ -92,6 +92,10 @@ package struct Call: ServiceCommand {
                             try write(message, method, invocation)
                         }
                     }
+                case .clientStreaming, .bidirectionalStreaming:
+                    throw CommandFailure(
+                        .usage, "\(MethodTable.shortName(method)) takes a stream of requests.",
+                        advice: "Call it from a program, with TollgateClient.")
                 }
             }
         } catch let error as TollgateError {

@@ -17,7 +17,7 @@ enum MethodListing {
                 MethodTable.shortName(method), MethodTable.access(method),
                 method.isIdempotent ? "yes" : "no",
                 Moments.duration(method.defaultDeadlineMilliseconds),
-                method.streaming == .unary ? "one" : "stream",
+                method.streaming.givesStream ? "stream" : "one",
             ])
         }
         invocation.console.table(table, ifEmpty: "The contract has no methods.")
@@ -34,7 +34,7 @@ enum MethodListing {
             ("Method", method.fullName), ("Who may call", MethodTable.access(method)),
             ("Repeatable", method.isIdempotent ? "yes" : "no"),
             ("Deadline", Moments.duration(method.defaultDeadlineMilliseconds)),
-            ("Answer", method.streaming == .unary ? "one" : "stream"),
+            ("Answer", method.streaming.givesStream ? "stream" : "one"),
         ])
         for (title, root) in [("Request", method.request), ("Response", method.response)] {
             for (place, shape) in MethodTable.shapes(from: root).enumerated() {

@@ -1,0 +1,134 @@
+internal import DequeModule
+import Synchronization
+import TollgateKernel
+
+/// The receiving end of a stream: keeps what arrived until it is read.
+///
+/// Bounded by its connection, which resets a sender that does not keep the window; the sender is
+/// told how far the reader is only as messages are read.
+final class StreamSource: IncomingStream {
+    private struct State {
+        var messages: Deque<[UInt8]> = []
+        var consumed: Int64 = 0
+        var reported: Int64 = 0
+        var unreportedMessages = 0
+        var reporting = Reporting()
+        var end: Result<Void, any Error>?
+        var trailers: [String: String] = [:]
+        var reader: CheckedContinuation<Void, Never>?
+    }
+
+    /// When the connection is told how far the reader is.
+    struct Reporting: Hashable, Sendable {
+        /// After so many bytes more.
+        var everyBytes = Limits.rpcStreamWindowBytes / 4
+        /// Also whenever everything that came has been read.
+        var whenCaughtUp = false
+    }
+
+    private let state = Mutex(State())
+    private let read: @Sendable (_ totalBytes: Int64, _ messages: Int) -> Void
+    private let cancelled: @Sendable () -> Void
+
+    /// Makes a source; `read` is told how far the reader is, `cancelled` that it left, both from
+    /// any executor.
+    init(
+        read: @escaping @Sendable (_ totalBytes: Int64, _ messages: Int) -> Void,
+        cancelled: @escaping @Sendable () -> Void
+    ) {
+        self.read = read
+        self.cancelled = cancelled
+    }
+
+    /// Metadata that came with the stream's end.
+    var trailers: [String: String] { state.withLock { $0.trailers } }
+
+    func next() async throws -> [UInt8]? {
+        while true {
+            try Task.checkCancellation()
+            switch state.withLock({ Self.step(&$0) }) {
+            case .message(let message, let report):
+                if let report { read(report.total, report.messages) }
+                return message
+            case .end(let result):
+                try result.get()
+                return nil
+            case .wait:
+                await waitForMore()
+            }
+        }
+    }
+
+    private enum Step {
+        case message([UInt8], report: (total: Int64, messages: Int)?)
+        case end(Result<Void, any Error>)
+        case wait
+    }
+
+    private static func step(_ state: inout State) -> Step {
+        guard let message = state.messages.popFirst() else {
+            return state.end.map { .end($0) } ?? .wait
+        }
+        state.consumed += Int64(message.count)
+        state.unreportedMessages += 1
+        let isDue =
+            state.consumed - state.reported >= max(1, state.reporting.everyBytes)
+            || state.unreportedMessages >= Limits.rpcStreamUnreadMessages / 4
+            || state.reporting.whenCaughtUp && state.messages.isEmpty
+        guard isDue else { return .message(message, report: nil) }
+        defer { state.unreportedMessages = 0 }
+        state.reported = state.consumed
+        return .message(message, report: (state.consumed, state.unreportedMessages))
+    }
+
+    private func waitForMore() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isReady = state.withLock { state in
+                    let mayWait =
+                        state.messages.isEmpty && state.end == nil && !Task.isCancelled
+                        && state.reader == nil
+                    if mayWait { state.reader = continuation }
+                    return !mayWait
+                }
+                if isReady { continuation.resume() }
+            }
+        } onCancel: {
+            cancel()
+        }
+    }
+
+    func cancel() {
+        end(.failure(CancellationError()))
+        cancelled()
+    }
+
+    // MARK: From the connection
+
+    /// Sets when the connection wants to know how far the reader is.
+    func report(_ reporting: Reporting) { state.withLock { $0.reporting = reporting } }
+
+    /// Takes in a message.
+    func deliver(_ message: [UInt8]) {
+        let reader = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard state.end == nil else { return nil }
+            state.messages.append(message)
+            defer { state.reader = nil }
+            return state.reader
+        }
+        reader?.resume()
+    }
+
+    /// Ends the stream after what was delivered; the first end counts.
+    func end(_ result: Result<Void, any Error>, trailers: [String: String] = [:]) {
+        let reader = state.withLock { state in
+            if state.end == nil {
+                state.end = result
+                state.trailers = trailers
+            }
+            defer { state.reader = nil }
+            return state.reader
+        }
+        reader?.resume()
+    }
+}

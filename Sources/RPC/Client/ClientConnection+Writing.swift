@@ -1,0 +1,161 @@
+import DequeModule
+import NIOCore
+import TollgateKernel
+import TollgateWire
+
+/// What leaves a client's connection.
+extension ClientConnection {
+    /// Writes a request.
+    func write(
+        _ call: ClientCall, _ ticket: ClientConnectionStateMachine<ClientCall>.Ticket,
+        wantsReply: Bool = true
+    ) throws(RPCError) {
+        let outgoing = call.outgoing
+        var meta = RpcMeta()
+        meta.request = RpcRequestMeta(
+            serviceName: outgoing.method.service, methodName: outgoing.method.name,
+            timeoutMilliseconds: Int32(clamping: outgoing.deadline.remainingMilliseconds))
+        meta.correlationID = ticket.id
+        meta.userFields = outgoing.userFields
+        if ticket.isFirst { meta.authenticationData = credential }
+        meta.envelopeExtension = hints(outgoing, isFirst: ticket.isFirst, wantsReply: wantsReply)
+        if call.stream != nil {
+            meta.streamSettings = StreamSettings(
+                streamID: ticket.id, needFeedback: call.sink != nil, writable: true,
+                initialWindowBytes: outgoing.windowBytes)
+        }
+        call.packed?.describe(in: &meta)
+        let mark = outbound.writerIndex
+        let payloadCount =
+            (call.packed?.bytes.readableBytes ?? outgoing.payload.count)
+            + outgoing.attachment.readableBytes
+        do {
+            // A server closes the connection, with everybody's calls, over what is beyond these.
+            guard payloadCount <= Limits.rpcBodyBytes - Limits.rpcMetaBytes,
+                outgoing.userFields.count <= Limits.rpcUserFields
+            else { throw Failure(.invalidRequest, "The request is too large.") }
+            if let packed = call.packed {
+                try packed.bytes.withUnsafeReadableBytes {
+                    try outbound.writeCall(meta, payload: $0, attachment: outgoing.attachment)
+                }
+            } else {
+                try outgoing.payload.withUnsafeBytes {
+                    try outbound.writeCall(meta, payload: $0, attachment: outgoing.attachment)
+                }
+            }
+            let written = outbound.writerIndex - mark - Frame.headerSize
+            guard written - payloadCount <= Limits.rpcMetaBytes else {
+                throw Failure(.invalidRequest, "The request's metadata is too large.")
+            }
+        } catch {
+            outbound.moveWriterIndex(to: mark)
+            throw RPCError(thrown: error)
+        }
+    }
+
+    /// What our own servers are told beside a request; nil, as usual, if there is nothing.
+    private func hints(
+        _ outgoing: OutgoingCall, isFirst: Bool, wantsReply: Bool
+    ) -> EnvelopeExtension? {
+        let isUsual = outgoing.priority == .normal && outgoing.compression == nil && wantsReply
+        if isUsual { return isFirst ? .announcement : nil }
+        var hints = isFirst ? .announcement : EnvelopeExtension()
+        if outgoing.priority != .normal { hints.priority = outgoing.priority.rawValue }
+        hints.acceptCompress = outgoing.compression?.bit
+        if !wantsReply { hints.noReply = true }
+        return hints
+    }
+
+    func write(_ frame: StreamFrameMeta, _ payload: ByteBuffer = ByteBuffer()) {
+        do {
+            try outbound.writeStream(frame, payload: payload)
+        } catch {
+            context?.close(promise: nil)
+        }
+    }
+
+    /// Writes a packet without a payload.
+    func write(_ meta: RpcMeta) {
+        do {
+            try outbound.writeCall(meta, payload: UnsafeRawBufferPointer(start: nil, count: 0))
+        } catch {
+            context?.close(promise: nil)
+        }
+    }
+
+    // MARK: Streams
+
+    /// Has a stream take its turns: its queue is not empty any more.
+    func streamIsReady(_ call: ClientCall) {
+        guard call.sink != nil, !call.isReady else { return }
+        call.isReady = true
+        readyStreams.append(call)
+    }
+
+    /// Writes fragments of the waiting streams in turns, as many as the channel should have at
+    /// once; their bytes.
+    private func takeFromStreams() -> Int {
+        var taken = 0
+        while streamBytesInFlight + taken < Limits.rpcStreamBytesInFlight,
+            let call = readyStreams.popFirst()
+        {
+            guard let id = call.id, let sink = call.sink, let server = machine.serverStream(of: id),
+                let (piece, hasMore) = sink.takePiece()
+            else {
+                call.isReady = false
+                continue
+            }
+            switch piece {
+            case .fragment(let bytes, let hasContinuation):
+                var meta = StreamFrameMeta(
+                    streamID: server, sourceStreamID: id, frameType: .data)
+                meta.hasContinuation = hasContinuation
+                write(meta, bytes)
+                // A frame costs about this beside its payload, so that empty ones count too.
+                taken += bytes.readableBytes + 32
+            case .finish:
+                if let frame = machine.finish(id) {
+                    write(frame)
+                } else {
+                    giveUp(call, ClientConnectionStateMachine<ClientCall>.noHalfClose)
+                }
+            }
+            if hasMore { readyStreams.append(call) } else { call.isReady = false }
+        }
+        return taken
+    }
+
+    /// Hands what was written to the channel, and as much of the streams as it has room for; leaves
+    /// a retired connection once nothing is left to do on it.
+    func flush() {
+        guard let context, !isFlushing else { return }
+        // The socket may take the bytes at once, and tell us so before we are done here.
+        isFlushing = true
+        defer { isFlushing = false }
+        let streamBytes = readyStreams.isEmpty ? 0 : takeFromStreams()
+        if outbound.readableBytes > 0 {
+            var written: EventLoopPromise<Void>?
+            if streamBytes > 0 {
+                streamBytesInFlight += streamBytes
+                let promise = context.eventLoop.makePromise(of: Void.self)
+                promise.futureResult.assumeIsolated().whenComplete { _ in
+                    self.streamBytesInFlight -= streamBytes
+                    if !self.readyStreams.isEmpty { self.flushLater() }
+                }
+                written = promise
+            }
+            context.writeAndFlush(wrapOutboundOut(outbound), promise: written)
+            if outbound.capacity > Limits.rpcOutboundKeptBytes {
+                outbound = ByteBuffer()
+            } else {
+                outbound.clear()
+            }
+        }
+        if machine.isRetired, machine.callCount == 0 { context.close(promise: nil) }
+    }
+
+    /// Others have their turn on the event loop first.
+    private func flushLater() {
+        context?.eventLoop.assumeIsolated().execute { self.flush() }
+    }
+}
