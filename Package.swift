@@ -49,6 +49,10 @@ let nioTestUtilities = Target.Dependency.product(name: "NIOTestUtils", package: 
 let serviceLifecycle = Target.Dependency.product(
     name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
+let serviceContext = Target.Dependency.product(
+    name: "ServiceContextModule", package: "swift-service-context")
+let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
+
 let unixSignals = Target.Dependency.product(
     name: "UnixSignals", package: "swift-service-lifecycle")
 
@@ -60,15 +64,19 @@ let package = Package(
     name: "tollgate",
     products: [
         .library(name: "TollgateClient", targets: ["TollgateClient"]),
+        // For other languages: installed as libtollgate.so by Scripts/install-client.
+        .library(name: "TollgateC", type: .dynamic, targets: ["TollgateC"]),
         .executable(name: "tollgate", targets: ["Tollgate"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-service-context.git", from: "1.5.1"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
@@ -117,7 +125,7 @@ let package = Package(
             [
                 "CChecksum", "CZlib", "TollgateKernel", "TollgateWire", collections, logging,
                 metrics,
-                nioCore, nioHTTP, nioPosix,
+                nioCore, nioHTTP, nioPosix, serviceContext, tracing,
             ]),
         .executableTarget(
             name: "ProtoGenerator", dependencies: ["CProtobufC", "CProtocPlugin"],
@@ -148,7 +156,10 @@ let package = Package(
             domains + ["Application", "TollgateKernel", logging, metrics, serviceLifecycle]),
         module(
             "TollgateClient", at: "Client",
-            ["TollgateKernel", "TollgateRPC", "TollgateWire", logging, metrics]),
+            ["TollgateKernel", "TollgateRPC", "TollgateWire", logging, metrics, tracing]),
+        // The C interface: its header as a module, and the functions behind it.
+        .target(name: "CTollgate"),
+        module("TollgateC", at: "ClientC", ["CTollgate", "TollgateClient"]),
         module(
             "Web", at: "Web",
             ["TollgateClient", hummingbird, logging, metrics, nioCore, serviceLifecycle]),
@@ -185,7 +196,13 @@ let package = Package(
         tests("ChatTests", ["Chat", "TollgateKernel"]),
         tests(
             "ClientTests",
-            ["TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire", nioCore, nioPosix]),
+            [
+                "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire", metrics, nioCore,
+                nioPosix, serviceContext, tracing,
+            ]),
+        tests(
+            "TollgateCTests",
+            ["CTollgate", "TollgateC", "TollgateClient", "TollgateKernel", "TollgateRPC"]),
         tests("CryptographyTests", ["Cryptography", "TollgateKernel"]),
         tests(
             "GatewaysTests",

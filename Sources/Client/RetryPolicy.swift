@@ -4,63 +4,145 @@ import TollgateRPC
 
 /// Repeats calls that are safe to repeat, within a budget.
 ///
-/// Safe are idempotent methods whose connection broke, and any call that the server certainly did
-/// not begin. Ten successful calls earn one retry, so that a struggling server sees at most a tenth
-/// more load.
+/// Safe are idempotent methods whose connection broke or whose attempt took too long, and any call
+/// that the server certainly did not begin. What does not fit the call's own deadline is not tried.
 package final class RetryPolicy: Sendable {
-    private let budget: Mutex<Budget>
+    private let retries: Mutex<RetryBudget>
+    private let hedges: Mutex<RetryBudget>
 
-    private struct Budget {
-        var tenths: Int
-    }
-
-    /// Makes a policy that begins with so many retries in hand and never saves up more.
-    package init(retriesInHand: Int = Limits.clientRetriesInHand) {
-        budget = Mutex(Budget(tenths: retriesInHand * 10))
+    /// Makes a policy that begins with so many further attempts in hand and never saves up more.
+    package init(
+        retriesInHand: Int = Limits.clientRetriesInHand,
+        hedgesInHand: Int = Limits.clientHedgesInHand
+    ) {
+        retries = Mutex(RetryBudget(inHand: retriesInHand))
+        hedges = Mutex(RetryBudget(inHand: hedgesInHand))
     }
 
     /// Runs one call, again if it failed in a way that allows it.
+    ///
+    /// An attempt gets what is left of the call's time, or `attemptMilliseconds` if that is less.
     /// - Throws: ``TollgateError``, or `CancellationError` if the task is cancelled.
     func run<Result>(
-        _ call: OutgoingCall, _ attempt: () async throws(RPCError) -> Result
+        _ call: OutgoingCall, attemptMilliseconds: Int64? = nil,
+        _ attempt: (OutgoingCall) async throws(RPCError) -> Result
     ) async throws -> Result {
+        var call = call
+        call.trail = CallTrail()
         var attempts = 1
         while true {
+            let pause: Int64
             do throws(RPCError) {
-                let result = try await attempt()
+                let result = try await attempt(Self.bounded(call, attemptMilliseconds))
                 earn()
                 return result
             } catch {
                 if error.code == RPCError.Code.cancelled { try Task.checkCancellation() }
-                guard attempts < Limits.rpcAttempts, isSafe(call, error), spend(),
-                    call.deadline.remainingMilliseconds > 0
-                else { throw TollgateError(error) }
+                let next = Self.pauseMilliseconds(
+                    after: error, attempt: attempts, isIdempotent: call.method.isIdempotent,
+                    remainingMilliseconds: call.deadline.remainingMilliseconds,
+                    random: Double.random(in: 0...1))
+                guard let next, retries.withLock({ $0.spend() }) else { throw TollgateError(error) }
                 attempts += 1
+                pause = next
             }
-            // Half to all of a pause that doubles: callers that failed together come back apart.
-            let pause = Limits.clientRetryPauseMilliseconds << attempts
-            try await Task.sleep(for: .milliseconds(Int64.random(in: pause / 2...pause)))
+            ClientMeters.again(call.method, .retry)
+            try await Task.sleep(for: .milliseconds(pause))
         }
     }
 
-    private func isSafe(_ call: OutgoingCall, _ error: RPCError) -> Bool {
-        if error.isNotProcessed { return true }
-        let isLoss =
-            error.code == RPCError.Code.connectionFailed || error.code == RPCError.Code.endOfFile
-        return isLoss && call.method.isIdempotent
+    private static func bounded(_ call: OutgoingCall, _ milliseconds: Int64?) -> OutgoingCall {
+        guard let milliseconds else { return call }
+        var call = call
+        call.deadline = min(call.deadline, CallDeadline(milliseconds: milliseconds))
+        return call
     }
 
     private func earn() {
-        budget.withLock { budget in
-            budget.tenths = min(budget.tenths + 1, Limits.clientRetriesInHand * 10)
+        retries.withLock { $0.earn() }
+        hedges.withLock { $0.earn() }
+    }
+
+    /// How long to wait before the next attempt, in milliseconds; nil if there is to be none.
+    ///
+    /// `random` is from 0 to 1: half to all of a pause that doubles, so that callers that failed
+    /// together come back apart. A server that says how long to wait is obeyed.
+    static func pauseMilliseconds(
+        after error: RPCError, attempt: Int, isIdempotent: Bool, remainingMilliseconds: Int64,
+        random: Double
+    ) -> Int64? {
+        guard attempt < Limits.rpcAttempts, isSafe(error, isIdempotent: isIdempotent) else {
+            return nil
+        }
+        let whole = Limits.clientRetryPauseMilliseconds << Int64(attempt + 1)
+        let own = whole / 2 + Int64(Double(whole / 2) * random)
+        let pause = max(own, error.failure.retryAfterMilliseconds ?? 0)
+        // Waiting for nothing but the deadline helps nobody.
+        return pause < remainingMilliseconds ? pause : nil
+    }
+
+    private static func isSafe(_ error: RPCError, isIdempotent: Bool) -> Bool {
+        if error.isNotProcessed { return true }
+        switch error.code {
+        case RPCError.Code.connectionFailed, RPCError.Code.endOfFile, RPCError.Code.timedOut:
+            return isIdempotent
+        default: return false
         }
     }
 
-    private func spend() -> Bool {
-        budget.withLock { budget in
-            guard budget.tenths >= 10 else { return false }
-            budget.tenths -= 10
-            return true
+    // MARK: Hedging
+
+    /// What a racing call has to tell.
+    private enum Event: Sendable {
+        case answer(Result<[UInt8], RPCError>)
+        case due
+    }
+
+    /// Runs an attempt, and a second one beside it if the first has not answered in time; the first
+    /// success counts, the other call is cancelled and awaited.
+    func hedge(
+        _ call: OutgoingCall, afterMilliseconds: Int64,
+        _ attempt: @escaping @Sendable (OutgoingCall) async throws(RPCError) -> [UInt8]
+    ) async throws(RPCError) -> [UInt8] {
+        let result = await withTaskGroup(of: Event.self) { group in
+            group.addTask { await Self.answer(call, attempt) }
+            group.addTask {
+                try? await Task.sleep(for: .milliseconds(max(0, afterMilliseconds)))
+                return .due
+            }
+            var running = 1
+            var last = Result<[UInt8], RPCError>.failure(Self.cancelled)
+            for await event in group {
+                switch event {
+                case .answer(let result):
+                    running -= 1
+                    last = result
+                    if case .success = result { running = 0 }
+                case .due:
+                    guard !Task.isCancelled, hedges.withLock({ $0.spend() }) else { continue }
+                    ClientMeters.again(call.method, .hedge)
+                    running += 1
+                    group.addTask { await Self.answer(call, attempt) }
+                }
+                if running == 0 { break }
+            }
+            group.cancelAll()
+            return last
+        }
+        return try result.get()
+    }
+
+    private static func answer(
+        _ call: OutgoingCall,
+        _ attempt: @Sendable (OutgoingCall) async throws(RPCError) -> [UInt8]
+    ) async -> Event {
+        do throws(RPCError) {
+            return .answer(.success(try await attempt(call)))
+        } catch {
+            return .answer(.failure(error))
         }
     }
+
+    private static let cancelled = RPCError(
+        code: RPCError.Code.cancelled, text: "The call was cancelled")
 }

@@ -36,8 +36,8 @@ extension TollgateClient {
         _ method: MethodDescriptor, options: CallOptions = CallOptions(),
         _ body: (RequestWriter<Request>, ServerStream<Response>) async throws -> Result
     ) async throws -> Result {
-        let stream = try await openDuplex(method, options: options)
-        defer { stream.cancel() }
-        return try await body(RequestWriter(stream.outgoing), ServerStream(stream.incoming))
+        try await withDuplex(method, options: options) { stream in
+            try await body(RequestWriter(stream.outgoing), ServerStream(stream.incoming))
+        }
     }
 }

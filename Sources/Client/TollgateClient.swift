@@ -1,26 +1,69 @@
+import Synchronization
+import TollgateKernel
 package import TollgateRPC
 @_exported public import TollgateWire
+import Tracing
 
-/// Calls a Tollgate server.
+/// Calls Tollgate servers.
 ///
 ///     try await withTollgateClient(.init(address: "127.0.0.1:7400", credential: key)) { client in
 ///         let auth = AuthServiceClient(client)
 ///         let who = try await auth.whoAmI(.init(), options: .init(authorization: session))
 ///     }
 ///
-/// One client serves a whole program: calls from any number of tasks share its connection.
+/// One client serves a whole program: calls from any number of tasks share its connections.
 public final class TollgateClient: Sendable {
     private let transport: any ClientTransport
+    private let cluster: ClusterTransport?
     private let retries: RetryPolicy
+    private let interceptors: [any ClientInterceptor]
+    private let meters = ClientMeters()
 
     /// Makes a client over any transport; tests give one inside the process.
-    package init(transport: any ClientTransport, retries: RetryPolicy = RetryPolicy()) {
+    ///
+    /// `cluster` is the same transport, if its addresses are to be watched by ``run()``.
+    package init(
+        transport: any ClientTransport, cluster: ClusterTransport? = nil,
+        retries: RetryPolicy = RetryPolicy(), interceptors: [any ClientInterceptor] = []
+    ) {
         self.transport = transport
+        self.cluster = cluster
         self.retries = retries
+        self.interceptors = interceptors
     }
 
-    /// Ends every call and the connection; later calls fail.
+    /// Watches the addresses: those that failed are probed until they are well again.
+    ///
+    /// ``withTollgateClient(_:_:)`` does this; whoever keeps a client otherwise runs it in a task of
+    /// its own group. It returns when the client is closed or the task is cancelled. Without it
+    /// addresses that failed are given calls again after a while, well or not.
+    public func run() async {
+        await cluster?.supervise { transport in await Self.isWell(transport) }
+    }
+
+    /// Whether a server answers, be it that it does not know the question.
+    private static func isWell(_ transport: any ClientTransport) async -> Bool {
+        let ping = OutgoingCall(
+            method: Methods.DiagnosticsService.ping, payload: [],
+            deadline: CallDeadline(milliseconds: Limits.clientProbeMilliseconds))
+        do throws(RPCError) {
+            _ = try await transport.unary(ping)
+            return true
+        } catch {
+            switch error.code {
+            case RPCError.Code.noService, RPCError.Code.noMethod, RPCError.Code.unauthenticated:
+                return true
+            default: return Failure.Code(wireCode: error.code) == .forbidden
+            }
+        }
+    }
+
+    /// Ends every call and the connections; later calls fail.
+    ///
+    /// When it returns, their sockets are closed.
     public func close() async { await transport.close() }
+
+    // MARK: Calls
 
     /// Calls a method with one response; generated stubs are the usual caller.
     /// - Throws: ``TollgateError``, or `CancellationError` if the task is cancelled.
@@ -37,9 +80,18 @@ public final class TollgateClient: Sendable {
     public func unaryBytes(
         _ method: MethodDescriptor, _ request: [UInt8], options: CallOptions = CallOptions()
     ) async throws -> [UInt8] {
-        let call = outgoing(method, request, options)
-        return try await retries.run(call) { () async throws(RPCError) in
-            try await self.transport.unary(call)
+        try await observed(method, options) { options in
+            let call = outgoing(method, request, options)
+            let hedgeAfter = method.isIdempotent ? options.hedgeAfterMilliseconds : nil
+            let bound = options.attemptTimeoutMilliseconds
+            return try await retries.run(call, attemptMilliseconds: bound) {
+                (attempt) async throws(RPCError) in
+                guard let hedgeAfter else { return try await self.transport.unary(attempt) }
+                return try await self.retries.hedge(attempt, afterMilliseconds: hedgeAfter) {
+                    [transport] (attempt) async throws(RPCError) in
+                    try await transport.unary(attempt)
+                }
+            }
         }
     }
 
@@ -62,22 +114,78 @@ public final class TollgateClient: Sendable {
         _ method: MethodDescriptor, _ request: [UInt8], options: CallOptions = CallOptions(),
         _ body: (any IncomingStream) async throws -> Result
     ) async throws -> Result {
-        let call = outgoing(method, request, options)
-        let stream = try await retries.run(call) { () async throws(RPCError) in
-            try await self.transport.openStream(call)
+        try await observed(method, options) { options in
+            let call = outgoing(method, request, options)
+            let stream = try await retries.run(call) { (attempt) async throws(RPCError) in
+                try await self.transport.openStream(attempt)
+            }
+            defer { stream.cancel() }
+            return try await body(stream)
         }
-        defer { stream.cancel() }
-        return try await body(stream)
     }
 
-    /// Opens a stream in both directions; nothing of it was sent if that fails, so it may be tried
-    /// again.
-    func openDuplex(
-        _ method: MethodDescriptor, options: CallOptions
-    ) async throws -> DuplexStream {
-        let call = outgoing(method, [], options)
-        return try await retries.run(call) { () async throws(RPCError) in
-            try await self.transport.openDuplex(call)
+    /// Opens a stream in both directions, lends it, and gives it up when `body` leaves.
+    ///
+    /// Nothing of it was sent if opening fails, so that is tried again.
+    func withDuplex<Result>(
+        _ method: MethodDescriptor, options: CallOptions,
+        _ body: (DuplexStream) async throws -> Result
+    ) async throws -> Result {
+        try await observed(method, options) { options in
+            let call = outgoing(method, [], options)
+            let stream = try await retries.run(call) { (attempt) async throws(RPCError) in
+                try await self.transport.openDuplex(attempt)
+            }
+            defer { stream.cancel() }
+            return try await body(stream)
+        }
+    }
+
+    // MARK: Around each call
+
+    /// Runs a call inside its span, between the interceptors, and counts how it ended.
+    private func observed<Result>(
+        _ method: MethodDescriptor, _ options: CallOptions,
+        _ body: (CallOptions) async throws -> Result
+    ) async throws -> Result {
+        try await withSpan(method.fullName, ofKind: .client) { span in
+            span.attributes["rpc.system"] = "tollgate"
+            span.attributes["rpc.service"] = method.service
+            span.attributes["rpc.method"] = method.name
+            let clock = ContinuousClock()
+            let began = clock.now
+            var options = options
+            do {
+                for interceptor in interceptors {
+                    try await interceptor.willCall(method, &options)
+                }
+                let result = try await body(options)
+                await ended(method, options, began.duration(to: clock.now), nil)
+                return result
+            } catch {
+                let code = (error as? TollgateError)?.code
+                span.attributes["error.type"] = code ?? "\(type(of: error))"
+                await ended(method, options, began.duration(to: clock.now), error)
+                throw error
+            }
+        }
+    }
+
+    private func ended(
+        _ method: MethodDescriptor, _ options: CallOptions, _ duration: Duration,
+        _ error: (any Error)?
+    ) async {
+        let code =
+            switch error {
+            case nil: "ok"
+            case let error as TollgateError: error.code
+            case is CancellationError: "cancelled"
+            // Thrown by whoever read the stream.
+            default: "abandoned"
+            }
+        meters.ended(method, code: code, after: duration)
+        for interceptor in interceptors.reversed() {
+            await interceptor.didCall(method, options, duration: duration, error: error)
         }
     }
 
@@ -86,11 +194,14 @@ public final class TollgateClient: Sendable {
     ) -> OutgoingCall {
         var userFields = options.userFields
         if let authorization = options.authorization { userFields["authorization"] = authorization }
+        TraceContext.inject(.current, into: &userFields)
         let own = CallDeadline(
             milliseconds: options.timeoutMilliseconds ?? method.defaultDeadlineMilliseconds)
-        return OutgoingCall(
+        var call = OutgoingCall(
             method: method, payload: payload, userFields: userFields,
             deadline: CallDeadline.current.map { min($0, own) } ?? own)
+        call.affinityKey = options.affinityKey
+        return call
     }
 }
 

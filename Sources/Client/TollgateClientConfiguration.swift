@@ -1,13 +1,36 @@
 import TollgateKernel
 import TollgateRPC
 
-/// Where a server is and who calls it.
-public struct TollgateClientConfiguration: Hashable, Sendable {
-    /// The server's host and port, such as `127.0.0.1:7400` or `[::1]:7400`.
+/// Where the servers are and who calls them.
+public struct TollgateClientConfiguration: Sendable {
+    /// The servers' hosts and ports, with commas between them.
+    ///
+    /// Such as `127.0.0.1:7400`, `[::1]:7400` or `a:7400,b:7400`. A name may stand for several
+    /// addresses; names are resolved again every half minute.
     public var address: String
 
     /// The service's credential; it says which methods may be called.
     public var credential: String?
+
+    /// How calls are spread over several addresses.
+    public var balancing = Balancing.leastLatency
+
+    /// Connections to each address, from 1 to 16; further ones are made while all have calls.
+    ///
+    /// One carries thousands of calls. More help if messages are large.
+    public var connectionsPerAddress = 1
+
+    /// What sees each call before it leaves and after it ended, in order.
+    public var interceptors: [any ClientInterceptor] = []
+
+    /// How calls are spread over several addresses; calls with a
+    /// ``CallOptions/affinityKey`` keep to the key's address.
+    public enum Balancing: Hashable, Sendable {
+        /// Of two random addresses the one with less latency times calls in flight.
+        case leastLatency
+        /// One after the other.
+        case roundRobin
+    }
 
     /// Makes a configuration.
     public init(address: String = "127.0.0.1:7400", credential: String? = nil) {
@@ -15,45 +38,79 @@ public struct TollgateClientConfiguration: Hashable, Sendable {
         self.credential = credential
     }
 
-    /// The address in its two parts.
-    /// - Throws: ``TollgateError`` if it is none.
-    func endpoint() throws -> SocketTransport.Endpoint {
-        guard let colon = address.lastIndex(of: ":"),
-            let port = Int(address[address.index(after: colon)...]), (1...65_535).contains(port)
-        else { throw TollgateError(.init(.invalidRequest, "\(address) is no host and port.")) }
-        var host = address[..<colon]
-        if host.first == "[", host.last == "]" { host = host.dropFirst().dropLast() }
-        guard !host.isEmpty else {
-            throw TollgateError(.init(.invalidRequest, "\(address) names no host."))
+    /// The addresses, as they are written.
+    /// - Throws: ``TollgateError`` if one of them is none.
+    func targets() throws -> [ServerAddress] {
+        let parts = address.split(separator: ",", omittingEmptySubsequences: false)
+        guard parts.count <= Limits.clientAddresses else {
+            throw TollgateError(
+                .init(
+                    .invalidRequest,
+                    "\(parts.count) addresses are more than \(Limits.clientAddresses)."))
         }
-        return .address(host: String(host), port: port)
+        return try parts.map { part in
+            let spaces = part.drop { $0 == " " }
+            guard let target = ServerAddress(spaces) else {
+                throw TollgateError(
+                    .init(.invalidRequest, "\(part) is no host and port, such as 127.0.0.1:7400."))
+            }
+            return target
+        }
+    }
+
+    /// The transport to these servers.
+    /// - Throws: ``TollgateError`` if an address is none, or there are too many connections.
+    func transport() throws -> ClusterTransport {
+        guard (1...Limits.clientConnectionsPerAddress).contains(connectionsPerAddress) else {
+            throw TollgateError(
+                .init(
+                    .invalidRequest,
+                    "There are 1 to \(Limits.clientConnectionsPerAddress) connections to an "
+                        + "address, not \(connectionsPerAddress)."))
+        }
+        let credential = credential.map { Array($0.utf8) }
+        return ClusterTransport(
+            try targets(),
+            strategy: balancing == .roundRobin ? .roundRobin : .leastLatency,
+            connectionsPerAddress: connectionsPerAddress
+        ) { address in
+            SocketTransport(
+                .address(host: address.host, port: address.port), credential: credential)
+        }
     }
 }
 
 extension TollgateClient {
     /// Makes a client; it connects when the first call needs it, and again after a loss.
-    /// - Throws: ``TollgateError`` if the address is none.
+    ///
+    /// Run ``run()`` beside it if there are several addresses.
+    /// - Throws: ``TollgateError`` if an address is none.
     public convenience init(_ configuration: TollgateClientConfiguration) throws {
+        let transport = try configuration.transport()
         self.init(
-            transport: SocketTransport(
-                try configuration.endpoint(),
-                credential: configuration.credential.map { Array($0.utf8) }))
+            transport: transport, cluster: transport, interceptors: configuration.interceptors)
     }
 }
 
-/// Makes a client, lends it to `body`, and closes it.
-/// - Throws: ``TollgateError`` if the address is none, or what `body` throws.
+/// Makes a client, lends it to `body` while addresses are watched, and closes it.
+///
+/// When it returns, every connection is closed and no task is left.
+/// - Throws: ``TollgateError`` if an address is none, or what `body` throws.
 public func withTollgateClient<Result>(
     _ configuration: TollgateClientConfiguration,
     _ body: (TollgateClient) async throws -> Result
 ) async throws -> Result {
     let client = try TollgateClient(configuration)
+    // Ends with the client's close at the latest.
+    async let watching: Void = client.run()
     do {
         let result = try await body(client)
         await client.close()
+        await watching
         return result
     } catch {
         await client.close()
+        await watching
         throw error
     }
 }

@@ -18,6 +18,22 @@ public struct TollgateError: Error, Hashable, Sendable, CustomStringConvertible 
     /// The code and the sentence.
     public var description: String { "\(code): \(message)" }
 
+    /// Makes an error, for handlers of tests; a code that is not Tollgate's becomes
+    /// `internal_error`.
+    public init(code: String, message: String, retryAfterMilliseconds: Int64? = nil) {
+        self.init(
+            Failure(
+                Failure.Code(rawValue: code) ?? .internalError, message,
+                retryAfterMilliseconds: retryAfterMilliseconds))
+    }
+
+    /// What crosses the wire.
+    var failure: Failure {
+        Failure(
+            Failure.Code(rawValue: code) ?? .internalError, message,
+            retryAfterMilliseconds: retryAfterMilliseconds)
+    }
+
     /// Wraps a failure that crossed the wire, or one of the way there.
     package init(_ failure: Failure) {
         code = failure.code.rawValue

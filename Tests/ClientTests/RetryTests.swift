@@ -1,8 +1,9 @@
 import Synchronization
 import Testing
-import TollgateClient
 import TollgateKernel
 import TollgateRPC
+
+@testable import TollgateClient
 
 /// Plays back outcomes and counts the attempts.
 private final class ScriptedTransport: ClientTransport {
@@ -72,5 +73,34 @@ private final class ScriptedTransport: ClientTransport {
         #expect(
             await play([stopping, nil], isIdempotent: true, retriesInHand: 0)
                 == ("unavailable", 1))
+    }
+
+    private func pause(
+        _ error: RPCError, attempt: Int = 1, isIdempotent: Bool = true, remaining: Int64 = 10_000
+    ) -> Int64? {
+        RetryPolicy.pauseMilliseconds(
+            after: error, attempt: attempt, isIdempotent: isIdempotent,
+            remainingMilliseconds: remaining, random: 1)
+    }
+
+    @Test func `pauses double`() {
+        let first = pause(lost) ?? 0
+        #expect(first > 0)
+        #expect(pause(lost, attempt: 2) == 2 * first)
+        #expect(pause(lost, attempt: Limits.rpcAttempts) == nil)
+    }
+
+    @Test func `a server that says how long to wait is obeyed`() {
+        let busy = RPCError(
+            code: RPCError.Code.limit, text: "busy",
+            userFields: [RPCError.Field.retryAfter: "700"], isNotProcessed: true)
+        #expect(pause(busy) == 700)
+        #expect(pause(busy, remaining: 700) == nil, "the deadline would pass meanwhile")
+    }
+
+    @Test func `a late attempt is made again only if that is safe`() {
+        let late = RPCError(code: RPCError.Code.timedOut, text: "late")
+        #expect(pause(late) != nil)
+        #expect(pause(late, isIdempotent: false) == nil)
     }
 }

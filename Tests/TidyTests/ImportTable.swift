@@ -15,6 +15,7 @@ enum ImportTable {
         "Accounts", "Analytics", "Auth", "Chat", "Operations", "Orders", "Weixin",
     ]
     private static let facades: Set<String> = ["Logging", "Metrics", "CoreMetrics"]
+    private static let tracing: Set<String> = ["ServiceContextModule", "Tracing"]
     private static let collections: Set<String> = [
         "Collections", "DequeModule", "HeapModule", "OrderedCollections",
     ]
@@ -61,10 +62,12 @@ enum ImportTable {
             folder: "Sources/RPC/",
             // NIOHTTP1 for the pages that the same port shows.
             modules: facades.union(collections).union(nio)
-                .union(["CChecksum", "CZlib", "NIOHTTP1", "TollgateKernel", "TollgateWire"]),
+                .union(tracing).union(["CChecksum", "CZlib", "NIOHTTP1", "TollgateKernel", "TollgateWire"]),
             exceptions: [
                 // A pair of sockets inside one process.
-                "Sources/RPC/Server/RPCServer+InProcess.swift": ["Glibc"]
+                "Sources/RPC/Server/RPCServer+InProcess.swift": ["Glibc"],
+                // Names have several addresses; SwiftNIO gives the first.
+                "Sources/RPC/Client/Balancing/AddressResolver.swift": ["Glibc"],
             ]),
         Layer(
             folder: "Sources/ProtoGenerator/",
@@ -102,7 +105,12 @@ enum ImportTable {
                 .union(["Application", "TollgateKernel", "ServiceLifecycle"])),
         Layer(
             folder: "Sources/Client/",
-            modules: facades.union(["TollgateKernel", "TollgateRPC", "TollgateWire"])),
+            modules: facades.union(tracing)
+                .union(["TollgateKernel", "TollgateRPC", "TollgateWire"])),
+        Layer(
+            folder: "Sources/ClientC/",
+            // Dispatch and Glibc: C's threads wait, and C frees what it is given.
+            modules: ["CTollgate", "Dispatch", "Glibc", "TollgateClient"]),
         Layer(
             folder: "Sources/Web/",
             modules: facades.union(foundation).union(hummingbird)

@@ -111,6 +111,10 @@ package struct OutgoingCall: Sendable {
     package var priority = CallPriority.normal
     /// Unread bytes of a stream that we keep before the server has to wait; nil is the usual.
     package var windowBytes: Int64?
+    /// Calls of one key go to one address as long as it is well and not overloaded.
+    package var affinityKey: String?
+    /// Where earlier attempts of the same call went.
+    package var trail: CallTrail?
 
     /// Describes a call.
     package init(

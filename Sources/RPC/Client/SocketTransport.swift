@@ -26,6 +26,8 @@ package final class SocketTransport: ClientTransport {
         var nextWaiter: UInt64 = 0
         var failures = 0
         var notBefore = NIODeadline.uptimeNanoseconds(0)
+        /// The connection's socket, from the first packet of its handshake on.
+        var channel: EventLoopFuture<any Channel>?
     }
 
     private struct Waiter {
@@ -78,20 +80,29 @@ package final class SocketTransport: ClientTransport {
         try await connection(for: call).openDuplex(call).get()
     }
 
+    /// Ends every call and the connection; returns when its socket is closed.
     package func close() async {
-        let (phase, waiters) = state.withLock { state in
+        let (phase, waiters, channel) = state.withLock { state in
             defer {
                 state.phase = .closed
                 state.waiters = [:]
             }
-            return (state.phase, state.waiters)
+            return (state.phase, state.waiters, state.channel)
         }
         for waiter in waiters.values { waiter.finish(.failure(Self.closed)) }
         if case .ready(let connection) = phase { connection.submit(.close) }
+        // One that is only being made is closed by `connected` as soon as it is.
+        try? await channel?.flatMap(\.closeFuture).get()
     }
 
     private static let closed = RPCError(
         code: RPCError.Code.connectionRefused, text: "The client is closed")
+
+    private var isClosed: Bool {
+        state.withLock { state in
+            if case .closed = state.phase { true } else { false }
+        }
+    }
 
     // MARK: Getting a connection
 
@@ -159,7 +170,8 @@ package final class SocketTransport: ClientTransport {
             if moment <= .now() {
                 connect()
             } else {
-                eventLoop.scheduleTask(deadline: moment) { self.connect() }
+                // The pause may outlast the client.
+                eventLoop.scheduleTask(deadline: moment) { if !self.isClosed { self.connect() } }
             }
         }
     }
@@ -195,6 +207,7 @@ package final class SocketTransport: ClientTransport {
         case .inProcess(let server):
             channel = server.connectInProcess(bootstrap, on: eventLoop)
         }
+        state.withLock { $0.channel = channel }
         channel.whenComplete { result in
             switch result {
             case .success: self.connected(handler)

@@ -117,7 +117,7 @@ extension ServerConnection {
                 try await interceptor.intercept(call.context)
             }
             try await CallDeadline.$current.withValue(call.context.deadline) {
-                try await handler()
+                try await TraceContext.serve(call.context, handler)
             }
             if call.longAnswer != nil { try await packLongAnswer(call) }
             ended(call, .succeeded)

@@ -1,0 +1,110 @@
+/*
+ * Calls Tollgate servers from C and from languages that speak C.
+ *
+ *     tollgate_error error;
+ *     tollgate_client *client = tollgate_connect("127.0.0.1:7400", credential, &error);
+ *     char *answer = tollgate_call_json(
+ *         client, "tollgate.v1.DiagnosticsService/Ping", "{}", NULL, &error);
+ *     if (answer == NULL) fprintf(stderr, "%s: %s\n", error.code, error.message);
+ *     tollgate_free(answer);
+ *     tollgate_close(client);
+ *
+ * Threads: every function may be called from any thread, and a client from any number of threads
+ * at once; each call waits on the thread that makes it. Callbacks run on the thread that called
+ * tollgate_stream_json, one at a time. tollgate_close ends calls that still run; it waits for them,
+ * so it must not be called from a callback. No function may be called after fork() in the child of
+ * a process that has made a client.
+ *
+ * Memory: what a function returns belongs to the caller, who gives it back by tollgate_free. What
+ * is passed in is not kept after the function has returned.
+ *
+ * Every `error` may be NULL if nobody wants to know.
+ */
+#ifndef TOLLGATE_H
+#define TOLLGATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of this interface: it grows when functions are added. */
+#define TOLLGATE_API_VERSION 1
+
+/* A client; one serves a whole program. */
+typedef struct tollgate_client tollgate_client;
+
+/* Why a function failed: a stable code such as "quota_exhausted", and a sentence for a person. */
+typedef struct tollgate_error {
+    char code[32];
+    char message[480];
+    /* The HTTP status that a web tier answers with. */
+    int32_t http_status;
+    /* How long to wait before trying again, in milliseconds; -1 if waiting does not help. */
+    int64_t retry_after_milliseconds;
+} tollgate_error;
+
+/* What can be said about one call; fill it with zeros, then set what is wanted. */
+typedef struct tollgate_options {
+    /* The person's login session or API key, or NULL. */
+    const char *authorization;
+    /* How long the answer may take, in milliseconds; 0 takes the method's default. */
+    int64_t timeout_milliseconds;
+    /* Ask a second server after so many milliseconds; 0 never does. Idempotent methods only. */
+    int64_t hedge_after_milliseconds;
+    /* Calls of one key go to one server, or NULL. */
+    const char *affinity_key;
+} tollgate_options;
+
+/* The version of the interface that the library was built with. */
+int32_t tollgate_api_version(void);
+
+/*
+ * Makes a client of the servers at `addresses`, such as "127.0.0.1:7400" or "a:7400,b:7400";
+ * `credential` says which service calls and may be NULL. It connects when the first call needs it.
+ * NULL if an address is none.
+ */
+tollgate_client *tollgate_connect(
+    const char *addresses, const char *credential, tollgate_error *error);
+
+/*
+ * Calls a method with one response, such as "tollgate.v1.AccountsService/GetQuota", with request
+ * and response in the canonical JSON of protobuf. NULL if the call failed.
+ */
+char *tollgate_call_json(
+    tollgate_client *client, const char *method, const char *request,
+    const tollgate_options *options, tollgate_error *error);
+
+/*
+ * The same over the messages' bytes; `response_length` gets the response's length. NULL if the call
+ * failed; an empty response is not NULL.
+ */
+uint8_t *tollgate_call_bytes(
+    tollgate_client *client, const char *method, const uint8_t *request, size_t request_length,
+    const tollgate_options *options, size_t *response_length, tollgate_error *error);
+
+/* Takes one message of a stream, valid until it returns; anything but 0 ends the stream. */
+typedef int32_t (*tollgate_on_message)(const char *message, void *context);
+
+/*
+ * Calls a method with a stream of responses and hands each to `on_message`. Returns 0 when the
+ * answer is whole or the callback ended it, else -1.
+ */
+int32_t tollgate_stream_json(
+    tollgate_client *client, const char *method, const char *request,
+    const tollgate_options *options, tollgate_on_message on_message, void *context,
+    tollgate_error *error);
+
+/* Gives back what a function returned; NULL is fine. */
+void tollgate_free(void *pointer);
+
+/* Ends the client: running calls fail, connections are closed. NULL is fine. */
+void tollgate_close(tollgate_client *client);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

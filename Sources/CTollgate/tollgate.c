@@ -1,0 +1,2 @@
+/* The functions are written in Swift (Sources/ClientC); this file makes the header a module. */
+#include "tollgate.h"

@@ -1,0 +1,100 @@
+package import ServiceContextModule
+import TollgateKernel
+import TollgateWire
+import Tracing
+
+/// Carries a trace across the wire, in the metadata of calls.
+///
+/// The program's own instrument writes and reads what it likes; without one, a `traceparent` as the
+/// W3C describes it is handed on as it came, so that a trace does not break at us.
+package enum TraceContext {
+    /// Adds what a call's metadata must carry; what the caller set stays.
+    package static func inject(
+        _ context: ServiceContext?, into userFields: inout [String: String]
+    ) {
+        guard let context else { return }
+        InstrumentationSystem.instrument.inject(context, into: &userFields, using: Fields())
+        if let parent = context[ParentKey.self], userFields[TraceParent.field] == nil {
+            userFields[TraceParent.field] = parent.description
+        }
+    }
+
+    /// What a call's metadata says; nil if it says nothing.
+    package static func extract(
+        _ userFields: [String: String], onto context: ServiceContext? = nil
+    ) -> ServiceContext? {
+        guard !userFields.isEmpty else { return context }
+        var result = context ?? .topLevel
+        InstrumentationSystem.instrument.extract(userFields, into: &result, using: Fields())
+        if let parent = userFields[TraceParent.field].flatMap(TraceParent.init) {
+            result[ParentKey.self] = parent
+        }
+        return result.isEmpty ? nil : result
+    }
+
+    private enum ParentKey: ServiceContextKey {
+        typealias Value = TraceParent
+        static var nameOverride: String? { "traceparent" }
+    }
+
+    private struct Fields: Injector, Extractor {
+        func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) {
+            if carrier[key] == nil { carrier[key] = value }
+        }
+
+        func extract(key: String, from carrier: [String: String]) -> String? { carrier[key] }
+    }
+}
+
+/// A W3C `traceparent`, version 00: which trace, which span of it, and whether it is recorded.
+package struct TraceParent: Hashable, Sendable, CustomStringConvertible {
+    /// The metadata's key.
+    package static let field = "traceparent"
+
+    /// As it crosses the wire, such as `00-<32 digits>-<16 digits>-01`.
+    package let description: String
+
+    /// Reads one; nil if it is none: it comes from outside and goes into logs and headers.
+    package init?(_ text: String) {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard text.utf8.count == 55, parts.count == 4, parts[0] == "00",
+            parts.map(\.utf8.count) == [2, 32, 16, 2],
+            parts.allSatisfy({ $0.utf8.allSatisfy(Self.isDigit) }),
+            parts[1].contains(where: { $0 != "0" }), parts[2].contains(where: { $0 != "0" })
+        else { return nil }
+        description = text
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
+}
+
+extension TraceContext {
+    /// Runs a handler inside the span of its call, as part of its caller's trace; calls made
+    /// meanwhile carry the trace on.
+    static func serve(
+        _ call: ServerCallContext, _ handler: () async throws -> Void
+    ) async throws {
+        let context = extract(call.userFields)
+        let tracer = InstrumentationSystem.tracer
+        guard !(tracer is NoOpTracer) else {
+            guard let context else { return try await handler() }
+            return try await ServiceContext.$current.withValue(context, operation: handler)
+        }
+        try await tracer.withAnySpan(
+            call.method.fullName, context: context ?? .topLevel, ofKind: .server
+        ) { span in
+            span.attributes["rpc.system"] = "tollgate"
+            span.attributes["rpc.service"] = call.method.service
+            span.attributes["rpc.method"] = call.method.name
+            do {
+                try await handler()
+            } catch {
+                span.attributes["error.type"] = RPCError(thrown: error).failure.code.rawValue
+                throw error
+            }
+        }
+    }
+}

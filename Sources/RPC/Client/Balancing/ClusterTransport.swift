@@ -1,0 +1,365 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+import TollgateKernel
+
+/// Carries calls to one of several servers, over one or several connections to each.
+///
+/// What a server certainly did not begin, because it cannot be reached or is stopping, goes to
+/// another one at once: that is no retry, and costs no budget.
+package final class ClusterTransport: ClientTransport {
+    /// Makes a connection to an address; nothing connects before a call needs it.
+    package typealias Connector = @Sendable (ServerAddress) -> any ClientTransport
+
+    private struct Connection {
+        let transport: any ClientTransport
+        var inFlight = 0
+    }
+
+    private struct State {
+        var balancer: LoadBalancer
+        var generator = SystemRandomNumberGenerator()
+        var pools: [ServerAddress: [Connection]] = [:]
+        /// Connections to addresses that left the list, to be closed by the next task that can.
+        var leaving: [any ClientTransport] = []
+        var isClosed = false
+    }
+
+    /// An address and one of its connections, in use by one call.
+    struct Lease {
+        let address: ServerAddress
+        let transport: any ClientTransport
+        let slot: Int
+        let began: NIODeadline
+    }
+
+    private let connectionsPerAddress: Int
+    private let connect: Connector
+    private let directory: ServerDirectory
+    private let shared: Shared
+    private let absences: AsyncStream<Void>
+
+    /// What the directory's callback and the transport both touch.
+    private final class Shared: Sendable {
+        let state: Mutex<State>
+        let absence: AsyncStream<Void>.Continuation
+
+        init(_ strategy: BalancingStrategy, _ absence: AsyncStream<Void>.Continuation) {
+            state = Mutex(State(balancer: LoadBalancer(strategy)))
+            self.absence = absence
+        }
+
+        /// Takes a new list; connections to addresses that are gone from it end with their calls.
+        func update(_ addresses: [ServerAddress]) {
+            state.withLock { state in
+                state.balancer.update(addresses)
+                let kept = Set(addresses)
+                for (address, pool) in state.pools where !kept.contains(address) {
+                    state.leaving += pool.filter { $0.inFlight == 0 }.map(\.transport)
+                    let busy = pool.contains { $0.inFlight > 0 }
+                    state.pools[address] = busy ? pool : nil
+                }
+            }
+        }
+    }
+
+    /// Makes a transport; nothing is resolved or connected yet.
+    package init(
+        _ targets: [ServerAddress], strategy: BalancingStrategy = .leastLatency,
+        connectionsPerAddress: Int = 1, resolver: any AddressResolver = SystemAddressResolver(),
+        connect: @escaping Connector
+    ) {
+        self.connectionsPerAddress = min(
+            max(1, connectionsPerAddress), Limits.clientConnectionsPerAddress)
+        self.connect = connect
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        absences = stream
+        let shared = Shared(strategy, continuation)
+        self.shared = shared
+        directory = ServerDirectory(
+            targets, resolver: resolver, eventLoop: MultiThreadedEventLoopGroup.singleton.any()
+        ) { shared.update($0) }
+    }
+
+    static let closed = RPCError(
+        code: RPCError.Code.connectionRefused, text: "The client is closed", isNotProcessed: true)
+
+    // MARK: Calls
+
+    package func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
+        try await perform(call) { (transport) async throws(RPCError) in
+            try await transport.unary(call)
+        } then: { bytes, lease in
+            self.end(lease, .answered)
+            return bytes
+        }
+    }
+
+    package func openStream(_ call: OutgoingCall) async throws(RPCError) -> any IncomingStream {
+        try await perform(call) { (transport) async throws(RPCError) in
+            try await transport.openStream(call)
+        } then: { stream, lease in
+            self.streamOpened(lease)
+            return LeasedStream(stream) { self.release(lease) }
+        }
+    }
+
+    package func exchange(_ call: OutgoingCall) async throws(RPCError) -> IncomingResponse {
+        try await perform(call) { (transport) async throws(RPCError) in
+            try await transport.exchange(call)
+        } then: { response, lease in
+            self.end(lease, .answered)
+            return response
+        }
+    }
+
+    package func notify(_ call: OutgoingCall) async throws(RPCError) {
+        try await perform(call) { (transport) async throws(RPCError) in
+            try await transport.notify(call)
+        } then: { _, lease in
+            // Nothing was answered, so nothing was learned.
+            self.end(lease, .unknown)
+        }
+    }
+
+    package func openDuplex(_ call: OutgoingCall) async throws(RPCError) -> DuplexStream {
+        try await perform(call) { (transport) async throws(RPCError) in
+            try await transport.openDuplex(call)
+        } then: { stream, lease in
+            self.streamOpened(lease)
+            let incoming = LeasedStream(stream.incoming) { self.release(lease) }
+            return DuplexStream(incoming: incoming, outgoing: stream.outgoing)
+        }
+    }
+
+    package func close() async {
+        let transports = shared.state.withLock { state in
+            state.isClosed = true
+            defer {
+                state.pools = [:]
+                state.leaving = []
+            }
+            return state.pools.values.flatMap { $0 }.map(\.transport) + state.leaving
+        }
+        directory.close()
+        shared.absence.finish()
+        for transport in transports { await transport.close() }
+    }
+
+    /// Runs an attempt at one address, and at others while none of them begins it.
+    private func perform<Value, Result>(
+        _ call: OutgoingCall, _ body: (any ClientTransport) async throws(RPCError) -> Value,
+        then finish: (Value, Lease) -> Result
+    ) async throws(RPCError) -> Result {
+        try await directory.prepare(until: call.deadline)
+        var visited = call.trail?.addresses ?? []
+        var moves = 0
+        while true {
+            let lease = try self.lease(call, avoiding: visited)
+            visited.append(lease.address)
+            call.trail?.visit(lease.address)
+            do throws(RPCError) {
+                let value = try await body(lease.transport)
+                await closeLeaving()
+                return finish(value, lease)
+            } catch {
+                end(lease, Self.outcome(error))
+                await closeLeaving()
+                guard Self.mayMove(error), moves < Limits.clientMoves,
+                    call.deadline.remainingMilliseconds > 0, hasOther(than: visited)
+                else {
+                    if Self.mayMove(error) { directory.invalidate() }
+                    throw error
+                }
+                moves += 1
+                ClientMeters.again(call.method, .move)
+            }
+        }
+    }
+
+    private static func mayMove(_ error: RPCError) -> Bool {
+        guard error.isNotProcessed else { return false }
+        switch error.code {
+        case RPCError.Code.loggedOff, RPCError.Code.connectionRefused,
+            RPCError.Code.connectionFailed, RPCError.Code.endOfFile:
+            return true
+        // An overloaded server's calls are not pushed upon the others without a budget.
+        default: return false
+        }
+    }
+
+    private static func outcome(_ error: RPCError) -> LoadBalancer.Outcome {
+        switch error.code {
+        case RPCError.Code.cancelled: .unknown
+        case RPCError.Code.loggedOff, RPCError.Code.connectionRefused: .gone
+        case RPCError.Code.connectionFailed, RPCError.Code.endOfFile, RPCError.Code.timedOut,
+            RPCError.Code.limit, RPCError.Code.overcrowded:
+            .failed
+        default: .answered
+        }
+    }
+
+    // MARK: Leases
+
+    private func lease(
+        _ call: OutgoingCall, avoiding visited: [ServerAddress]
+    ) throws(RPCError) -> Lease {
+        let now = NIODeadline.now()
+        let lease = shared.state.withLock { state -> Lease? in
+            guard !state.isClosed,
+                let address = state.balancer.pick(
+                    at: Int64(now.uptimeNanoseconds), key: call.affinityKey, avoiding: visited,
+                    using: &state.generator)
+            else { return nil }
+            let (slot, transport) = use(address, &state)
+            return Lease(address: address, transport: transport, slot: slot, began: now)
+        }
+        guard let lease else { throw Self.closed }
+        return lease
+    }
+
+    /// The connection of an address that carries the fewest calls; a new one while there may be
+    /// more and all have something to do.
+    private func use(
+        _ address: ServerAddress, _ state: inout State
+    ) -> (slot: Int, transport: any ClientTransport) {
+        var pool = state.pools[address] ?? []
+        var slot = pool.indices.min { pool[$0].inFlight < pool[$1].inFlight } ?? 0
+        if pool.isEmpty || pool[slot].inFlight > 0 && pool.count < connectionsPerAddress {
+            pool.append(Connection(transport: connect(address)))
+            slot = pool.count - 1
+        }
+        pool[slot].inFlight += 1
+        state.pools[address] = pool
+        return (slot, pool[slot].transport)
+    }
+
+    private func hasOther(than visited: [ServerAddress]) -> Bool {
+        shared.state.withLock { state in
+            !state.isClosed && state.balancer.addresses.contains { !visited.contains($0) }
+        }
+    }
+
+    private func end(_ lease: Lease, _ outcome: LoadBalancer.Outcome) {
+        let now = NIODeadline.now()
+        let isAbsent = shared.state.withLock { state in
+            state.balancer.ended(
+                lease.address, outcome, after: (now - lease.began).nanoseconds,
+                at: Int64(now.uptimeNanoseconds), using: &state.generator)
+            giveBack(lease, &state)
+            return state.balancer.isAbsent(lease.address)
+        }
+        if isAbsent { shared.absence.yield() }
+    }
+
+    private func streamOpened(_ lease: Lease) {
+        let now = NIODeadline.now()
+        shared.state.withLock { state in
+            state.balancer.opened(
+                lease.address, after: (now - lease.began).nanoseconds,
+                at: Int64(now.uptimeNanoseconds))
+        }
+    }
+
+    private func release(_ lease: Lease) {
+        shared.state.withLock { state in
+            state.balancer.released(lease.address)
+            giveBack(lease, &state)
+        }
+    }
+
+    private func giveBack(_ lease: Lease, _ state: inout State) {
+        guard var pool = state.pools[lease.address], pool.indices.contains(lease.slot) else {
+            return
+        }
+        pool[lease.slot].inFlight -= 1
+        state.pools[lease.address] = pool
+        let isIdle = pool.allSatisfy { $0.inFlight == 0 }
+        guard isIdle, !state.balancer.addresses.contains(lease.address) else { return }
+        state.leaving += pool.map(\.transport)
+        state.pools[lease.address] = nil
+    }
+
+    private func closeLeaving() async {
+        let leaving = shared.state.withLock { state in
+            defer { state.leaving = [] }
+            return state.leaving
+        }
+        for transport in leaving { await transport.close() }
+    }
+
+    // MARK: Supervision
+
+    /// Probes addresses that were put aside until the task is cancelled or the transport closed;
+    /// without it they come back when their time is over.
+    package func supervise(
+        probe: @escaping @Sendable (any ClientTransport) async -> Bool
+    ) async {
+        shared.state.withLock { $0.balancer.isSupervised = true }
+        defer { shared.state.withLock { $0.balancer.isSupervised = false } }
+        for await _ in absences {
+            while !Task.isCancelled, let pause = await probeDue(probe) {
+                do {
+                    try await Task.sleep(for: pause)
+                } catch {
+                    return
+                }
+            }
+        }
+    }
+
+    /// Probes what is due; how long until the next probe, nil if none is to come.
+    private func probeDue(
+        _ probe: @escaping @Sendable (any ClientTransport) async -> Bool
+    ) async -> Duration? {
+        let now = Int64(NIODeadline.now().uptimeNanoseconds)
+        let due = shared.state.withLock { state -> [Lease] in
+            guard !state.isClosed else { return [] }
+            return state.balancer.dueProbes(at: now).map { address in
+                let (slot, transport) = use(address, &state)
+                return Lease(address: address, transport: transport, slot: slot, began: .now())
+            }
+        }
+        await withTaskGroup(of: Void.self) { group in
+            for lease in due {
+                group.addTask {
+                    let isWell = await probe(lease.transport)
+                    self.probed(lease, isWell: isWell)
+                }
+            }
+        }
+        return shared.state.withLock { state in
+            guard !state.isClosed, let next = state.balancer.nextProbe else { return nil }
+            let pause = next - Int64(NIODeadline.now().uptimeNanoseconds)
+            let shortest = Limits.clientSuperviseMilliseconds * 1_000_000
+            return .nanoseconds(max(pause, shortest))
+        }
+    }
+
+    private func probed(_ lease: Lease, isWell: Bool) {
+        let now = Int64(NIODeadline.now().uptimeNanoseconds)
+        shared.state.withLock { state in
+            state.balancer.probed(
+                lease.address, isWell: isWell, at: now, using: &state.generator)
+            giveBack(lease, &state)
+        }
+    }
+
+    // MARK: For tests and status pages
+
+    /// Calls and streams at each address now.
+    package var inFlight: [String: Int] {
+        shared.state.withLock { state in
+            Dictionary(
+                uniqueKeysWithValues: state.balancer.addresses.map {
+                    ($0.description, state.balancer.inFlight($0))
+                })
+        }
+    }
+
+    /// Connections that exist, in use or not.
+    package var connectionCount: Int {
+        shared.state.withLock { $0.pools.values.reduce(0) { $0 + $1.count } }
+    }
+}

@@ -1,0 +1,314 @@
+import Foundation
+import NIOCore
+import Synchronization
+import Testing
+import TollgateClient
+import TollgateKernel
+import TollgateRPC
+
+/// One client and several servers, over real sockets.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct ClusterTests {
+    private let patient = CallOptions(timeoutMilliseconds: 60_000)
+
+    /// Answers pings; counts them under a name and notes who asks.
+    private func ping(
+        _ name: String, _ journal: Journal,
+        before: @escaping @Sendable () async throws -> Void = {}
+    ) -> ServiceRegistration {
+        ServiceRegistration(
+            name: "tollgate.v1.DiagnosticsService",
+            methods: [
+                .unary(Methods.DiagnosticsService.ping) { (request: V1.PingRequest, context) in
+                    journal.note(name)
+                    try await before()
+                    return V1.PingResponse(payload: request.payload, version: context.peer)
+                }
+            ])
+    }
+
+    private func withServers<Result>(
+        _ services: [ServiceRegistration], _ body: ([RPCServer], [String]) async throws -> Result
+    ) async throws -> Result {
+        func start(
+            _ rest: ArraySlice<ServiceRegistration>, _ servers: [RPCServer]
+        ) async throws -> Result {
+            guard let service = rest.first else {
+                var addresses: [String] = []
+                for server in servers {
+                    addresses.append(try #require(try await server.address).description)
+                }
+                return try await body(servers, addresses)
+            }
+            return try await withRPCServer(testConfiguration(port: 0), services: [service]) {
+                try await start(rest.dropFirst(), servers + [$0])
+            }
+        }
+        return try await start(services[...], [])
+    }
+
+    private func configuration(_ addresses: [String]) -> TollgateClientConfiguration {
+        TollgateClientConfiguration(address: addresses.joined(separator: ","), credential: "key")
+    }
+
+    @Test func `every address of a list gets calls`() async throws {
+        let journal = Journal()
+        let services = ["a", "b", "c"].map { ping($0, journal) }
+        try await withServers(services) { _, addresses in
+            var configuration = configuration(addresses)
+            configuration.balancing = .roundRobin
+            try await withTollgateClient(configuration) { client in
+                for _ in 0..<30 {
+                    _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
+                }
+            }
+        }
+        #expect(["a", "b", "c"].map { name in journal.all.count { $0 == name } } == [10, 10, 10])
+    }
+
+    @Test func `a key's calls go to one server`() async throws {
+        let journal = Journal()
+        let services = ["a", "b", "c"].map { ping($0, journal) }
+        try await withServers(services) { _, addresses in
+            try await withTollgateClient(configuration(addresses)) { client in
+                var options = patient
+                options.affinityKey = "account-7"
+                for _ in 0..<20 {
+                    _ = try await DiagnosticsServiceClient(client).ping(.init(), options: options)
+                }
+            }
+        }
+        #expect(Set(journal.all).count == 1)
+    }
+
+    @Test func `a pool has as many connections as it may, and no more`() async throws {
+        let journal = Journal()
+        let peers = Journal()
+        let service = ping("a", journal) { try await Task.sleep(for: .milliseconds(50)) }
+        try await withServers([service]) { _, addresses in
+            var configuration = configuration(addresses)
+            configuration.connectionsPerAddress = 3
+            try await withTollgateClient(configuration) { client in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<24 {
+                        group.addTask {
+                            let answer = try await DiagnosticsServiceClient(client)
+                                .ping(.init(), options: patient)
+                            peers.note(answer.version)
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+        }
+        #expect(Set(peers.all).count == 3)
+    }
+
+    @Test func `a draining server's calls go elsewhere and cost no budget`() async throws {
+        let journal = Journal()
+        let release = Journal()
+        let slow = ping("a", journal) { _ = await release.wait(for: "go on") }
+        try await withServers([slow, ping("b", journal)]) { servers, addresses in
+            let targets = addresses.compactMap { ServerAddress($0) }
+            let transport = ClusterTransport(targets, strategy: .roundRobin) { address in
+                SocketTransport(
+                    .address(host: address.host, port: address.port), credential: Array("k".utf8))
+            }
+            let client = TollgateClient(
+                transport: transport, cluster: transport, retries: RetryPolicy(retriesInHand: 0))
+            // One call holds the draining server up, so that it goes on answering 2003.
+            async let held = DiagnosticsServiceClient(client).ping(.init(), options: patient)
+            for _ in 0..<4 where !journal.all.contains("a") {
+                async let other = DiagnosticsServiceClient(client).ping(.init(), options: patient)
+                _ = await journal.wait(for: "a")
+                _ = try? await other
+            }
+            servers[0].drain()
+            for _ in 0..<40 {
+                _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
+            }
+            release.note("go on")
+            _ = try await held
+            await client.close()
+        }
+        #expect(journal.all.count { $0 == "b" } >= 40)
+    }
+
+    @Test func `names are resolved, and resolved again`() async throws {
+        let journal = Journal()
+        try await withServers([ping("a", journal), ping("b", journal)]) { _, addresses in
+            let resolver = ScriptedResolver(
+                answers: addresses.compactMap { ServerAddress($0) }.map { [$0] })
+            let transport = ClusterTransport(
+                [ServerAddress(host: "tollgate.test", port: 7_400)], resolver: resolver
+            ) { address in
+                SocketTransport(
+                    .address(host: address.host, port: address.port), credential: Array("k".utf8))
+            }
+            let client = TollgateClient(transport: transport, cluster: transport)
+            for _ in 0..<5 {
+                _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
+            }
+            #expect(resolver.count == 1)
+            #expect(Array(transport.inFlight.keys) == [addresses[0]])
+            await client.close()
+        }
+        #expect(journal.all == Array(repeating: "a", count: 5))
+    }
+
+    @Test func `a name that stands for nothing is an error that names it`() async throws {
+        let configuration = TollgateClientConfiguration(address: "no-such-host.invalid:7400")
+        try await withTollgateClient(configuration) { client in
+            let error = await errorOf {
+                _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
+            }
+            #expect(error?.code == "unavailable")
+            #expect(error?.message.contains("no-such-host.invalid:7400") == true)
+        }
+    }
+
+    @Test func `one of three servers dies and comes back under load, and no call is lost`()
+        async throws
+    {
+        let journal = Journal()
+        try await withServers([ping("a", journal), ping("b", journal)]) { _, addresses in
+            let victim = try await withRPCServer(
+                testConfiguration(port: 0), services: [ping("c", journal)]
+            ) { try #require(try await $0.address) }
+            let all = addresses + [victim.description]
+            try await withTollgateClient(configuration(all)) { client in
+                let over = Journal()
+                try await withThrowingTaskGroup(of: Int.self) { group in
+                    for _ in 0..<8 {
+                        group.addTask {
+                            var answered = 0
+                            while over.all.isEmpty {
+                                _ = try await DiagnosticsServiceClient(client)
+                                    .ping(.init(), options: patient)
+                                answered += 1
+                            }
+                            return answered
+                        }
+                    }
+                    for _ in 0..<3 {
+                        let before = journal.all.count { $0 == "c" }
+                        try await abruptly(victim.port, ping("c", journal)) {
+                            for _ in 0..<2_000 {
+                                if journal.all.count(where: { $0 == "c" }) > before + 5 { break }
+                                try await Task.sleep(for: .milliseconds(5))
+                            }
+                        }
+                        #expect(journal.all.count { $0 == "c" } > before, "it is used again")
+                    }
+                    over.note("over")
+                    var answered = 0
+                    for try await count in group { answered += count }
+                    #expect(answered > 0)
+                }
+            }
+        }
+    }
+
+    /// Runs a server on a port while `body` runs, and then takes its connections away at once.
+    private func abruptly(
+        _ port: Int, _ service: ServiceRegistration, _ body: () async throws -> Void
+    ) async throws {
+        var configuration = testConfiguration(port: port)
+        configuration.drainGraceMilliseconds = 0
+        try await withRPCServer(configuration, services: [service]) { _ in try await body() }
+    }
+
+    @Test func `the budget bounds the load on servers that refuse everything`() async throws {
+        let journal = Journal()
+        let refusing = ["a", "b"].map { name in
+            ping(name, journal) {
+                throw RPCError(
+                    code: RPCError.Code.limit, text: "too much to do", isNotProcessed: true)
+            }
+        }
+        let calls = 400
+        try await withServers(refusing) { _, addresses in
+            try await withTollgateClient(configuration(addresses)) { client in
+                await withTaskGroup(of: Void.self) { group in
+                    for _ in 0..<8 {
+                        group.addTask {
+                            for _ in 0..<calls / 8 {
+                                let error = await errorOf {
+                                    _ = try await DiagnosticsServiceClient(client)
+                                        .ping(.init(), options: patient)
+                                }
+                                #expect(error?.code == "unavailable")
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        #expect(journal.all.count >= calls)
+        #expect(journal.all.count <= calls + Limits.clientRetriesInHand)
+    }
+
+    @Test func `after the client's close no descriptor is left`() async throws {
+        let journal = Journal()
+        try await withServers([ping("a", journal), ping("b", journal)]) { _, addresses in
+            func use() async throws {
+                var configuration = configuration(addresses + ["127.0.0.1:1"])
+                configuration.connectionsPerAddress = 4
+                try await withTollgateClient(configuration) { client in
+                    await withTaskGroup(of: Void.self) { group in
+                        for _ in 0..<50 {
+                            group.addTask {
+                                _ = try? await DiagnosticsServiceClient(client)
+                                    .ping(.init(), options: patient)
+                            }
+                        }
+                    }
+                }
+            }
+            // Threads and event loops of the process are made by the first use, and stay.
+            try await use()
+            let before = try openSockets()
+            for _ in 0..<5 { try await use() }
+            // The servers see the end of a connection a little later than we do.
+            for _ in 0..<2_000 {
+                if try openSockets() <= before { break }
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            #expect(try openSockets() <= before)
+        }
+    }
+
+    private func openSockets() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count { name in
+            let target = try? FileManager.default.destinationOfSymbolicLink(
+                atPath: "/proc/self/fd/\(name)")
+            return target?.hasPrefix("socket:") == true
+        }
+    }
+
+    @Test(arguments: ["a:1,", "a:1,b", ",", "a:1,,b:2"])
+    func `a list with something else in it is refused`(addresses: String) {
+        #expect(throws: TollgateError.self) {
+            try TollgateClient(TollgateClientConfiguration(address: addresses))
+        }
+    }
+}
+
+/// Gives one answer after the other, the last again and again.
+private final class ScriptedResolver: AddressResolver {
+    private let answers: [[ServerAddress]]
+    private let asked = Mutex(0)
+
+    var count: Int { asked.withLock { $0 } }
+
+    init(answers: [[ServerAddress]]) { self.answers = answers }
+
+    func resolve(
+        _ target: ServerAddress, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<[ServerAddress]> {
+        let number = asked.withLock { asked in
+            asked += 1
+            return asked
+        }
+        return eventLoop.makeSucceededFuture(answers[min(number, answers.count) - 1])
+    }
+}

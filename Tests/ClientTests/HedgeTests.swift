@@ -1,0 +1,114 @@
+import Synchronization
+import Testing
+import TollgateClient
+import TollgateKernel
+import TollgateRPC
+
+/// Answers the first attempt of each call late or never, the others at once.
+private final class SlowFirst: ClientTransport {
+    private let counts = Mutex((attempts: 0, cancelled: 0))
+    private let seen: Mutex<Set<ObjectIdentifier>> = Mutex([])
+    private let trails: Mutex<[CallTrail]> = Mutex([])
+
+    var attempts: Int { counts.withLock { $0.attempts } }
+    var cancelled: Int { counts.withLock { $0.cancelled } }
+
+    func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
+        counts.withLock { $0.attempts += 1 }
+        let isFirst = seen.withLock { seen in
+            guard let trail = call.trail else { return true }
+            // Kept, so that no other call's trail gets its place in memory.
+            trails.withLock { $0.append(trail) }
+            return seen.insert(ObjectIdentifier(trail)).inserted
+        }
+        guard isFirst else { return [2] }
+        do {
+            try await Task.sleep(for: .milliseconds(call.deadline.remainingMilliseconds))
+        } catch {
+            counts.withLock { $0.cancelled += 1 }
+            throw RPCError(code: RPCError.Code.cancelled, text: "cancelled")
+        }
+        throw RPCError(code: RPCError.Code.timedOut, text: "late")
+    }
+
+    func openStream(_ call: OutgoingCall) async throws(RPCError) -> any IncomingStream {
+        throw RPCError(code: RPCError.Code.badRequest, text: "no streams here")
+    }
+
+    func close() async {}
+}
+
+@Suite(.serialized, .timeLimit(.minutes(2))) struct HedgeTests {
+    private func options(hedge: Int64?, attempt: Int64? = nil) -> CallOptions {
+        var options = CallOptions(timeoutMilliseconds: 60_000)
+        options.hedgeAfterMilliseconds = hedge
+        options.attemptTimeoutMilliseconds = attempt
+        return options
+    }
+
+    @Test func `a second server is asked, its answer counts, and the first call is cancelled`()
+        async throws
+    {
+        let transport = SlowFirst()
+        let client = TollgateClient(transport: transport)
+        let answer = try await client.unaryBytes(
+            Methods.DiagnosticsService.ping, [], options: options(hedge: 1))
+        #expect(answer == [2])
+        #expect(transport.attempts == 2)
+        #expect(transport.cancelled == 1)
+    }
+
+    @Test func `what may not be repeated is not hedged`() async throws {
+        let transport = SlowFirst()
+        let client = TollgateClient(transport: transport)
+        var options = options(hedge: 1)
+        options.timeoutMilliseconds = 100
+        let error = await errorOf {
+            _ = try await client.unaryBytes(Methods.AuthService.login, [], options: options)
+        }
+        #expect(error?.code == "deadline_exceeded")
+        #expect(transport.attempts == 1)
+    }
+
+    @Test func `hedges end with their budget`() async throws {
+        let transport = SlowFirst()
+        let client = TollgateClient(
+            transport: transport, retries: RetryPolicy(retriesInHand: 0, hedgesInHand: 3))
+        var answered = 0
+        for _ in 0..<10 {
+            var options = options(hedge: 1)
+            options.timeoutMilliseconds = 50
+            let answer = try? await client.unaryBytes(
+                Methods.DiagnosticsService.ping, [], options: options)
+            if answer == [2] { answered += 1 }
+        }
+        #expect(answered == 3)
+        #expect(transport.attempts == 13)
+    }
+
+    @Test func `an attempt that takes too long is made again within the call's time`()
+        async throws
+    {
+        let transport = SlowFirst()
+        let client = TollgateClient(transport: transport)
+        let answer = try await client.unaryBytes(
+            Methods.DiagnosticsService.ping, [], options: options(hedge: nil, attempt: 20))
+        #expect(answer == [2])
+        #expect(transport.attempts == 2)
+    }
+
+    @Test func `cancelling the caller ends both calls`() async throws {
+        let transport = SlowFirst()
+        let client = TollgateClient(transport: transport)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                _ = try? await client.unaryBytes(
+                    Methods.DiagnosticsService.ping, [], options: options(hedge: 50_000))
+            }
+            while transport.attempts == 0 { await Task.yield() }
+            group.cancelAll()
+        }
+        #expect(transport.cancelled == 1)
+        #expect(transport.attempts == 1)
+    }
+}

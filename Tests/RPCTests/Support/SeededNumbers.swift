@@ -1,0 +1,21 @@
+import Foundation
+
+/// Random numbers that a seed repeats: SplitMix64; `TOLLGATE_SEED` asks for one.
+struct SeededNumbers: RandomNumberGenerator {
+    let seed: UInt64
+    private var state: UInt64
+
+    init() {
+        let asked = ProcessInfo.processInfo.environment["TOLLGATE_SEED"].flatMap { UInt64($0) }
+        seed = asked ?? UInt64.random(in: .min ... .max)
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ mixed >> 31
+    }
+}

@@ -1,0 +1,155 @@
+import CTollgate
+import Foundation
+import Synchronization
+import Testing
+import TollgateC
+import TollgateClient
+import TollgateKernel
+import TollgateRPC
+
+/// The interface for C, called as C calls it: from a thread of its own, over a real socket.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct CInterfaceTests {
+    private struct AnyCredential: CredentialVerifier {
+        func verify(_ credential: [UInt8]) async -> ConnectionIdentity? {
+            ConnectionIdentity(name: "web", role: .web)
+        }
+    }
+
+    private var services: [ServiceRegistration] {
+        [
+            ServiceRegistration(
+                name: "tollgate.v1.DiagnosticsService",
+                methods: [
+                    .unary(Methods.DiagnosticsService.ping) { (request: V1.PingRequest, _) in
+                        V1.PingResponse(payload: request.payload)
+                    }
+                ]),
+            ServiceRegistration(
+                name: "tollgate.v1.ChatService",
+                methods: [
+                    .serverStreaming(Methods.ChatService.ask) {
+                        (
+                            request: V1.AskRequest, context,
+                            writer: ServerStreamWriter<V1.AnswerEvent>
+                        )
+                        in
+                        guard context.authorization == "session" else {
+                            throw Failure(
+                                .rateLimited, "Wait a little.", retryAfterMilliseconds: 250)
+                        }
+                        for word in (request.turns.first?.content ?? "").split(separator: " ") {
+                            try await writer.write(.init(event: .delta(String(word))))
+                        }
+                        try await writer.write(.init(event: .done(.init(finishReason: "stop"))))
+                    }
+                ]),
+        ]
+    }
+
+    /// Runs `body` on a thread that may block, with the address of a server.
+    private func onThread<Result: Sendable>(
+        _ body: @escaping @Sendable (String) -> Result
+    ) async throws -> Result {
+        var configuration = RPCServerConfiguration(credentials: .verified(by: AnyCredential()))
+        configuration.port = 0
+        return try await withRPCServer(configuration, services: services) { server in
+            let address = try #require(try await server.address).description
+            return await withCheckedContinuation { continuation in
+                Thread.detachNewThread { continuation.resume(returning: body(address)) }
+            }
+        }
+    }
+
+    private static func text(_ bytes: tollgate_error) -> String {
+        withUnsafeBytes(of: bytes.code) { raw in
+            String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+        }
+    }
+
+    @Test func `a call in JSON and one in bytes are answered`() async throws {
+        let (json, bytes) = try await onThread { address -> (String?, [UInt8]?) in
+            let client = tollgate_connect(address, "key", nil)
+            defer { tollgate_close(client) }
+            let answer = tollgate_call_json(
+                client, "tollgate.v1.DiagnosticsService/Ping", #"{"payload": "AQI="}"#, nil, nil)
+            defer { tollgate_free(answer) }
+            var length = 0
+            let request: [UInt8] = [0x0a, 2, 1, 2]
+            let raw = tollgate_call_bytes(
+                client, "tollgate.v1.DiagnosticsService/Ping", request, request.count, nil,
+                &length, nil)
+            defer { tollgate_free(raw) }
+            return (
+                answer.map { String(cString: $0) },
+                raw.map { Array(UnsafeBufferPointer(start: $0, count: length)) }
+            )
+        }
+        #expect(json?.contains(#""payload":"AQI=""#) == true, "\(json ?? "nothing")")
+        #expect(bytes.map { Array($0.prefix(4)) } == [0x0a, 2, 1, 2])
+    }
+
+    @Test func `a stream's messages come one by one, until the callback has enough`()
+        async throws
+    {
+        let counts = try await onThread { address -> [Int32] in
+            let client = tollgate_connect(address, "key", nil)
+            defer { tollgate_close(client) }
+            return [Int32(100), 2].flatMap { limit -> [Int32] in
+                var state = (seen: Int32(0), limit: limit)
+                let request = #"{"turns": [{"role": "user", "content": "one two three"}]}"#
+                let status = "session".withCString { session in
+                    var options = tollgate_options()
+                    options.authorization = session
+                    return tollgate_stream_json(
+                        client, "tollgate.v1.ChatService/Ask", request, &options,
+                        { _, context in
+                            guard
+                                let state = context?.assumingMemoryBound(
+                                    to: (seen: Int32, limit: Int32).self)
+                            else { return 1 }
+                            state.pointee.seen += 1
+                            return state.pointee.seen == state.pointee.limit ? 1 : 0
+                        }, &state, nil)
+                }
+                return [status, state.seen]
+            }
+        }
+        #expect(counts == [0, 4, 0, 2])
+    }
+
+    @Test func `errors have a code, a status and a pause`() async throws {
+        let error = try await onThread { address -> tollgate_error in
+            let client = tollgate_connect(address, "key", nil)
+            defer { tollgate_close(client) }
+            var error = tollgate_error()
+            let status = tollgate_stream_json(
+                client, "tollgate.v1.ChatService/Ask", "{}", nil, { _, _ in 0 }, nil, &error)
+            #expect(status == -1)
+            return error
+        }
+        #expect(Self.text(error) == "unauthenticated")
+        #expect(error.http_status == 401)
+        #expect(error.retry_after_milliseconds == -1)
+    }
+
+    @Test func `what makes no sense is refused without a server`() async throws {
+        var error = tollgate_error()
+        #expect(tollgate_connect(nil, nil, &error) == nil)
+        #expect(Self.text(error) == "invalid_request")
+        #expect(tollgate_connect("nowhere", nil, &error) == nil)
+        #expect(Self.text(error) == "invalid_request")
+        #expect(tollgate_call_json(nil, "x", "{}", nil, &error) == nil)
+        let client = tollgate_connect("127.0.0.1:1", nil, nil)
+        let stream = "tollgate.v1.ChatService/Ask"
+        #expect(tollgate_call_json(client, "no.such/Method", "{}", nil, &error) == nil)
+        #expect(tollgate_call_json(client, stream, "{}", nil, &error) == nil)
+        let ping = "tollgate.v1.DiagnosticsService/Ping"
+        #expect(tollgate_call_json(client, ping, "{", nil, &error) == nil)
+        #expect(tollgate_call_json(client, ping, nil, nil, nil) == nil)
+        #expect(Self.text(error) == "invalid_request")
+        tollgate_close(client)
+        tollgate_close(nil)
+        tollgate_free(nil)
+        #expect(tollgate_api_version() == TOLLGATE_API_VERSION)
+    }
+}
