@@ -11,7 +11,8 @@ SWIFT_FORMAT := swift format
 SOURCES := find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*' -print0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-one demo bench format lint proto clean prerequisites release
+.PHONY: help run test test-one demo bench format lint install-client proto clean prerequisites
+.PHONY: release
 .SUFFIXES:
 
 help:  ## list these tasks
@@ -47,11 +48,15 @@ format:  ## rewrite the sources in the project's format
 lint:  ## check format and lint rules; any finding fails
 	@$(SOURCES) | xargs -0 $(SWIFT_FORMAT) lint --strict --parallel
 
+install-client: prerequisites  ## libtollgate.so for C: make install-client PREFIX=/usr/local
+	@test -n "$(PREFIX)" || { echo 'make install-client PREFIX=/usr/local' >&2; exit 2; }
+	@Scripts/install-client "$(abspath $(PREFIX))"
+
 proto: prerequisites  ## generate code from Proto/
 	@Scripts/proto
 
 clean:  ## remove what was built; data folders stay
-	rm -rf $(BUILD) .build-proto
+	rm -rf $(BUILD) .build-proto .build-client .build-consumer
 
 prerequisites:
 	@Scripts/prerequisites

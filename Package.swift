@@ -201,7 +201,7 @@ let package = Package(
                 nioPosix, serviceContext, tracing,
             ]),
         tests(
-            "TollgateCTests",
+            "ClientCTests",
             ["CTollgate", "TollgateC", "TollgateClient", "TollgateKernel", "TollgateRPC"]),
         tests("CryptographyTests", ["Cryptography", "TollgateKernel"]),
         tests(
@@ -290,6 +290,7 @@ if let slice = Context.environment["TOLLGATE_SLICE"], !slice.isEmpty {
     }
     package.targets.removeAll { !wanted.contains($0.name) }
     package.products = package.products.filter {
-        ($0 as? Product.Executable)?.targets.allSatisfy(wanted.contains) ?? false
+        (($0 as? Product.Executable)?.targets ?? ($0 as? Product.Library)?.targets)?
+            .allSatisfy(wanted.contains) ?? false
     }
 }

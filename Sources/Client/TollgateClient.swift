@@ -34,8 +34,8 @@ public final class TollgateClient: Sendable {
 
     /// Watches the addresses: those that failed are probed until they are well again.
     ///
-    /// ``withTollgateClient(_:_:)`` does this; whoever keeps a client otherwise runs it in a task of
-    /// its own group. It returns when the client is closed or the task is cancelled. Without it
+    /// ``withTollgateClient(_:_:)`` does this; whoever keeps a client otherwise runs it in a task
+    /// of its own group. It returns when the client is closed or the task is cancelled. Without it
     /// addresses that failed are given calls again after a while, well or not.
     public func run() async {
         await cluster?.supervise { transport in await Self.isWell(transport) }

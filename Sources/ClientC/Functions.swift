@@ -1,4 +1,4 @@
-public import CTollgate
+package import CTollgate
 import Glibc
 import TollgateClient
 
@@ -6,11 +6,11 @@ import TollgateClient
 
 /// `tollgate_api_version`.
 @_cdecl("tollgate_api_version")
-public func tollgateAPIVersion() -> Int32 { TOLLGATE_API_VERSION }
+package func tollgateAPIVersion() -> Int32 { TOLLGATE_API_VERSION }
 
 /// `tollgate_connect`.
 @_cdecl("tollgate_connect")
-public func tollgateConnect(
+package func tollgateConnect(
     _ addresses: UnsafePointer<CChar>?, _ credential: UnsafePointer<CChar>?,
     _ error: UnsafeMutablePointer<tollgate_error>?
 ) -> OpaquePointer? {
@@ -27,7 +27,7 @@ public func tollgateConnect(
 
 /// `tollgate_call_json`.
 @_cdecl("tollgate_call_json")
-public func tollgateCallJSON(
+package func tollgateCallJSON(
     _ client: OpaquePointer?, _ method: UnsafePointer<CChar>?, _ request: UnsafePointer<CChar>?,
     _ options: UnsafePointer<tollgate_options>?, _ error: UnsafeMutablePointer<tollgate_error>?
 ) -> UnsafeMutablePointer<CChar>? {
@@ -45,7 +45,7 @@ public func tollgateCallJSON(
 
 /// `tollgate_call_bytes`.
 @_cdecl("tollgate_call_bytes")
-public func tollgateCallBytes(
+package func tollgateCallBytes(
     _ client: OpaquePointer?, _ method: UnsafePointer<CChar>?, _ request: UnsafePointer<UInt8>?,
     _ requestLength: Int, _ options: UnsafePointer<tollgate_options>?,
     _ responseLength: UnsafeMutablePointer<Int>?, _ error: UnsafeMutablePointer<tollgate_error>?
@@ -69,7 +69,7 @@ public func tollgateCallBytes(
 
 /// `tollgate_stream_json`.
 @_cdecl("tollgate_stream_json")
-public func tollgateStreamJSON(
+package func tollgateStreamJSON(
     _ client: OpaquePointer?, _ method: UnsafePointer<CChar>?, _ request: UnsafePointer<CChar>?,
     _ options: UnsafePointer<tollgate_options>?, _ onMessage: tollgate_on_message?,
     _ context: UnsafeMutableRawPointer?, _ error: UnsafeMutablePointer<tollgate_error>?
@@ -92,11 +92,11 @@ public func tollgateStreamJSON(
 
 /// `tollgate_free`.
 @_cdecl("tollgate_free")
-public func tollgateFree(_ pointer: UnsafeMutableRawPointer?) { free(pointer) }
+package func tollgateFree(_ pointer: UnsafeMutableRawPointer?) { free(pointer) }
 
 /// `tollgate_close`.
 @_cdecl("tollgate_close")
-public func tollgateClose(_ client: OpaquePointer?) {
+package func tollgateClose(_ client: OpaquePointer?) {
     guard let handle = ClientHandle.take(client) else { return }
     BlockingCall.run { await handle.close() }
 }

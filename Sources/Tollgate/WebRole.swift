@@ -20,21 +20,16 @@ struct WebRole: Service {
         var configuration = WebConfiguration()
         configuration.host = address.host
         configuration.port = address.port
-        let client = try TollgateClient(
-            TollgateClientConfiguration(
-                address: "\(server)", credential: try settings.folder.credential(.web)))
-        let web = WebServer(
-            configuration, client: client, logger: Logger(label: "tollgate.web")
-        ) { [onListening] port in
-            await onListening(Address(host: address.host, port: port))
-        }
-        do {
+        let servers = TollgateClientConfiguration(
+            address: "\(server)", credential: try settings.folder.credential(.web))
+        try await withTollgateClient(servers) { client in
+            let web = WebServer(
+                configuration, client: client, logger: Logger(label: "tollgate.web")
+            ) { [onListening] port in
+                await onListening(Address(host: address.host, port: port))
+            }
             try await web.run()
-        } catch {
-            await client.close()
-            throw error
         }
-        await client.close()
     }
 }
 

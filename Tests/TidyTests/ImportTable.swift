@@ -61,8 +61,8 @@ enum ImportTable {
         Layer(
             folder: "Sources/RPC/",
             // NIOHTTP1 for the pages that the same port shows.
-            modules: facades.union(collections).union(nio)
-                .union(tracing).union(["CChecksum", "CZlib", "NIOHTTP1", "TollgateKernel", "TollgateWire"]),
+            modules: facades.union(collections).union(nio).union(tracing)
+                .union(["CChecksum", "CZlib", "NIOHTTP1", "TollgateKernel", "TollgateWire"]),
             exceptions: [
                 // A pair of sockets inside one process.
                 "Sources/RPC/Server/RPCServer+InProcess.swift": ["Glibc"],

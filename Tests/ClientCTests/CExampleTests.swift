@@ -1,0 +1,112 @@
+import Foundation
+import Testing
+import TollgateClient
+import TollgateKernel
+import TollgateRPC
+
+/// The example in C: compiled with the header and the library that users get, run as a process
+/// against a real server.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct CExampleTests {
+    private struct AnyCredential: CredentialVerifier {
+        func verify(_ credential: [UInt8]) async -> ConnectionIdentity? {
+            ConnectionIdentity(name: "web", role: .web)
+        }
+    }
+
+    private static let package = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// Where the build put the tests, and the library beside them.
+    private static var products: URL? {
+        let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        let library = folder.appendingPathComponent("libTollgateC.so")
+        return FileManager.default.fileExists(atPath: library.path) ? folder : nil
+    }
+
+    @Test func `the example in C compiles without a warning and is answered`() async throws {
+        let products = try #require(
+            Self.products, "libTollgateC.so is not beside the tests; was the product built?")
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("tollgate-c-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let program = folder.appendingPathComponent("ask").path
+        let compiled = try await run(
+            "/usr/bin/env",
+            [
+                "cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o", program,
+                Self.package.appendingPathComponent("Examples/c/ask.c").path,
+                "-I", Self.package.appendingPathComponent("Sources/CTollgate/include").path,
+                "-L", products.path, "-lTollgateC", "-Wl,-rpath,\(products.path)",
+                // The debug library takes Swift's runtime from where the compiler has it.
+                "-Wl,--allow-shlib-undefined",
+            ])
+        #expect(compiled.status == 0, "\(compiled.output)")
+        var configuration = RPCServerConfiguration(credentials: .verified(by: AnyCredential()))
+        configuration.port = 0
+        try await withRPCServer(configuration, services: services) { server in
+            let address = try #require(try await server.address).description
+            let answered = try await run(program, [address, "key", "session", "say \"two\" words"])
+            #expect(answered.status == 0, "\(answered.output)")
+            #expect(answered.output.contains(#""payload":"aGVsbG8=""#), "\(answered.output)")
+            #expect(answered.output.contains("4 messages"), "\(answered.output)")
+            let refused = try await run(program, [address, "key", "stranger", "hello"])
+            #expect(refused.status == 1)
+            #expect(refused.output.contains("quota_exhausted: Buy more."), "\(refused.output)")
+        }
+    }
+
+    private var services: [ServiceRegistration] {
+        [
+            ServiceRegistration(
+                name: "tollgate.v1.DiagnosticsService",
+                methods: [
+                    .unary(Methods.DiagnosticsService.ping) { (request: V1.PingRequest, _) in
+                        V1.PingResponse(payload: request.payload)
+                    }
+                ]),
+            ServiceRegistration(
+                name: "tollgate.v1.ChatService",
+                methods: [
+                    .serverStreaming(Methods.ChatService.ask) {
+                        (
+                            request: V1.AskRequest, context,
+                            writer: ServerStreamWriter<V1.AnswerEvent>
+                        ) in
+                        guard context.authorization == "session" else {
+                            throw Failure(.quotaExhausted, "Buy more.")
+                        }
+                        for word in (request.turns.first?.content ?? "").split(separator: " ") {
+                            try await writer.write(.init(event: .delta(String(word))))
+                        }
+                        try await writer.write(.init(event: .done(.init(finishReason: "stop"))))
+                    }
+                ]),
+        ]
+    }
+
+    /// Runs a program on a thread that may block; its status and all that it wrote.
+    private func run(
+        _ path: String, _ arguments: [String]
+    ) async throws -> (status: Int32, output: String) {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread {
+                continuation.resume(
+                    with: Result {
+                        let process = Process()
+                        process.executableURL = URL(fileURLWithPath: path)
+                        process.arguments = arguments
+                        let pipe = Pipe()
+                        process.standardOutput = pipe
+                        process.standardError = pipe
+                        try process.run()
+                        let output = pipe.fileHandleForReading.readDataToEndOfFile()
+                        process.waitUntilExit()
+                        return (
+                            process.terminationStatus, String(decoding: output, as: UTF8.self)
+                        )
+                    })
+            }
+        }
+    }
+}
