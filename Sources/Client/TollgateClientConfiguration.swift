@@ -3,21 +3,38 @@ import TollgateRPC
 
 /// Where a server is and who calls it.
 public struct TollgateClientConfiguration: Hashable, Sendable {
-    /// The server's host and port, such as `127.0.0.1:7400` or `[::1]:7400`.
+    /// The server's host and port, such as `127.0.0.1:7400` or `[::1]:7400`, or a Unix socket, such
+    /// as `unix:/run/tollgate.sock`.
     public var address: String
 
     /// The service's credential; it says which methods may be called.
     public var credential: String?
 
+    /// How connections are encrypted; nil is not at all.
+    ///
+    /// A Unix socket needs none.
+    public var tls: TollgateClientTLS?
+
     /// Makes a configuration.
-    public init(address: String = "127.0.0.1:7400", credential: String? = nil) {
+    public init(
+        address: String = "127.0.0.1:7400", credential: String? = nil,
+        tls: TollgateClientTLS? = nil
+    ) {
         self.address = address
         self.credential = credential
+        self.tls = tls
     }
 
     /// The address in its two parts.
     /// - Throws: ``TollgateError`` if it is none.
     func endpoint() throws -> SocketTransport.Endpoint {
+        if address.hasPrefix("unix:") {
+            let path = String(address.dropFirst(5))
+            guard !path.isEmpty else {
+                throw TollgateError(.init(.invalidRequest, "\(address) names no socket."))
+            }
+            return .unix(path: path)
+        }
         guard let colon = address.lastIndex(of: ":"),
             let port = Int(address[address.index(after: colon)...]), (1...65_535).contains(port)
         else { throw TollgateError(.init(.invalidRequest, "\(address) is no host and port.")) }
@@ -37,7 +54,8 @@ extension TollgateClient {
         self.init(
             transport: SocketTransport(
                 try configuration.endpoint(),
-                credential: configuration.credential.map { Array($0.utf8) }))
+                credential: configuration.credential.map { Array($0.utf8) },
+                tls: configuration.tls?.settings))
     }
 }
 

@@ -22,7 +22,8 @@ struct WebRole: Service {
         configuration.port = address.port
         let client = try TollgateClient(
             TollgateClientConfiguration(
-                address: "\(server)", credential: try settings.folder.credential(.web)))
+                address: "\(server)", credential: try settings.folder.credential(.web),
+                tls: settings.clientTLS()))
         let web = WebServer(
             configuration, client: client, logger: Logger(label: "tollgate.web")
         ) { [onListening] port in
