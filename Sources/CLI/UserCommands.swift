@@ -17,7 +17,8 @@ package enum UserCommands {
     package static let discussion = """
         SETTINGS:
           Flags go before environment variables, and those before files.
-          TOLLGATE_SERVER           the server, HOST:PORT (default \(ServerAddress.standard))
+          TOLLGATE_SERVER           HOST:PORT or unix:/PATH (default \(ServerAddress.standard))
+          TOLLGATE_TLS_CA           a file of authorities, or “system”: calls are encrypted
           TOLLGATE_HOME             the folder of profiles (default ~/.config/tollgate)
           TOLLGATE_PROFILE          whose login session to use (default \(Profile.standardName))
           TOLLGATE_CREDENTIAL       the connection credential itself

@@ -3,14 +3,19 @@ import TollgateRPC
 
 /// Where the servers are and who calls them.
 public struct TollgateClientConfiguration: Sendable {
-    /// The servers' hosts and ports, with commas between them.
+    /// The servers' hosts and ports, with commas between them, or one Unix socket.
     ///
-    /// Such as `127.0.0.1:7400`, `[::1]:7400` or `a:7400,b:7400`. A name may stand for several
-    /// addresses; names are resolved again every half minute.
+    /// Such as `127.0.0.1:7400`, `[::1]:7400`, `a:7400,b:7400` or `unix:/run/tollgate.sock`. A name
+    /// may stand for several addresses; names are resolved again every half minute.
     public var address: String
 
     /// The service's credential; it says which methods may be called.
     public var credential: String?
+
+    /// How connections are encrypted; nil is not at all.
+    ///
+    /// A Unix socket needs none.
+    public var tls: TollgateClientTLS?
 
     /// How calls are spread over several addresses.
     public var balancing = Balancing.leastLatency
@@ -33,9 +38,13 @@ public struct TollgateClientConfiguration: Sendable {
     }
 
     /// Makes a configuration.
-    public init(address: String = "127.0.0.1:7400", credential: String? = nil) {
+    public init(
+        address: String = "127.0.0.1:7400", credential: String? = nil,
+        tls: TollgateClientTLS? = nil
+    ) {
         self.address = address
         self.credential = credential
+        self.tls = tls
     }
 
     /// The addresses, as they are written.
@@ -58,9 +67,14 @@ public struct TollgateClientConfiguration: Sendable {
         }
     }
 
-    /// The transport to these servers.
+    /// The path of the Unix socket, if the address is one.
+    private var socketPath: String? {
+        address.hasPrefix("unix:") ? String(address.dropFirst(5)) : nil
+    }
+
+    /// The transport to these servers, and the same as a cluster if their addresses are watched.
     /// - Throws: ``TollgateError`` if an address is none, or there are too many connections.
-    func transport() throws -> ClusterTransport {
+    func transport() throws -> (transport: any ClientTransport, cluster: ClusterTransport?) {
         guard (1...Limits.clientConnectionsPerAddress).contains(connectionsPerAddress) else {
             throw TollgateError(
                 .init(
@@ -69,13 +83,25 @@ public struct TollgateClientConfiguration: Sendable {
                         + "address, not \(connectionsPerAddress)."))
         }
         let credential = credential.map { Array($0.utf8) }
-        return ClusterTransport(
+        if let path = socketPath {
+            guard !path.isEmpty else {
+                throw TollgateError(.init(.invalidRequest, "\(address) names no socket."))
+            }
+            let socket = SocketTransport(
+                .unix(path: path), credential: credential, tls: tls?.settings)
+            return (socket, nil)
+        }
+        let cluster = ClusterTransport(
             try targets(),
             strategy: balancing == .roundRobin ? .roundRobin : .leastLatency,
             connectionsPerAddress: connectionsPerAddress
-        ) { address in
-            SocketTransport(
-                .address(host: address.host, port: address.port), credential: credential)
+        ) { [tls] address in
+            var settings = tls?.settings
+            // A certificate bears the name that was resolved, not the number it stands for.
+            if settings?.serverName == nil { settings?.serverName = address.name }
+            return SocketTransport(
+                .address(host: address.host, port: address.port), credential: credential,
+                tls: settings)
         }
     }
 }
@@ -86,9 +112,9 @@ extension TollgateClient {
     /// Run ``run()`` beside it if there are several addresses.
     /// - Throws: ``TollgateError`` if an address is none.
     public convenience init(_ configuration: TollgateClientConfiguration) throws {
-        let transport = try configuration.transport()
+        let (transport, cluster) = try configuration.transport()
         self.init(
-            transport: transport, cluster: transport, interceptors: configuration.interceptors)
+            transport: transport, cluster: cluster, interceptors: configuration.interceptors)
     }
 }
 

@@ -17,6 +17,8 @@ struct Serve: AsyncParsableCommand {
             EXAMPLES:
               tollgate serve
               tollgate serve --data /srv/tollgate --listen 127.0.0.1:7400
+              tollgate serve --listen unix:/run/tollgate/server.sock
+              tollgate serve --listen 0.0.0.0:7400 --tls-certificate cert.pem --tls-key key.pem
               TOLLGATE_REALM=live tollgate serve --data /srv/tollgate
             """)
 
@@ -31,15 +33,17 @@ struct Serve: AsyncParsableCommand {
     var orderLifetime: Int?
     @Option(name: .long, help: "When WeChat Pay is first asked about an unpaid order, in seconds.")
     var firstPaymentQuery: Int?
+    @OptionGroup var security: ServerSecurityOptions
 
     func run() async throws {
         try await role {
             let registry = try options.observability()
-            let settings = try await options.settings([
-                "server.address": listen, "sandbox.address": sandbox, "web.address": web,
-                "order.lifetimeSeconds": orderLifetime.map(String.init),
-                "order.firstQuerySeconds": firstPaymentQuery.map(String.init),
-            ])
+            let settings = try await options.settings(
+                [
+                    "server.address": listen, "sandbox.address": sandbox, "web.address": web,
+                    "order.lifetimeSeconds": orderLifetime.map(String.init),
+                    "order.firstQuerySeconds": firstPaymentQuery.map(String.init),
+                ].merging(security.settings) { $1 })
             let service = ServeRole(
                 settings: settings, metrics: { PrometheusText.render(registry.snapshot()) },
                 onListening: Ready.tell)

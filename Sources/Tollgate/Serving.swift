@@ -25,7 +25,9 @@ struct ServeRole: Service {
                 group.addTask { await settlements.run() }
                 group.addTask {
                     if let address = try await server.address {
-                        await onListening(Address(host: address.host, port: address.port))
+                        await onListening(
+                            Address(
+                                host: address.host, port: address.port, path: address.path))
                     }
                 }
                 group.addTask {
@@ -55,8 +57,12 @@ struct ServeRole: Service {
             credentials: .verified(by: try FolderCredentials(settings.folder)))
         configuration.host = address.host
         configuration.port = address.port
+        configuration.socketPath = address.path
         configuration.isInsecure = settings.text("server.insecure") == "true"
+        configuration.tls = try settings.serverTLS()
+        configuration.limits.connections = DescriptorLimit.connections()
         configuration.pages.metrics = { metrics() }
+        configuration.pages.version = Version.text
         do {
             return try RPCServer(configuration, services: services.registrations)
         } catch let error as RPCServerError {

@@ -3,15 +3,22 @@ import Configuration
 import Foundation
 import TollgateKernel
 
-/// A host and port to listen on or to reach.
+/// A host and port, or a Unix socket, to listen on or to reach.
 struct Address: Hashable, Sendable, CustomStringConvertible {
     /// An IP address or name.
     var host: String
     /// 0 lets the kernel choose when listening.
     var port: Int
+    /// The path of a Unix socket, which has neither host nor port.
+    var path: String?
 
-    /// Reads `HOST:PORT`, `:PORT` or `PORT`; nil for anything else.
+    /// Reads `HOST:PORT`, `:PORT`, `PORT` or `unix:/PATH`; nil for anything else.
     init?(text: String, defaultHost: String = "127.0.0.1") {
+        if text.hasPrefix("unix:") {
+            guard text.utf8.count > 5 else { return nil }
+            (host, port, path) = ("", 0, String(text.dropFirst(5)))
+            return
+        }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count <= 2, let last = parts.last, let port = Int(last),
             (0...65_535).contains(port)
@@ -20,12 +27,13 @@ struct Address: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
-    init(host: String, port: Int) {
+    init(host: String, port: Int, path: String? = nil) {
         self.host = host
         self.port = port
+        self.path = path
     }
 
-    var description: String { "\(host):\(port)" }
+    var description: String { path.map { "unix:\($0)" } ?? "\(host):\(port)" }
 }
 
 /// What a role is told: flags before environment (`TOLLGATE_…`) before the data folder's

@@ -26,13 +26,15 @@ struct Up: AsyncParsableCommand {
     var web: String?
     @Option(name: .long, help: "Where the sandbox listens (default 127.0.0.1:7490).")
     var sandbox: String?
+    @OptionGroup var security: ServerSecurityOptions
 
     func run() async throws {
         try await role {
             let registry = try quietly().observability()
-            let settings = try await options.settings([
-                "server.address": server, "web.address": web, "sandbox.address": sandbox,
-            ])
+            let settings = try await options.settings(
+                [
+                    "server.address": server, "web.address": web, "sandbox.address": sandbox,
+                ].merging(security.settings) { $1 })
             let start = StartReport(settings: settings)
             try await Roles.run([
                 SandboxRole(settings: settings) { await start.tell(.sandbox, $0) },
@@ -78,7 +80,7 @@ final class StartReport: Sendable {
         guard let all, let server = all[.server], let sandbox = all[.sandbox] else { return }
         let program = "tollgate"
         var flags = ""
-        if server.port != 7_400 { flags += " --server \(server)" }
+        if server.path != nil || server.port != 7_400 { flags += " --server \(server)" }
         let phone = sandbox.port == 7_490 ? "" : " --sandbox \(sandbox)"
         CommandEnvironment.current.console.line(
             """

@@ -21,7 +21,8 @@ struct WebRole: Service {
         configuration.host = address.host
         configuration.port = address.port
         let servers = TollgateClientConfiguration(
-            address: "\(server)", credential: try settings.folder.credential(.web))
+            address: "\(server)", credential: try settings.folder.credential(.web),
+            tls: settings.clientTLS())
         try await withTollgateClient(servers) { client in
             let web = WebServer(
                 configuration, client: client, logger: Logger(label: "tollgate.web")

@@ -21,7 +21,8 @@ import TollgateKernel
                 try await peer.send(ByteBuffer(string: String(method.prefix(2))))
                 try await peer.send(
                     ByteBuffer(
-                        string: "\(method.dropFirst(2)) \(path) HTTP/1.1\r\nHost: \(host)\r\n\r\n"))
+                        string: "\(method.dropFirst(2)) \(path) HTTP/1.1\r\nHost: \(host)\r\n"
+                            + "Connection: close\r\n\r\n"))
                 return try await peer.rest()
             }
         }

@@ -60,14 +60,21 @@ enum ImportTable {
             modules: ["CProto", "CProtobufC", "Glibc", "TollgateKernel"]),
         Layer(
             folder: "Sources/RPC/",
-            // NIOHTTP1 for the pages that the same port shows.
+            // NIOHTTP1 for what the same port answers over HTTP.
             modules: facades.union(collections).union(nio).union(tracing)
-                .union(["CChecksum", "CZlib", "NIOHTTP1", "TollgateKernel", "TollgateWire"]),
+                .union([
+                    "CChecksum", "CZlib", "NIOHTTP1", "NIOSSL", "TollgateKernel", "TollgateWire",
+                ]),
             exceptions: [
                 // A pair of sockets inside one process.
                 "Sources/RPC/Server/RPCServer+InProcess.swift": ["Glibc"],
                 // Names have several addresses; SwiftNIO gives the first.
                 "Sources/RPC/Client/Balancing/AddressResolver.swift": ["Glibc"],
+                // The numbers of the kernel's own options.
+                "Sources/RPC/Edges/DeadPeers.swift": ["Glibc"],
+                // stat(2), and a socket in the file system.
+                "Sources/RPC/TLS/FileStamp.swift": ["Glibc"],
+                "Sources/RPC/Server/UnixListener.swift": ["Glibc"],
             ]),
         Layer(
             folder: "Sources/ProtoGenerator/",

@@ -9,6 +9,8 @@ package final class SocketTransport: ClientTransport {
     package enum Endpoint: Sendable {
         /// At a host name or address and a port.
         case address(host: String, port: Int)
+        /// At a Unix socket's path.
+        case unix(path: String)
         /// In this process: the frames are the same, over a pair of connected sockets.
         case inProcess(RPCServer)
     }
@@ -43,18 +45,22 @@ package final class SocketTransport: ClientTransport {
     private let endpoint: Endpoint
     private let credential: [UInt8]?
     private let keepalive: Keepalive
+    private let tls: ClientTLS?
     private let eventLoop: any EventLoop
     private let state = Mutex(State())
 
     /// Makes a transport; nothing connects yet.
     ///
-    /// `credential` goes with each connection's first request.
+    /// `credential` goes with each connection's first request. The files of `tls` are read for each
+    /// connection, so new ones are taken without a restart.
     package init(
-        _ endpoint: Endpoint, credential: [UInt8]?, keepalive: Keepalive = Keepalive()
+        _ endpoint: Endpoint, credential: [UInt8]?, tls: ClientTLS? = nil,
+        keepalive: Keepalive = Keepalive()
     ) {
         self.endpoint = endpoint
         self.keepalive = keepalive
         self.credential = credential
+        self.tls = tls
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     }
 
@@ -189,6 +195,22 @@ package final class SocketTransport: ClientTransport {
     // MARK: Connecting
 
     private func connect() {
+        guard let tls, case .address(let host, _) = endpoint else { return connect { _ in } }
+        // Files are read on a thread that may block.
+        NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { try tls.makeContext() }
+            .whenComplete { result in
+                switch result {
+                case .success(let context):
+                    self.connect { channel in
+                        try channel.pipeline.syncOperations.addHandler(
+                            try tls.makeHandler(context, host: host))
+                    }
+                case .failure(let error): self.failed(error)
+                }
+            }
+    }
+
+    private func connect(_ encrypt: @escaping @Sendable (any Channel) throws -> Void) {
         let handler = ClientConnection(
             eventLoop: eventLoop, credential: credential, keepalive: keepalive
         ) { [weak self] connection in self?.retired(connection) }
@@ -196,6 +218,7 @@ package final class SocketTransport: ClientTransport {
             .connectTimeout(.milliseconds(Limits.rpcConnectTimeoutMilliseconds))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try encrypt(channel)
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
@@ -204,6 +227,8 @@ package final class SocketTransport: ClientTransport {
         case .address(let host, let port):
             channel = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .connect(host: host, port: port)
+        case .unix(let path):
+            channel = bootstrap.connect(unixDomainSocketPath: path)
         case .inProcess(let server):
             channel = server.connectInProcess(bootstrap, on: eventLoop)
         }
@@ -245,8 +270,13 @@ package final class SocketTransport: ClientTransport {
     }
 
     private func describe(_ error: any Error) -> String {
-        guard case .address(let host, let port) = endpoint else { return "\(error)" }
-        return "\(host):\(port)"
+        switch endpoint {
+        // What is wrong with a certificate's file is not the server's doing.
+        case .address(let host, let port):
+            tls == nil ? "\(host):\(port)" : "\(host):\(port): \(error)"
+        case .unix(let path): path
+        case .inProcess: "\(error)"
+        }
     }
 
     private func retired(_ connection: ClientConnection) {

@@ -11,7 +11,6 @@ final class LoopContext: @unchecked Sendable {
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     private var timer: RepeatedTask?
     private var lastTick = NIODeadline.now()
-    private let channels = Atomic(0)
     private(set) var isDraining = false
     private var idleWaiters: [EventLoopPromise<Void>] = []
     private let lag: Metrics.Timer
@@ -120,15 +119,6 @@ final class LoopContext: @unchecked Sendable {
         guard !idleWaiters.isEmpty, connections.values.allSatisfy(\.isIdle) else { return }
         stopWaiting()
     }
-
-    /// Counts an accepted channel.
-    func channelOpened() { channels.add(1, ordering: .relaxed) }
-
-    /// Counts a closed channel.
-    func channelClosed() { channels.subtract(1, ordering: .relaxed) }
-
-    /// How many channels are open, those that have not spoken yet included; from any thread.
-    var channelCount: Int { channels.load(ordering: .relaxed) }
 
     /// How many connections speak RPC; on the event loop.
     var connectionCount: Int { connections.count }

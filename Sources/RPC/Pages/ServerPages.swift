@@ -1,12 +1,16 @@
 import TollgateWire
 
-/// What a server shows over HTTP on its own port: GET `/health`, `/metrics`, `/status`, `/list`.
+/// What a server shows over HTTP on its own port: GET `/health`, `/metrics`, `/status`, `/list`,
+/// `/version`.
 package struct ServerPages: Sendable {
     /// Metrics in Prometheus text; nil shows none.
     package var metrics: (@Sendable () async -> String)?
 
     /// Lines to add to `/status`.
     package var status: (@Sendable () async -> String)?
+
+    /// Which build this is; nil does not tell.
+    package var version: String?
 
     /// Makes pages.
     package init(
@@ -23,12 +27,14 @@ struct Page: Equatable {
     var status: Int
     var contentType = "text/plain; charset=utf-8"
     var body: String
+    var retryAfterMilliseconds: Int64?
 
     static let notFound = Page(status: 404, body: "There is no such page.\n")
     static let wrongMethod = Page(status: 405, body: "Pages are read with GET.\n")
     static let wrongHost = Page(status: 421, body: "This is not the host you asked for.\n")
     static let forbidden = Page(
         status: 403, body: "From another machine the pages need the admin credential.\n")
+    static let noRoom = Page(status: 503, body: "The server has too many connections.\n")
     static let draining = Page(status: 503, body: "draining\n")
 }
 

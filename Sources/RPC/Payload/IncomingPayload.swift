@@ -12,7 +12,7 @@ struct IncomingPayload {
     private let checksumType: Int32
     private let checksum: UInt32?
     private let coversAttachment: Bool
-    private let bytes: ByteBuffer
+    let bytes: ByteBuffer
 
     /// Takes a received packet's payload.
     init(_ view: RpcMetaView, bytes: ByteBuffer) {

@@ -12,17 +12,18 @@ import TollgateKernel
 /// awaited, and cancelled only when the grace is over.
 package final class RPCServer: Sendable {
     private let configuration: RPCServerConfiguration
-    private let core: ServerCore
+    let core: ServerCore
     private let loops = Latch<[LoopContext]>()
     private let listening = Latch<Result<ListeningAddress?, any Error>>()
     private let stopping = Latch<Void>()
 
-    /// Checks the configuration and the services; nothing listens yet.
+    /// Checks the configuration and the services, and reads the certificate; nothing listens yet.
     /// - Throws: ``RPCServerError``.
     package init(
         _ configuration: RPCServerConfiguration, services: [ServiceRegistration]
     ) throws {
-        if let host = configuration.host, !configuration.isInsecure,
+        if let host = configuration.host, configuration.socketPath == nil,
+            configuration.tls == nil, !configuration.isInsecure,
             !ListeningAddress.isLoopback(host)
         {
             throw RPCServerError.addressBeyondLoopback(host)
@@ -33,13 +34,16 @@ package final class RPCServer: Sendable {
         }
         self.configuration = configuration
         core = ServerCore(
-            router: Router(services),
+            router: Router(services, configuration.limits),
             verifier: configuration.credentials.verifier,
             interceptors: configuration.interceptors,
             pages: configuration.pages,
             maximumBodyBytes: configuration.maximumBodyBytes, keepalive: configuration.keepalive,
             drainGraceMilliseconds: configuration.drainGraceMilliseconds,
-            logger: configuration.logger)
+            logger: configuration.logger, edge: ServerEdge(configuration.limits),
+            certificates: try configuration.tls.map { settings in
+                try ServerCertificates(settings, logger: configuration.logger)
+            }, mayBePlain: configuration.tls == nil || configuration.isInsecure)
     }
 
     /// Where the server listens, once it does; nil if it listens nowhere.
@@ -73,6 +77,8 @@ package final class RPCServer: Sendable {
             }
             let channel = try await listen(group, contexts)
             loops.set(contexts)
+            // Cancelled where this block ends.
+            async let _: Void? = core.certificates?.watch()
             listening.set(.success(channel.flatMap(ListeningAddress.init)))
             await withTaskCancellationHandler {
                 await stopping.value
@@ -94,16 +100,23 @@ package final class RPCServer: Sendable {
     private func listen(
         _ group: MultiThreadedEventLoopGroup, _ contexts: [LoopContext]
     ) async throws -> (any Channel)? {
-        guard let host = configuration.host else { return nil }
+        guard configuration.host != nil || configuration.socketPath != nil else { return nil }
         let core = core
-        return try await ServerBootstrap(group: group)
+        let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.writeBufferWaterMark, value: Self.waterMark)
             .childChannelInitializer { channel in
                 Self.configure(channel, core, contexts)
             }
+        if let path = configuration.socketPath {
+            return try await UnixListener.bind(bootstrap, to: path)
+        }
+        guard let host = configuration.host else { return nil }
+        return
+            try await bootstrap
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .deadPeersGivenUp()
             .bind(host: host, port: configuration.port).get()
     }
 
@@ -116,12 +129,10 @@ package final class RPCServer: Sendable {
     ) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
             guard let loop = contexts.first(where: { $0.eventLoop === channel.eventLoop }),
-                contexts.reduce(0, { $0 + $1.channelCount }) < Limits.rpcConnections
+                let budget = core.edge.open(channel)
             else { throw ChannelError.inappropriateOperationForState }
-            loop.channelOpened()
-            channel.closeFuture.whenComplete { _ in loop.channelClosed() }
-            try channel.pipeline.syncOperations.addHandler(
-                ProtocolSniffer(core: core, loop: loop))
+            try channel.pipeline.syncOperations.addHandlers(
+                ConnectionGuard(budget), ProtocolSniffer(core: core, loop: loop, budget: budget))
         }
     }
 

@@ -5,14 +5,23 @@ import TollgateKernel
 package struct RPCServerConfiguration: Sendable {
     /// The address to listen on.
     ///
-    /// Beyond loopback only if ``isInsecure`` says so. Nil listens nowhere: calls come from inside
-    /// the process.
+    /// Beyond loopback only with ``tls``, or if ``isInsecure`` says so. Nil listens nowhere: calls
+    /// come from inside the process.
     package var host: String? = "127.0.0.1"
 
     /// The port; 0 has the kernel choose one.
     package var port = 7_400
 
-    /// Allows listening beyond loopback although nothing is encrypted.
+    /// A Unix socket to listen on instead of ``host`` and ``port``; its owner alone may connect.
+    package var socketPath: String?
+
+    /// How calls are encrypted; nil is not at all.
+    ///
+    /// From this machine they may be plain either way.
+    package var tls: ServerTLS?
+
+    /// Allows listening beyond loopback although nothing is encrypted, and plain calls from other
+    /// machines although there is a certificate.
     package var isInsecure = false
 
     /// Who may connect.
@@ -29,6 +38,9 @@ package struct RPCServerConfiguration: Sendable {
 
     /// How long a drain waits for running calls before it cancels them, in milliseconds.
     package var drainGraceMilliseconds = Limits.rpcDrainGraceMilliseconds
+
+    /// What the server bears.
+    package var limits = ServerLimits()
 
     /// The largest body of a packet, in bytes.
     package var maximumBodyBytes = Limits.rpcBodyBytes
@@ -56,6 +68,8 @@ package struct RPCServerConfiguration: Sendable {
 package enum RPCServerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The address is not this machine's own, and nothing would be encrypted.
     case addressBeyondLoopback(String)
+    /// A certificate or its key cannot be read, or they do not belong together.
+    case certificateUnreadable(String)
     /// Two services have the same name.
     case duplicateService(String)
     /// The address is in use or not ours.
@@ -64,8 +78,10 @@ package enum RPCServerError: Error, Hashable, Sendable, CustomStringConvertible 
     package var description: String {
         switch self {
         case .addressBeyondLoopback(let host):
-            "\(host) can be reached from other machines and calls are not encrypted; "
-                + "listen on 127.0.0.1, or say that insecure is meant."
+            "\(host) can be reached from other machines and calls would not be encrypted; "
+                + "give a certificate and its key, listen on 127.0.0.1, or say --insecure."
+        case .certificateUnreadable(let reason):
+            "The certificate cannot be used: \(reason)."
         case .duplicateService(let name): "The service \(name) is registered twice."
         case .cannotListen(let reason): "The server cannot listen: \(reason)."
         }

@@ -5,11 +5,14 @@ import TollgateWire
 final class Route: Sendable {
     let method: MethodDescriptor
     let answer: MethodRegistration.Answer
+    /// How many calls run, and whether one more may.
+    let gate: MethodGate
     private let succeeded: Counter
     private let duration: Metrics.Timer
 
-    init(_ registration: MethodRegistration) {
+    init(_ registration: MethodRegistration, _ limits: ServerLimits = ServerLimits()) {
         method = registration.descriptor
+        gate = MethodGate(registration.descriptor, limits)
         answer = registration.answer
         let dimensions = [("method", registration.descriptor.fullName)]
         succeeded = Counter(
@@ -47,7 +50,7 @@ struct Router: Sendable {
     let services: [ServiceRegistration]
 
     /// Every method, under its service's full name and, as bRPC allows, under the bare one.
-    init(_ services: [ServiceRegistration]) {
+    init(_ services: [ServiceRegistration], _ limits: ServerLimits = ServerLimits()) {
         self.services = services
         var entries: [Entry] = []
         var bareServices: Set<[UInt8]> = []
@@ -56,7 +59,7 @@ struct Router: Sendable {
             let bare = full.split(separator: UInt8(ascii: ".")).last.map(Array.init) ?? full
             bareServices.insert(bare)
             for method in service.methods {
-                let route = Route(method)
+                let route = Route(method, limits)
                 let name = Array(method.descriptor.name.utf8)
                 entries.append(Entry(service: full, method: name, route: route))
                 if bare != full {

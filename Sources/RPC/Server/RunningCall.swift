@@ -13,6 +13,8 @@ final class RunningCall: @unchecked Sendable {
     let wantsReply: Bool
     /// How the answer is to be coded; nil if plain.
     let packing: Packing?
+    /// The bytes and the place in its method that the call takes.
+    private var admission: CallAdmission?
     /// The stream's sending end, if the method streams.
     var sink: StreamSink?
     /// The stream's receiving end, if the method takes a stream of requests.
@@ -52,7 +54,7 @@ final class RunningCall: @unchecked Sendable {
 
     init(
         id: CallID, route: Route, context: ServerCallContext, arrival: NIODeadline,
-        wantsReply: Bool = true, packing: Packing? = nil
+        admission: consuming CallAdmission, wantsReply: Bool = true, packing: Packing? = nil
     ) {
         self.id = id
         self.route = route
@@ -60,6 +62,14 @@ final class RunningCall: @unchecked Sendable {
         self.arrival = arrival
         self.wantsReply = wantsReply
         self.packing = packing
+        self.admission = consume admission
+    }
+
+    /// Gives back the room that the call took; its task is at its end.
+    func leave(wasGivenUp: Bool) {
+        guard let admission = admission.take() else { return }
+        let now = NIODeadline.now()
+        admission.leave(latency: wasGivenUp ? nil : now - arrival, now: now)
     }
 
     /// Tells the handler to stop; what it wrote and was not sent is dropped.

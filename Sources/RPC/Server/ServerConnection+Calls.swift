@@ -46,17 +46,29 @@ extension ServerConnection {
         _ request: IncomingRequest, _ route: Route
     ) throws(RPCError) -> RunningCall {
         let deadline = request.deadline(of: route.method)
-        let id = try machine.admit(
-            correlationID: request.correlationID, deadline: deadline.moment, now: arrival,
-            peerStreamID: request.streamSettings?.streamID,
-            incoming: route.method.streaming.takesStream ? ReceiveWindow() : nil)
+        let admission = try CallAdmission(
+            route.gate, budget,
+            bytes: request.payload.bytes.readableBytes + request.attachment.readableBytes,
+            priority: request.priority)
+        let id: CallID
+        do throws(RPCError) {
+            // What the request waited for, in the socket's buffer or for its credential, counts.
+            id = try machine.admit(
+                correlationID: request.correlationID, deadline: deadline.moment, now: .now(),
+                peerStreamID: request.streamSettings?.streamID,
+                incoming: route.method.streaming.takesStream ? ReceiveWindow() : nil)
+        } catch {
+            admission.leave(latency: nil, now: .now())
+            throw error
+        }
         let context = ServerCallContext(
             method: route.method, identity: identity, userFields: request.userFields,
             deadline: deadline, correlationID: request.correlationID, peer: peer,
             attachment: request.attachment, priority: request.priority)
         let call = RunningCall(
             id: id, route: route, context: context, arrival: request.arrival,
-            wantsReply: request.wantsReply, packing: RunningCall.Packing(for: request))
+            admission: admission, wantsReply: request.wantsReply,
+            packing: RunningCall.Packing(for: request))
         while calls.count <= Int(id.index) { calls.append(nil) }
         calls[Int(id.index)] = call
         return call
@@ -155,6 +167,8 @@ extension ServerConnection {
     /// Gives a call's place back.
     func forget(_ call: RunningCall) {
         guard calls[Int(call.id.index)] === call else { return }
+        let code = call.outcome?.error?.code
+        call.leave(wasGivenUp: code == RPCError.Code.cancelled)
         call.sink = nil
         call.source = nil
         calls[Int(call.id.index)] = nil

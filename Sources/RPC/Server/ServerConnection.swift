@@ -14,6 +14,10 @@ struct ServerCore: Sendable {
     var keepalive = Keepalive()
     var drainGraceMilliseconds = Limits.rpcDrainGraceMilliseconds
     let logger: Logger
+    var edge = ServerEdge()
+    var certificates: ServerCertificates?
+    /// Whether other machines may speak without encryption.
+    var mayBePlain = true
 }
 
 /// A server's end of one connection: does what the state machine says.
@@ -27,6 +31,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     let core: ServerCore
     let loop: LoopContext
+    let budget: ConnectionBudget
     var machine: ServerConnectionStateMachine
     var calls: [RunningCall?] = []
     /// What leaves with the next flush: responses and control frames at once, streams in turns.
@@ -49,11 +54,19 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private(set) var identity: ConnectionIdentity?
     private(set) var peer = ""
 
-    init(core: ServerCore, loop: LoopContext) {
+    /// Makes a connection's end; `identity` is who the peer is by other means than a credential.
+    init(
+        core: ServerCore, loop: LoopContext, budget: ConnectionBudget? = nil,
+        identity: ConnectionIdentity? = nil
+    ) {
         self.core = core
         self.loop = loop
         probe = LivenessProbe(core.keepalive)
-        machine = ServerConnectionStateMachine(verifiesCredential: core.verifier != nil)
+        self.budget = budget ?? ConnectionBudget(core.edge)
+        self.identity = identity
+        let verifiesCredential = core.verifier != nil && identity == nil
+        if !verifiesCredential { self.budget.verified() }
+        machine = ServerConnectionStateMachine(verifiesCredential: verifiesCredential)
         processor = NIOSingleStepByteToMessageProcessor(
             FrameDecoder(maximumBodyBytes: core.maximumBodyBytes))
     }
@@ -116,6 +129,21 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { close() }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ConnectionIsIdle { endIdleConnection() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    /// Refuses first and closes a little later: a request that is on its way meanwhile is answered
+    /// in a way that lets its caller repeat it elsewhere.
+    private func endIdleConnection() {
+        drain()
+        let patience = TimeAmount.milliseconds(Limits.rpcCloseMilliseconds)
+        loop.eventLoop.assumeIsolated().scheduleTask(in: patience) { [weak self] in
+            self?.closeAfterFlush()
+        }
+    }
+
     // MARK: What arrives
 
     private func receive(_ frame: Frame) throws {
@@ -167,6 +195,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         held = []
         self.identity = identity
         if machine.credentialChecked(isValid: identity != nil) {
+            budget.verified()
             for request in waiting { begin(request) }
         } else {
             for request in waiting {

@@ -15,12 +15,22 @@ struct RawPeer {
         to server: RPCServer, _ body: (inout RawPeer) async throws -> Result
     ) async throws -> Result {
         let address = try #require(try await server.address)
-        let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-            .connect(host: address.host, port: address.port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
-                        wrappingChannelSynchronously: channel)
+        let bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        let wrap:
+            @Sendable (any Channel) -> EventLoopFuture<NIOAsyncChannel<ByteBuffer, ByteBuffer>> =
+                { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                            wrappingChannelSynchronously: channel)
+                    }
                 }
+        let channel =
+            if let path = address.path {
+                try await bootstrap.connect(
+                    unixDomainSocketPath: path, channelInitializer: wrap)
+            } else {
+                try await bootstrap.connect(
+                    host: address.host, port: address.port, channelInitializer: wrap)
             }
         return try await channel.executeThenClose { inbound, outbound in
             var peer = RawPeer(outbound: outbound, inbound: inbound.makeAsyncIterator())
@@ -38,6 +48,15 @@ struct RawPeer {
             guard let more = try await inbound.next(isolation: #isolation) else { return nil }
             received.writeImmutableBuffer(more)
         }
+    }
+
+    /// What came up to and with some text, or until the server closed.
+    mutating func text(until end: String) async throws -> String {
+        while !String(buffer: received).contains(end) {
+            guard let more = try await inbound.next(isolation: #isolation) else { break }
+            received.writeImmutableBuffer(more)
+        }
+        return String(buffer: received)
     }
 
     /// Everything until the server closes.

@@ -46,7 +46,8 @@ package struct SystemAddressResolver: AddressResolver {
             if failure == 0 {
                 let bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
                 let host = String(decoding: bytes, as: UTF8.self)
-                addresses.append(ServerAddress(host: host, port: target.port))
+                addresses.append(
+                    ServerAddress(host: host, port: target.port, name: target.host))
             }
             next = entry.pointee.ai_next
         }

@@ -4,11 +4,15 @@ package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
     package let host: String
     /// The port.
     package let port: Int
+    /// The name that ``host`` was resolved from; nil if it was given as it is. What a certificate
+    /// has to bear.
+    package let name: String?
 
     /// Makes an address.
-    package init(host: String, port: Int) {
+    package init(host: String, port: Int, name: String? = nil) {
         self.host = host
         self.port = port
+        self.name = name
     }
 
     /// Reads one address, such as `db.internal:7400` or `[::1]:7400`; nil if it is none.

@@ -1,0 +1,98 @@
+import NIOCore
+import TollgateKernel
+
+/// One connection's part of the server's limits.
+///
+/// `@unchecked Sendable`: touched on the connection's event loop alone.
+final class ConnectionBudget: @unchecked Sendable {
+    let edge: ServerEdge
+    /// There is no room for the connection; it is told so and closed.
+    let isSpare: Bool
+    let peer: PeerAddress
+    private let number: UInt64
+    private(set) var isVerified = false
+    private var waitingBytes = 0
+    private var borrowedBytes = 0
+    private var bytesInFlight = 0
+    private var callsInFlight = 0
+    private var lastCall = NIODeadline.now()
+
+    init(_ edge: ServerEdge, number: UInt64, peer: PeerAddress, isSpare: Bool) {
+        self.edge = edge
+        self.number = number
+        self.peer = peer
+        self.isSpare = isSpare
+    }
+
+    /// A budget beside all connections: for a channel that a test makes.
+    convenience init(_ edge: ServerEdge) {
+        self.init(edge, number: .max, peer: .local, isSpare: false)
+    }
+
+    /// The peer has said what it speaks.
+    func spoke() {
+        if isSpare { edge.spoke(number) }
+    }
+
+    // MARK: Before the credential is checked
+
+    /// Counts bytes that came; false if peers without a checked credential have sent too many.
+    func received(_ bytes: Int) -> Bool {
+        guard !isVerified else { return true }
+        waitingBytes += bytes
+        let beyond = waitingBytes - Limits.rpcUnverifiedFreeBytes - borrowedBytes
+        guard beyond > 0 else { return true }
+        guard edge.addUnverified(beyond) else { return false }
+        borrowedBytes += beyond
+        return true
+    }
+
+    /// The peer has shown a good credential, or needs none.
+    func verified() {
+        isVerified = true
+        giveBack()
+        lastCall = .now()
+    }
+
+    /// What a peer without a credential sent has been answered, and nothing of it waits.
+    func consumed() { giveBack() }
+
+    /// The connection is gone.
+    func closed() { giveBack() }
+
+    private func giveBack() {
+        edge.removeUnverified(borrowedBytes)
+        waitingBytes = 0
+        borrowedBytes = 0
+    }
+
+    // MARK: Calls
+
+    /// Counts a request that is to be worked on.
+    /// - Throws: 2004 if the connection, or all of them, have too many bytes in work.
+    func enter(_ bytes: Int) throws(RPCError) {
+        guard bytesInFlight + bytes <= edge.limits.bytesInFlightPerConnection else {
+            ServerEdge.refused("connection_bytes")
+            throw .overLimit("Too many bytes wait on this connection")
+        }
+        guard edge.addInFlight(bytes) else {
+            ServerEdge.refused("bytes")
+            throw .overLimit("Too many bytes wait in this server")
+        }
+        bytesInFlight += bytes
+        callsInFlight += 1
+    }
+
+    /// Gives back what ``enter(_:)`` counted.
+    func leave(_ bytes: Int) {
+        bytesInFlight -= bytes
+        edge.removeInFlight(bytes)
+        callsInFlight -= 1
+        if callsInFlight == 0 { lastCall = .now() }
+    }
+
+    /// How long the connection has been without a call; nil while one runs.
+    func idleTime(_ now: NIODeadline) -> TimeAmount? {
+        callsInFlight == 0 ? now - lastCall : nil
+    }
+}

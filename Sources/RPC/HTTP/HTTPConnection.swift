@@ -1,0 +1,357 @@
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import TollgateKernel
+import TollgateWire
+
+/// A server's end of an HTTP/1.1 connection: pages, and calls as JSON.
+///
+/// Calls become packets for the ``ServerConnection`` behind this handler, so that everything that
+/// decides about calls is there once. Requests come one at a time, because the pipeline before this
+/// handler keeps the next one until the last is answered.
+///
+/// `@unchecked Sendable`: everything is touched on the connection's event loop alone, tasks
+/// included, because their executor is that loop.
+final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = HTTPServerResponsePart
+
+    /// Where the connection is in its exchange of requests and responses.
+    enum Phase {
+        /// The next request's head is waited for.
+        case waiting
+        /// A request comes.
+        case receiving(Request)
+        /// Its answer is made.
+        case answering(Answer)
+        /// The last response is on its way, and nothing else is read.
+        case closing
+    }
+
+    /// A request that is not complete, or not yet allowed.
+    struct Request {
+        let head: HTTPRequestHead
+        /// The method that is called; nil for a page.
+        let route: Route?
+        var body = ByteBuffer()
+        var isComplete = false
+        var isVerified = false
+    }
+
+    /// A response that is not complete.
+    struct Answer {
+        let keepAlive: Bool
+        /// The call; nil for a page.
+        var call: HTTPCall?
+        var isStreaming = false
+        /// Messages that are being turned into JSON elsewhere.
+        var isConverting = false
+    }
+
+    let core: ServerCore
+    let loop: LoopContext
+    let budget: ConnectionBudget
+    var phase = Phase.waiting
+    var identity: ConnectionIdentity?
+    private(set) var context: ChannelHandlerContext?
+    private(set) var lastWrite: EventLoopFuture<Void>?
+    private let isEncrypted: Bool
+    private var credential: [UInt8]?
+    private var connection: ServerConnection?
+    private var processor: NIOSingleStepByteToMessageProcessor<FrameDecoder>
+    private var task: Task<Void, Never>?
+    private var patience: Scheduled<Void>?
+    private var nextID: Int64 = 1
+
+    init(
+        core: ServerCore, loop: LoopContext, budget: ConnectionBudget,
+        identity: ConnectionIdentity? = nil, isEncrypted: Bool = false
+    ) {
+        self.core = core
+        self.loop = loop
+        self.budget = budget
+        self.identity = identity
+        self.isEncrypted = isEncrypted
+        processor = NIOSingleStepByteToMessageProcessor(
+            FrameDecoder(maximumBodyBytes: core.maximumBodyBytes))
+    }
+
+    // MARK: Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        // Neither a head that never ends nor an answer that nobody takes keeps the place for ever.
+        wait(Limits.rpcPageMilliseconds)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { leave() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        leave()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Before anything of a response has left, the peer can be told.
+        if error is HTTPParserError, !isAnswering {
+            respond(.malformed)
+        } else {
+            context.close(promise: nil)
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ConnectionIsIdle, case .waiting = phase { context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private var isAnswering: Bool {
+        switch phase {
+        case .waiting, .receiving: false
+        case .answering, .closing: true
+        }
+    }
+
+    private func leave() {
+        context = nil
+        patience?.cancel()
+        task?.cancel()
+        task = nil
+    }
+
+    /// Closes the connection unless something else happens within so many milliseconds.
+    func wait(_ milliseconds: Int64?) {
+        patience?.cancel()
+        patience = nil
+        guard let milliseconds, let channel = context?.channel else { return }
+        patience = loop.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) {
+            channel.close(promise: nil)
+        }
+    }
+
+    // MARK: Requests
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch (unwrapInboundIn(data), phase) {
+        case (.head(let head), .waiting): begin(head, context)
+        case (.body(let bytes), .receiving(var request)):
+            request.body.writeImmutableBuffer(bytes)
+            guard request.body.readableBytes <= Limits.rpcHTTPBodyBytes else {
+                return respond(.tooLarge)
+            }
+            phase = .receiving(request)
+        case (.end, .receiving(var request)):
+            request.isComplete = true
+            phase = .receiving(request)
+            proceed()
+        default: break
+        }
+    }
+
+    private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        wait(Limits.rpcHTTPBodyMilliseconds)
+        guard !HTTPGuard.isAmbiguous(head), head.version == .http1_1 || head.method != .POST else {
+            return respond(.malformed)
+        }
+        guard head.method == .POST, let names = HTTPGuard.method(head.uri), !budget.isSpare else {
+            phase = .receiving(Request(head: head, route: nil, isVerified: true))
+            return
+        }
+        guard HTTPGuard.isOwnHost(head, local: context.channel.localAddress, names: hostNames)
+        else {
+            return respond(
+                HTTPFailure(
+                    status: 421, code: .forbidden, "This is not the host you asked for."))
+        }
+        if let failure = HTTPGuard.refusal(of: head) { return respond(failure) }
+        let route: Route
+        do throws(RPCError) {
+            route = try find(names.service, names.method)
+        } catch {
+            return respond(HTTPFailure(error))
+        }
+        phase = .receiving(Request(head: head, route: route))
+        verify(head)
+    }
+
+    private var hostNames: Set<String> { core.certificates?.settings.hostNames ?? [] }
+
+    private func find(_ service: [UInt8], _ method: [UInt8]) throws(RPCError) -> Route {
+        let found: Result<Route, RPCError> = service.withUnsafeBytes { service in
+            method.withUnsafeBytes { method in
+                do throws(RPCError) {
+                    return .success(try core.router.find(service: service, method: method))
+                } catch {
+                    return .failure(error)
+                }
+            }
+        }
+        return try found.get()
+    }
+
+    /// Finds out who calls before the body is read; once for the connection.
+    private func verify(_ head: HTTPRequestHead) {
+        if connection == nil, identity != nil || core.verifier == nil { return verified(head) }
+        let shown = HTTPGuard.credential(head)
+        if connection != nil {
+            // A connection is one caller's, as over RPC.
+            guard credential == nil || shown == credential else { return respond(.unauthenticated) }
+            return verified(head)
+        }
+        guard let verifier = core.verifier, let shown else { return respond(.unauthenticated) }
+        task = CallTask.start(on: loop.executor) { [self] in
+            let known = await verifier.verify(shown)
+            task = nil
+            guard case .receiving = phase else { return }
+            guard let known else { return respond(.unauthenticated) }
+            identity = known
+            credential = shown
+            verified(head)
+        }
+    }
+
+    private func verified(_ head: HTTPRequestHead) {
+        guard case .receiving(var request) = phase, let context else { return }
+        if connection == nil {
+            let connection = ServerConnection(
+                core: core, loop: loop, budget: budget, identity: identity)
+            do {
+                try context.pipeline.syncOperations.addHandler(
+                    connection, position: .after(self))
+            } catch {
+                return context.close(promise: nil)
+            }
+            self.connection = connection
+        }
+        request.isVerified = true
+        phase = .receiving(request)
+        if head.headers["expect"].first?.lowercased() == "100-continue", !request.isComplete {
+            context.writeAndFlush(
+                wrapOutboundOut(
+                    .head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+        }
+        proceed()
+    }
+
+    /// Goes on with a request once it is complete and allowed.
+    private func proceed() {
+        guard case .receiving(let request) = phase, request.isComplete, request.isVerified else {
+            return
+        }
+        let keepAlive = request.head.isKeepAlive && !loop.isDraining && !budget.isSpare
+        guard let route = request.route else { return answerPage(request.head, keepAlive) }
+        do throws(HTTPRefusal) {
+            let call = try HTTPCall(request.head, route.method, id: nextID)
+            nextID += 1
+            wait(nil)
+            phase = .answering(Answer(keepAlive: keepAlive, call: call))
+            convert(request.body, of: call)
+        } catch {
+            respond(error.failure)
+        }
+    }
+
+    // MARK: To the server's end
+
+    /// Turns a request's JSON into a packet; a long one on a thread that may take its time.
+    private func convert(_ body: ByteBuffer, of call: HTTPCall) {
+        let shape = call.method.request
+        let make: @Sendable () throws -> [UInt8] = {
+            guard let text = body.getString(at: body.readerIndex, length: body.readableBytes),
+                body.readableBytesView.elementsEqual(text.utf8)
+            else { throw WireError.malformed("the body is not UTF-8") }
+            return try WireJSON.bytes(of: text, as: shape)
+        }
+        guard body.readableBytes > Limits.rpcHTTPInlineBytes else {
+            return send(call, Result { try make() })
+        }
+        NIOThreadPool.singleton.runIfActive(eventLoop: loop.eventLoop, make).assumeIsolated()
+            .whenComplete { self.send(call, $0) }
+    }
+
+    private func send(_ call: HTTPCall, _ payload: Result<[UInt8], any Error>) {
+        guard case .answering = phase else { return }
+        do {
+            feed(try call.packet(try payload.get()))
+        } catch {
+            respond(HTTPFailure(RPCError(thrown: error)))
+        }
+    }
+
+    /// Hands a packet to the server's end of the connection, not from within a write of its own.
+    private func feed(_ packet: ByteBuffer) {
+        loop.eventLoop.assumeIsolated().execute {
+            guard let context = self.context else { return }
+            context.fireChannelRead(self.wrapInboundOut(packet))
+            context.fireChannelReadComplete()
+        }
+    }
+
+    // MARK: From the server's end
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        do {
+            try processor.process(buffer: unwrapOutboundIn(data)) { frame in try receive(frame) }
+        } catch {
+            core.logger.error("an answer cannot be read", metadata: ["why": "\(error)"])
+            context.close(promise: nil)
+        }
+        guard let promise else { return }
+        if let lastWrite { lastWrite.cascade(to: promise) } else { promise.succeed() }
+    }
+
+    private func receive(_ frame: Frame) throws {
+        guard case .answering(var answer) = phase, let step = try answer.call?.receive(frame) else {
+            return
+        }
+        phase = .answering(answer)
+        switch step {
+        case .none: break
+        case .message(let bytes): respond(with: bytes, answer)
+        case .failure(let failure): respond(failure)
+        case .begin: beginEvents()
+        case .event(let bytes): writeEvent(bytes)
+        case .end(let failure): endEvents(failure)
+        }
+    }
+
+    /// Tells the server how far the client has got, once what was written has left.
+    func reportConsumption() {
+        guard case .answering(var answer) = phase, answer.isStreaming else { return }
+        do {
+            guard let packet = try answer.call?.feedback() else { return }
+            phase = .answering(answer)
+            feed(packet)
+        } catch {
+            context?.close(promise: nil)
+        }
+    }
+
+    // MARK: Pages
+
+    private func answerPage(_ head: HTTPRequestHead, _ keepAlive: Bool) {
+        // A page and its answer have this long together, as long as the peer's whole request had.
+        wait(Limits.rpcPageMilliseconds)
+        phase = .answering(Answer(keepAlive: keepAlive))
+        let local = context?.channel.localAddress
+        let pages = PageAnswers(core: core, loop: loop, isSpare: budget.isSpare)
+        let names = hostNames
+        task = CallTask.start(on: loop.executor) { [self] in
+            let page = await pages.answer(head, local: local, names: names)
+            task = nil
+            write(page, isHead: head.method == .HEAD)
+        }
+    }
+
+    /// Notes the newest write, behind which a close waits.
+    func wrote(_ write: EventLoopFuture<Void>) { lastWrite = write }
+}
+
+extension HTTPFailure {
+    fileprivate static let unauthenticated = HTTPFailure(
+        status: 401, code: .unauthenticated,
+        "Show the service's credential: Authorization: Bearer …, one for a connection.")
+}
