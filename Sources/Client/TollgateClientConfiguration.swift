@@ -103,6 +103,7 @@ public struct TollgateClientConfiguration: Sendable {
                 .address(host: address.host, port: address.port), credential: credential,
                 tls: settings)
         }
+        return (cluster, cluster)
     }
 }
 
