@@ -80,6 +80,8 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
+            name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(
             name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c",
@@ -127,7 +129,8 @@ let package = Package(
         module(
             "Storage", at: "Storage",
             domains + [
-                "Application", "Cryptography", "TollgateKernel", grdb, grdbSQLite, logging, metrics,
+                "Application", "CPostgres", "Cryptography", "TollgateKernel", grdb, grdbSQLite,
+                logging, metrics,
             ]),
         module(
             "Gateways", at: "Gateways",
@@ -223,7 +226,8 @@ let package = Package(
         tests(
             "StorageContractTests",
             domains + [
-                "Application", "Cryptography", "Storage", "TollgateKernel", grdb, grdbSQLite,
+                "Application", "Cryptography", "Storage", "TestSupport", "TollgateKernel", grdb,
+                grdbSQLite,
             ]),
         tests(
             "ThirdPartyTests",
