@@ -90,6 +90,8 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
+            name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(
             name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c",
@@ -137,7 +139,8 @@ let package = Package(
         module(
             "Storage", at: "Storage",
             domains + [
-                "Application", "Cryptography", "TollgateKernel", grdb, grdbSQLite, logging, metrics,
+                "Application", "CPostgres", "Cryptography", "TollgateKernel", grdb, grdbSQLite,
+                logging, metrics,
             ]),
         module(
             "Gateways", at: "Gateways",
@@ -242,7 +245,8 @@ let package = Package(
         tests(
             "StorageContractTests",
             domains + [
-                "Application", "Cryptography", "Storage", "TollgateKernel", grdb, grdbSQLite,
+                "Application", "Cryptography", "Storage", "TestSupport", "TollgateKernel", grdb,
+                grdbSQLite,
             ]),
         tests(
             "ThirdPartyTests",

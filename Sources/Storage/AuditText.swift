@@ -169,7 +169,8 @@ enum AuditText {
     private static func crockford(_ column: String) -> String {
         (0..<13).map { place in
             let digit = "((\(column) >> \(60 - 5 * place)) & 31)"
-            return "SUBSTR('0123456789ABCDEFGHJKMNPQRSTVWXYZ', \(digit) + 1, 1)"
+            // PostgreSQL cuts texts at 32-bit places only.
+            return "SUBSTR('0123456789ABCDEFGHJKMNPQRSTVWXYZ', CAST(\(digit) AS INTEGER) + 1, 1)"
         }.joined(separator: " || ")
     }
 }

@@ -45,15 +45,23 @@ struct LedgerAudit {
             count += 1
             if told.count < Limits.auditViolationsTold { told.append(text) }
         }
-        try connection.forEach(AuditText.integrity) { row in
-            if row.text(0) != "ok" { tell(row.text(0)) }
-        }
-        try connection.forEach(AuditText.foreignKeys) { row in
-            tell("\(row.text(0)) row \(row.integer(1)) points at nothing in \(row.text(2))")
+        let tables: Int64
+        switch connection {
+        case .postgreSQL(let connection):
+            let audit = PostgreSQLAudit(connection: connection)
+            try audit.forEachViolation(tell)
+            tables = try audit.tables()
+        case .sqlite, .refusing:
+            try connection.forEach(AuditText.integrity) { row in
+                if row.text(0) != "ok" { tell(row.text(0)) }
+            }
+            try connection.forEach(AuditText.foreignKeys) { row in
+                tell("\(row.text(0)) row \(row.integer(1)) points at nothing in \(row.text(2))")
+            }
+            tables = try connection.first(AuditText.tables) { $0.integer(0) } ?? 0
         }
         return AuditFinding(
-            check: "C13", summary: "the file is whole and every reference has its row",
-            rows: try connection.first(AuditText.tables) { $0.integer(0) } ?? 0, violations: told,
-            violationCount: count)
+            check: "C13", summary: "the store is whole and every reference has its row",
+            rows: tables, violations: told, violationCount: count)
     }
 }

@@ -1,18 +1,41 @@
+internal import CPostgres
 internal import GRDBSQLite
 internal import TollgateKernel
 
-/// The row a statement stands on; valid inside the closure it is given to.
+/// A row of an answer; valid inside the closure it is given to.
+///
+/// Two plain words and no reference, so that handing it on counts nothing.
 struct Row {
-    /// The statement.
-    let statement: OpaquePointer
+    /// SQLite's statement, standing on the row; or PostgreSQL's whole answer.
+    private let source: OpaquePointer
+    /// The row's number in PostgreSQL's answer; -1 for SQLite.
+    private let number: Int32
+
+    /// The row a statement of SQLite stands on.
+    init(statement: OpaquePointer) {
+        source = statement
+        number = -1
+    }
+
+    /// A row of PostgreSQL's answer.
+    init(answer: OpaquePointer, row: Int32) {
+        source = answer
+        number = row
+    }
 
     /// Whether a column, from 0, is NULL.
     func isNull(_ column: Int32) -> Bool {
-        sqlite3_column_type(statement, column) == SQLITE_NULL
+        number < 0
+            ? sqlite3_column_type(source, column) == SQLITE_NULL
+            : PostgreSQLAnswer.isNull(source, number, column)
     }
 
     /// A whole number.
-    func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
+    func integer(_ column: Int32) -> Int64 {
+        number < 0
+            ? sqlite3_column_int64(source, column)
+            : PostgreSQLAnswer.integer(source, number, column)
+    }
 
     /// A whole number, or nothing.
     func optionalInteger(_ column: Int32) -> Int64? {
@@ -24,8 +47,12 @@ struct Row {
 
     /// A text; empty for NULL.
     func text(_ column: Int32) -> String {
-        guard let start = sqlite3_column_text(statement, column) else { return "" }
-        let count = Int(sqlite3_column_bytes(statement, column))
+        guard number < 0 else {
+            return String(
+                decoding: PostgreSQLAnswer.bytes(source, number, column), as: UTF8.self)
+        }
+        guard let start = sqlite3_column_text(source, column) else { return "" }
+        let count = Int(sqlite3_column_bytes(source, column))
         return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
     }
 
@@ -34,8 +61,11 @@ struct Row {
 
     /// Bytes; none for NULL.
     func bytes(_ column: Int32) -> [UInt8] {
-        guard let start = sqlite3_column_blob(statement, column) else { return [] }
-        let count = Int(sqlite3_column_bytes(statement, column))
+        guard number < 0 else {
+            return [UInt8](PostgreSQLAnswer.bytes(source, number, column))
+        }
+        guard let start = sqlite3_column_blob(source, column) else { return [] }
+        let count = Int(sqlite3_column_bytes(source, column))
         return [UInt8](UnsafeRawBufferPointer(start: start, count: count))
     }
 

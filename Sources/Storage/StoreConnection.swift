@@ -8,6 +8,10 @@ internal import TollgateKernel
 enum StoreConnection {
     /// A connection to SQLite's file.
     case sqlite(SQLiteConnection)
+    /// A connection to PostgreSQL.
+    case postgreSQL(PostgreSQLConnection)
+    /// None: what is asked may not be answered from a replica.
+    case refusing
 
     /// Runs a statement without an answer; how many rows it changed.
     @discardableResult
@@ -16,6 +20,8 @@ enum StoreConnection {
     ) throws(StoreError) -> Int {
         switch self {
         case .sqlite(let connection): try connection.run(sql, repeat each parameters)
+        case .postgreSQL(let connection): try connection.run(sql, repeat each parameters)
+        case .refusing: throw Self.refusal
         }
     }
 
@@ -27,6 +33,9 @@ enum StoreConnection {
         switch self {
         case .sqlite(let connection):
             try connection.first(sql, repeat each parameters, decode: decode)
+        case .postgreSQL(let connection):
+            try connection.first(sql, repeat each parameters, decode: decode)
+        case .refusing: throw Self.refusal
         }
     }
 
@@ -40,6 +49,9 @@ enum StoreConnection {
         switch self {
         case .sqlite(let connection):
             try connection.all(sql, repeat each parameters, decode: decode)
+        case .postgreSQL(let connection):
+            try connection.all(sql, repeat each parameters, decode: decode)
+        case .refusing: throw Self.refusal
         }
     }
 
@@ -49,6 +61,8 @@ enum StoreConnection {
     func forEach(_ sql: SQL, _ body: (Row) -> Void) throws(StoreError) {
         switch self {
         case .sqlite(let connection): try connection.forEach(sql, body)
+        case .postgreSQL(let connection): try connection.forEach(sql, body)
+        case .refusing: throw Self.refusal
         }
     }
 
@@ -56,6 +70,8 @@ enum StoreConnection {
     func execute(_ text: String) throws(StoreError) {
         switch self {
         case .sqlite(let connection): try connection.execute(text)
+        case .postgreSQL(let connection): try connection.execute(text)
+        case .refusing: throw Self.refusal
         }
     }
 
@@ -63,6 +79,12 @@ enum StoreConnection {
     var isOutsideTransaction: Bool {
         switch self {
         case .sqlite(let connection): connection.isOutsideTransaction
+        case .postgreSQL(let connection): connection.isOutsideTransaction
+        case .refusing: true
         }
+    }
+
+    private static var refusal: StoreError {
+        .engine("login sessions, balances and freezes are never read from a replica")
     }
 }

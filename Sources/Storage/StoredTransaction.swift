@@ -13,12 +13,38 @@ struct StoredTransaction: Transaction {
     /// The connection.
     let connection: StoreConnection
 
-    init(_ connection: StoreConnection) { self.connection = connection }
+    /// The same, or none if the state may be old: money and login sessions are never read so, on
+    /// either engine.
+    private let freshConnection: StoreConnection
 
-    var accounts: any AccountRepository { StoredAccounts(connection: connection) }
-    var ledger: any LedgerRepository { StoredLedger(connection: connection) }
+    init(_ connection: StoreConnection) {
+        self.connection = connection
+        freshConnection = connection
+    }
+
+    private init(staleOver connection: StoreConnection) {
+        self.connection = connection
+        freshConnection = .refusing
+    }
+
+    /// A closure over a state that is as fresh as was asked for.
+    static func over<Value: Sendable>(
+        _ freshness: ReadFreshness,
+        _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) -> @Sendable (any Transaction) throws -> Value {
+        guard freshness == .stale else { return body }
+        return { transaction in
+            guard let stored = transaction as? StoredTransaction else {
+                return try body(transaction)
+            }
+            return try body(StoredTransaction(staleOver: stored.connection))
+        }
+    }
+
+    var accounts: any AccountRepository { StoredAccounts(connection: freshConnection) }
+    var ledger: any LedgerRepository { StoredLedger(connection: freshConnection) }
     var analytics: any AnalyticsRepository { StoredAnalytics(connection: connection) }
-    var auth: any AuthRepository { StoredAuth(connection: connection) }
+    var auth: any AuthRepository { StoredAuth(connection: freshConnection) }
     var chat: any ChatRepository { StoredChat(connection: connection) }
     var jobs: any JobRepository { StoredJobs(connection: connection) }
     var operations: any OperationsRepository { StoredOperations(connection: connection) }

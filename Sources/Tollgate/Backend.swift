@@ -1,5 +1,6 @@
 import Application
 import Auth
+import Cryptography
 import Gateways
 import Jobs
 import Logging
@@ -14,7 +15,7 @@ struct Backend: Sendable {
     /// What settings said of the world outside.
     let upstreams: Upstreams
     /// Where everything is kept.
-    let store: SQLiteStore
+    let store: any OpenedStore
     /// Outgoing HTTP.
     let transfers: HTTPTransfers
     /// What use cases need.
@@ -33,14 +34,11 @@ struct Backend: Sendable {
             throw Failure(.internalError, "The identity key has a wrong length.")
         }
         let random = SystemRandom()
-        let vault = Vault(masterKey: try settings.folder.key("master"), random: random)
-        let store: SQLiteStore
-        do {
-            store = try await SQLiteStore.open(
-                folder: settings.folder.path, realm: upstreams.realm, role: role)
-        } catch let refusal as StoreRefusal {
-            throw Failure(.unavailable, "\(refusal)")
-        }
+        let masterKey = try settings.folder.key("master")
+        let vault = Vault(masterKey: masterKey, random: random)
+        let keys = try keyFingerprint(identityKey: settings.folder.key("identity"), masterKey)
+        let store = try await settings.storeLocation().open(
+            realm: upstreams.realm, role: role, keyFingerprint: keys)
         let transfers = try HTTPTransfers.start()
         let platformKeys = PlatformKeys(
             configuration: upstreams.wechatPay, transfers: transfers, clock: SystemClock(),
@@ -54,6 +52,14 @@ struct Backend: Sendable {
             payments: WeChatPayGateway(
                 configuration: upstreams.wechatPay, keys: platformKeys, transfers: transfers,
                 clock: SystemClock(), random: random), platformKeys: platformKeys)
+    }
+
+    /// Tells apart the keys of two services, and nothing about them.
+    private static func keyFingerprint(
+        identityKey: [UInt8], _ masterKey: [UInt8]
+    ) throws -> String {
+        let label = Array("tollgate keys".utf8)
+        return Hexadecimal.encode(try SHA256.hash(label + identityKey + masterKey))
     }
 
     /// Ends outgoing HTTP, then the store; after everything that uses them.

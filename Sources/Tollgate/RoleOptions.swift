@@ -11,6 +11,15 @@ struct RoleOptions: ParsableArguments {
         help: "The data folder: store, keys, credentials (TOLLGATE_DATA; default ~/.tollgate).")
     var data: String?
 
+    @Option(
+        name: .long,
+        help: """
+            postgres://USER@HOST:PORT/DATABASE, shared by several servers \
+            (TOLLGATE_STORE_ADDRESS; default: SQLite in the data folder). The password comes from \
+            PGPASSFILE, not from here.
+            """)
+    var store: String?
+
     @Option(name: .long, help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: String = "info"
 
@@ -20,6 +29,8 @@ struct RoleOptions: ParsableArguments {
     /// Opens the folder and reads the settings; `flags` go before environment and file.
     func settings(_ flags: [String: String?]) async throws -> Settings {
         let variables = CommandEnvironment.current.variables
+        try Settings.checkStoreFlag(store)
+        let flags = flags.merging(["store.address": store]) { given, _ in given }
         let path = data ?? variables["TOLLGATE_DATA"] ?? "~/.tollgate"
         return try await Settings(
             folder: DataFolder(path: path), flags: flags.compactMapValues { $0 })

@@ -6,8 +6,10 @@ import TollgateKernel
 @testable import Storage
 
 @Suite struct AccountContractTests {
-    @Test func anAccountIsFoundByIdAndByDigestWithAnEmptyLedger() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func anAccountIsFoundByIdAndByDigestWithAnEmptyLedger(
+        _ engine: Engine
+    ) async throws {
+        try await inTransaction(engine) { tx throws in
             let stored = account()
             #expect(try tx.accounts.account(stored.id) == stored)
             #expect(try tx.accounts.account(openIDDigest: digest(1)) == stored)
@@ -22,8 +24,8 @@ import TollgateKernel
         }
     }
 
-    @Test func aPersonHasOneAccount() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aPersonHasOneAccount(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             var second = account(2)
             second.openIDDigest = digest(1)
             let twin = second
@@ -37,8 +39,10 @@ import TollgateKernel
         }
     }
 
-    @Test func statusAndWhiteListChangeOnKnownAccountsOnly() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func statusAndWhiteListChangeOnKnownAccountsOnly(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             var changed = account()
             changed.status = .frozen
             changed.isWhiteListed = true
@@ -48,8 +52,8 @@ import TollgateKernel
         }
     }
 
-    @Test func permissionsAddUp() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func permissionsAddUp(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let models = ["one", "two"].map(ModelName.init(rawValue:))
             let owner = AccountID(rawValue: 1)
             #expect(try !tx.accounts.isPermitted(models[0], for: owner))
@@ -62,8 +66,10 @@ import TollgateKernel
         }
     }
 
-    @Test func freeCallsAreCountedByDayAndNeverBelowZero() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func freeCallsAreCountedByDayAndNeverBelowZero(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             let owner = AccountID(rawValue: 1)
             let today = ShanghaiDay(start)
             let tomorrow = ShanghaiDay(number: today.number + 1)

@@ -51,7 +51,7 @@ struct Tampering: CustomTestStringConvertible, Sendable {
 
 @Suite struct AuditTests {
     /// Books with something of every kind: grants, a payment, holds of each source and end.
-    private func liveIn(_ store: SQLiteStore) async throws {
+    static func liveIn(_ store: any Store) async throws {
         let identifiers = CountingIdentifiers()
         let owner = AccountID(rawValue: 1)
         try await store.write { tx in
@@ -97,7 +97,7 @@ struct Tampering: CustomTestStringConvertible, Sendable {
     @Test func honestBooksAreClean() async throws {
         let folder = try TemporaryFolder()
         let store = try await folder.open()
-        try await liveIn(store)
+        try await Self.liveIn(store)
         await store.close()
         #expect(try await complaints(folder) == [])
     }
@@ -106,7 +106,7 @@ struct Tampering: CustomTestStringConvertible, Sendable {
     func everyTamperingIsSeen(_ tampering: Tampering) async throws {
         let folder = try TemporaryFolder()
         let store = try await folder.open()
-        try await liveIn(store)
+        try await Self.liveIn(store)
         await store.close()
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false

@@ -20,8 +20,8 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
         LoginCode(digest: digest(number), openID: openID, expiresAt: expiresAt)
     }
 
-    @Test func aCodeWorksOnceAndInTime() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aCodeWorksOnceAndInTime(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             #expect(try tx.auth.insert(code(1), now: start))
             #expect(try tx.auth.takeLoginCode(digest: digest(2), now: start) == nil)
             #expect(try tx.auth.takeLoginCode(digest: digest(1), now: .after(100)) == nil)
@@ -30,8 +30,8 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
         }
     }
 
-    @Test func aPersonHasOneCode() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aPersonHasOneCode(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             #expect(try tx.auth.insert(code(1), now: start))
             #expect(try tx.auth.insert(code(2), now: start))
             #expect(try tx.auth.insert(code(3, openID: "openid-2"), now: start))
@@ -43,8 +43,10 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
         }
     }
 
-    @Test func aLiveCodeOfSomebodyElseIsNotOverwritten() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aLiveCodeOfSomebodyElseIsNotOverwritten(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             #expect(try tx.auth.insert(code(1, openID: "other"), now: start))
             #expect(try tx.auth.insert(code(2), now: start))
             #expect(try !tx.auth.insert(code(1), now: .after(99)))
@@ -58,8 +60,8 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
         }
     }
 
-    @Test func ownCodeMayBeDrawnAgain() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func ownCodeMayBeDrawnAgain(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             #expect(try tx.auth.insert(code(1), now: start))
             #expect(try tx.auth.insert(code(1, expiresAt: .after(300)), now: start))
             #expect(
@@ -68,8 +70,8 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
         }
     }
 
-    @Test func expiredCodesAreRemovedInParts() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func expiredCodesAreRemovedInParts(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             for number in 1...5 as ClosedRange<UInt8> {
                 _ = try tx.auth.insert(
                     code(number, openID: "p\(number)", expiresAt: .after(Int64(number))),
@@ -82,8 +84,10 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
         }
     }
 
-    @Test func wrongGuessesCountForTheirSourceAndForAll() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func wrongGuessesCountForTheirSourceAndForAll(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             try tx.auth.recordWrongGuess(source: digest(1), minute: 100)
             try tx.auth.recordWrongGuess(source: digest(1), minute: 100)
             try tx.auth.recordWrongGuess(source: digest(2), minute: 100)
@@ -100,8 +104,10 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
         }
     }
 
-    @Test func sessionsAreFoundByDigestLiveOrNot() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func sessionsAreFoundByDigestLiveOrNot(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             try tx.auth.insert(session(1))
             #expect(try tx.auth.loginSession(digest: digest(1)) == session(1))
             #expect(try tx.auth.loginSession(digest: digest(2)) == nil)
@@ -115,8 +121,9 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
         }
     }
 
-    @Test func endedSessionsAreRemovedInParts() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func endedSessionsAreRemovedInParts(_ engine: Engine) async throws
+    {
+        try await inTransaction(engine) { tx throws in
             for number in 1...4 as ClosedRange<Int64> {
                 try tx.auth.insert(session(number, expiresAt: .after(number)))
             }
@@ -126,8 +133,10 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
         }
     }
 
-    @Test func aPushIsKeptOnceAndForgottenByAge() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aPushIsKeptOnceAndForgottenByAge(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             let first = ReceivedPush(
                 key: "message", answer: "code", codeAttempt: 2, receivedAt: .after(1))
             try tx.pushes.insert(first)
@@ -145,8 +154,8 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
         }
     }
 
-    @Test func followingIsTheLastWord() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func followingIsTheLastWord(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             try tx.pushes.setFollowing(openID: "p", true, at: .after(1))
             try tx.pushes.setFollowing(openID: "p", false, at: .after(2))
             let rows = try connection(tx).all(

@@ -27,8 +27,8 @@ import TollgateKernel
             sealedAPIKey: [1, 2, 3], upstreamModel: upstream, priority: priority, weight: 5)
     }
 
-    @Test func modelsComeInTheOperatorsOrder() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func modelsComeInTheOperatorsOrder(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let models = [
                 model("b", position: 2), model("a", position: 2), model("open", position: 1),
                 model("off", position: 0, isEnabled: false),
@@ -45,8 +45,8 @@ import TollgateKernel
         }
     }
 
-    @Test func routesComeByPriorityThenKey() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func routesComeByPriorityThenKey(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let name = ModelName(rawValue: "a")
             try tx.chat.save(model("a"))
             try tx.chat.save(model("b"))
@@ -76,8 +76,8 @@ import TollgateKernel
         }
     }
 
-    @Test func wordsAreReplaced() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func wordsAreReplaced(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             try tx.chat.save(SensitiveWord(word: "b", action: .mask))
             try tx.chat.save(SensitiveWord(word: "a", action: .mask))
             try tx.chat.save(SensitiveWord(word: "a", action: .refuse))
@@ -89,8 +89,8 @@ import TollgateKernel
         }
     }
 
-    @Test func aHoldHasOneUsageRow() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aHoldHasOneUsageRow(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             try tx.ledger.insert(hold(1), reservations: [])
             let usage = usage(of: 1)
             try tx.chat.insert(usage)

@@ -73,30 +73,3 @@ enum RefusalKind: Hashable {
     case corrupt
     case engine
 }
-
-/// The kind of error a call throws; nil if it throws none.
-func refused(_ body: () throws -> Void) throws -> RefusalKind? {
-    do {
-        try body()
-        return nil
-    } catch let error as StoreError {
-        switch error {
-        case .constraint: return .constraint
-        case .conflict: return .conflict
-        case .corrupt: return .corrupt
-        case .engine: return .engine
-        }
-    }
-}
-
-/// Opens a store with account 1 in it, and runs a test's closure in one write.
-func inTransaction(
-    _ body: @escaping @Sendable (any Transaction) throws -> Void
-) async throws {
-    try await withStore { store, _ in
-        try await store.write { tx in
-            try tx.accounts.insert(account(), openID: "openid-1")
-            try body(tx)
-        }
-    }
-}

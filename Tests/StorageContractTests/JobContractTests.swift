@@ -17,8 +17,8 @@ import TollgateKernel
             startedAt: .after(number), endedAt: nil, itemsDone: 0, itemsFailed: 0, summary: "")
     }
 
-    @Test func aKnownJobStaysAsItIs() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aKnownJobStaysAsItIs(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             try tx.jobs.insertIfNew(job("b"))
             try tx.jobs.insertIfNew(job("a", token: 3, holder: "first"))
             try tx.jobs.insertIfNew(job("a", token: 9, holder: "second"))
@@ -28,8 +28,8 @@ import TollgateKernel
         }
     }
 
-    @Test func aLeaseIsTakenByOneChallenger() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aLeaseIsTakenByOneChallenger(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let free = job("a")
             try tx.jobs.insertIfNew(free)
             let taken = job("a", token: 1, holder: "one")
@@ -52,8 +52,8 @@ import TollgateKernel
         }
     }
 
-    @Test func aLostLeaseFencesItsHolderOff() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aLostLeaseFencesItsHolderOff(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let first = job("a", token: 1, holder: "one")
             try tx.jobs.insertIfNew(first)
             try tx.jobs.checkFence(job: "a", fencingToken: 1)
@@ -66,8 +66,8 @@ import TollgateKernel
         }
     }
 
-    @Test func fencingNumbersNeverFall() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func fencingNumbersNeverFall(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let second = job("a", token: 2, holder: "two")
             try tx.jobs.insertIfNew(second)
             #expect(
@@ -77,8 +77,8 @@ import TollgateKernel
         }
     }
 
-    @Test func runsOfALostLeaseAreAbandoned() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func runsOfALostLeaseAreAbandoned(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             var done = run(1)
             try tx.jobs.insert(done)
             done.state = .succeeded
@@ -98,8 +98,8 @@ import TollgateKernel
         }
     }
 
-    @Test func itemsBelongToTheirRun() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func itemsBelongToTheirRun(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             try tx.jobs.insert(run(1))
             let items = (1...3).map { number in
                 JobItem(
@@ -117,8 +117,8 @@ import TollgateKernel
         }
     }
 
-    @Test func aCheckpointIsTheLastOneSaved() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aCheckpointIsTheLastOneSaved(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             #expect(try tx.jobs.checkpoint(of: "a") == nil)
             try tx.jobs.saveCheckpoint(5, of: "a")
             try tx.jobs.saveCheckpoint(-7, of: "a")
@@ -127,8 +127,8 @@ import TollgateKernel
         }
     }
 
-    @Test func oldRunsGoWithTheirItems() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func oldRunsGoWithTheirItems(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             for number in 1...4 as ClosedRange<Int64> {
                 var ended = run(number)
                 try tx.jobs.insert(ended)

@@ -8,8 +8,10 @@ import TollgateKernel
 @Suite struct LedgerContractTests {
     private let owner = AccountID(rawValue: 1)
 
-    @Test func aBalanceIsSavedOverExactlyWhatWasRead() async throws {
-        try await inTransaction { [owner] tx throws in
+    @Test(arguments: Engine.all) func aBalanceIsSavedOverExactlyWhatWasRead(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { [owner] tx throws in
             let empty = CustomerLedger(
                 account: owner, posted: 0, held: 0, sequence: 0, chainHash: digest(0))
             let full = CustomerLedger(
@@ -29,8 +31,8 @@ import TollgateKernel
         }
     }
 
-    @Test func noBalanceIsEverOverdrawn() async throws {
-        try await inTransaction { [owner] tx throws in
+    @Test(arguments: Engine.all) func noBalanceIsEverOverdrawn(_ engine: Engine) async throws {
+        try await inTransaction(engine) { [owner] tx throws in
             let empty = CustomerLedger(
                 account: owner, posted: 0, held: 0, sequence: 0, chainHash: digest(0))
             for (posted, held) in [(-1, 0), (0, 1), (5, -1), (5, 6)] as [(Int64, Int64)] {
@@ -48,8 +50,10 @@ import TollgateKernel
         }
     }
 
-    @Test func spendableLotsComeEarliestExpiryFirst() async throws {
-        try await inTransaction { [owner] tx throws in
+    @Test(arguments: Engine.all) func spendableLotsComeEarliestExpiryFirst(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { [owner] tx throws in
             try tx.accounts.insert(account(2), openID: "openid-2")
             let lots = [
                 lot(1), lot(2, expiresAt: .after(30)), lot(3, expiresAt: .after(20)),
@@ -70,8 +74,9 @@ import TollgateKernel
         }
     }
 
-    @Test func expiredLotsHaveAnUnreservedRest() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func expiredLotsHaveAnUnreservedRest(_ engine: Engine) async throws
+    {
+        try await inTransaction(engine) { tx throws in
             let lots = [
                 lot(1), lot(2, expiresAt: .after(20)), lot(3, expiresAt: .after(10)),
                 lot(4, held: 100, expiresAt: .after(5)), lot(5, held: 99, expiresAt: .after(5)),
@@ -84,8 +89,10 @@ import TollgateKernel
         }
     }
 
-    @Test func aLotIsSavedOverExactlyWhatWasRead() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aLotIsSavedOverExactlyWhatWasRead(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             let old = lot(1, expiresAt: .after(5))
             try tx.ledger.insert(old)
             #expect(try tx.ledger.lot(old.id) == old)
@@ -110,8 +117,8 @@ import TollgateKernel
         }
     }
 
-    @Test func aRequestHasOneHold() async throws {
-        try await inTransaction { [owner] tx throws in
+    @Test(arguments: Engine.all) func aRequestHasOneHold(_ engine: Engine) async throws {
+        try await inTransaction(engine) { [owner] tx throws in
             for number in 1...3 { try tx.ledger.insert(lot(Int64(number))) }
             let first = hold(1, request: "same")
             let reservations = [3, 1, 2].map {
@@ -133,8 +140,10 @@ import TollgateKernel
         }
     }
 
-    @Test func aHoldOfEverySourceComesBackAsItWas() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aHoldOfEverySourceComesBackAsItWas(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             var trial = hold(1)
             trial.source = .trial
             trial.trialDay = ShanghaiDay(start)
@@ -153,8 +162,8 @@ import TollgateKernel
         }
     }
 
-    @Test func aHoldEndsOnce() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aHoldEndsOnce(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let held = hold(1)
             try tx.ledger.insert(held, reservations: [])
             var tooMuch = held
@@ -183,8 +192,10 @@ import TollgateKernel
         }
     }
 
-    @Test func holdsWhoseTimeIsOutComeOldestFirst() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func holdsWhoseTimeIsOutComeOldestFirst(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             for (number, expiry) in [(1, 30), (2, 10), (3, 20), (4, 21), (5, 20)]
                 as [(Int64, Int64)]
             {

@@ -16,7 +16,7 @@ import TollgateKernel
     }
 
     private func fund(
-        _ store: SQLiteStore, _ amounts: [Int64], expiresAt: Timestamp? = nil
+        _ store: any OpenedStore, _ amounts: [Int64], expiresAt: Timestamp? = nil
     ) async throws {
         try await store.write { tx in
             try tx.accounts.insert(account(), openID: "openid-1")
@@ -36,15 +36,18 @@ import TollgateKernel
             expiresAt: .after(1_000))
     }
 
-    private func expectCleanBooks(_ store: SQLiteStore) async throws {
+    private func expectCleanBooks(_ store: any OpenedStore) async throws {
         let findings = try await store.read { tx in try tx.operations.audit() }
         #expect(findings.map(\.check) == ["C1", "C2", "C3", "C6", "C13"])
         for finding in findings { #expect(finding.violations == []) }
     }
 
-    @Test(arguments: [(2, 1), (64, 10), (1_000, 37)])
-    func exactlyAsManyHoldsPassAsTheBalanceCovers(_ callers: Int, _ covered: Int) async throws {
-        try await withStore { store, _ in
+    @Test(arguments: Engine.all, [(2, 1), (16, 5), (100, 10), (1_000, 37)])
+    func exactlyAsManyHoldsPassAsTheBalanceCovers(
+        _ engine: Engine, _ load: (callers: Int, covered: Int)
+    ) async throws {
+        let (callers, covered) = load
+        try await withStore(on: engine) { store in
             // Lots of sizes that no hold fits into exactly.
             let parts: [Int64] = [3, 4]
             let rest = Int64(covered) * 10 - 7
@@ -77,8 +80,9 @@ import TollgateKernel
         }
     }
 
-    @Test func aHoldEndsOnceWhoeverComesFirst() async throws {
-        try await withStore { store, _ in
+    @Test(arguments: Engine.all) func aHoldEndsOnceWhoeverComesFirst(_ engine: Engine) async throws
+    {
+        try await withStore(on: engine) { store in
             try await fund(store, [100])
             let held = try await store.write { tx in
                 try ledger(tx).hold(request("one", amount: 60), at: start)
@@ -109,8 +113,10 @@ import TollgateKernel
         }
     }
 
-    @Test func lotsExpireUnderHoldsWithoutLosingACredit() async throws {
-        try await withStore { store, _ in
+    @Test(arguments: Engine.all) func lotsExpireUnderHoldsWithoutLosingACredit(_ engine: Engine)
+        async throws
+    {
+        try await withStore(on: engine) { store in
             try await fund(store, [50, 50], expiresAt: .after(10))
             let holds = try await store.write { tx in
                 try (0..<4).map { try ledger(tx).hold(request("r\($0)", amount: 20), at: start) }
@@ -154,8 +160,10 @@ import TollgateKernel
         }
     }
 
-    @Test func heldCreditsComeBackWhenAHoldExpires() async throws {
-        try await withStore { store, _ in
+    @Test(arguments: Engine.all) func heldCreditsComeBackWhenAHoldExpires(_ engine: Engine)
+        async throws
+    {
+        try await withStore(on: engine) { store in
             try await fund(store, [100])
             try await store.write { tx in
                 for number in 0..<5 {

@@ -18,8 +18,8 @@ import TollgateKernel
             state: .waiting, attempts: 0, nextAttemptAt: next, createdAt: start)
     }
 
-    @Test func messagesWaitUntilTheyEnd() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func messagesWaitUntilTheyEnd(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let messages = [
                 message(1, at: .after(20)), message(2, at: .after(10)), message(3, at: .after(21)),
             ]
@@ -41,8 +41,8 @@ import TollgateKernel
         }
     }
 
-    @Test func anIncidentIsToldOnce() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func anIncidentIsToldOnce(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let incidents = (1...3).map { number in
                 Incident(
                     key: "key-\(number)", kind: .amountMismatch, reference: "order",
@@ -76,8 +76,9 @@ import TollgateKernel
         RollupPoint(periodStart: start, metric: metric, dimension: dimension, value: value)
     }
 
-    @Test func rawRowsAreCountedInTheirPeriod() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func rawRowsAreCountedInTheirPeriod(_ engine: Engine) async throws
+    {
+        try await inTransaction(engine) { tx throws in
             #expect(try tx.analytics.oldestMoment() == nil)
             let moments: [Int64] = [99, 100, 150, 199, 200]
             for (index, moment) in moments.enumerated() {
@@ -122,8 +123,8 @@ import TollgateKernel
         }
     }
 
-    @Test func aPeriodIsReplacedAsAWhole() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aPeriodIsReplacedAsAWhole(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let first = Timestamp.after(0)
             let second = Timestamp.after(3_600_000)
             let old = [point(.chats, "a", 1, at: first), point(.chats, "b", 2, at: first)]

@@ -18,8 +18,9 @@ import TollgateKernel
             models: [], isEnabled: isEnabled, position: position)
     }
 
-    @Test func productsComeInTheOperatorsOrder() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func productsComeInTheOperatorsOrder(_ engine: Engine) async throws
+    {
+        try await inTransaction(engine) { tx throws in
             let products = [
                 product("b", position: 2, lifetimeDays: 30), product("a", position: 2),
                 product("c"), product("off", position: 0, isEnabled: false),
@@ -39,8 +40,9 @@ import TollgateKernel
         }
     }
 
-    @Test func anOrderIsFoundByEachOfItsNames() async throws {
-        try await inTransaction { [owner] tx throws in
+    @Test(arguments: Engine.all) func anOrderIsFoundByEachOfItsNames(_ engine: Engine) async throws
+    {
+        try await inTransaction(engine) { [owner] tx throws in
             let stored = order(1)
             try tx.orders.insert(stored)
             #expect(try tx.orders.order(stored.id) == stored)
@@ -55,8 +57,8 @@ import TollgateKernel
         }
     }
 
-    @Test func anOrdersNamesAreUnique() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func anOrdersNamesAreUnique(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             try tx.accounts.insert(account(2), openID: "openid-2")
             try tx.orders.insert(order(1, key: "same"))
             #expect(
@@ -70,8 +72,8 @@ import TollgateKernel
         }
     }
 
-    @Test func anAccountsOrdersArePages() async throws {
-        try await inTransaction { [owner] tx throws in
+    @Test(arguments: Engine.all) func anAccountsOrdersArePages(_ engine: Engine) async throws {
+        try await inTransaction(engine) { [owner] tx throws in
             try tx.accounts.insert(account(2), openID: "openid-2")
             for number in 1...4 as ClosedRange<Int64> { try tx.orders.insert(order(number)) }
             try tx.orders.insert(order(5, of: 2))
@@ -86,8 +88,10 @@ import TollgateKernel
         }
     }
 
-    @Test func anOrderIsSavedOverTheStateThatWasRead() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func anOrderIsSavedOverTheStateThatWasRead(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             let created = order(1)
             try tx.orders.insert(created)
             var paid = created
@@ -113,8 +117,8 @@ import TollgateKernel
         }
     }
 
-    @Test func aTransactionBelongsToOneOrder() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aTransactionBelongsToOneOrder(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             for number in 1...2 as ClosedRange<Int64> {
                 try tx.orders.insert(order(number))
                 var paid = order(number)
@@ -129,8 +133,10 @@ import TollgateKernel
         }
     }
 
-    @Test func ordersMoveAlongTheTablesEdgesOnly() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func ordersMoveAlongTheTablesEdgesOnly(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             let allowed = Set(OrderEdge.all.map { [$0.from, $0.to] })
             var number: Int64 = 0
             for from in OrderState.allCases {
@@ -156,8 +162,8 @@ import TollgateKernel
         }
     }
 
-    @Test func whatWasBoughtNeverChanges() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func whatWasBoughtNeverChanges(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             try tx.orders.insert(order(1))
             let direct = try connection(tx)
             for attempt in [
@@ -171,8 +177,8 @@ import TollgateKernel
         }
     }
 
-    @Test func ordersToQueryAreDueAndInTime() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func ordersToQueryAreDueAndInTime(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let orders = [
                 order(1, nextQueryAt: .after(30)),
                 order(2, state: .awaitingPayment, nextQueryAt: .after(20)),
@@ -187,8 +193,10 @@ import TollgateKernel
         }
     }
 
-    @Test func ordersToCloseAreOutOfTimeOrHalfClosed() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func ordersToCloseAreOutOfTimeOrHalfClosed(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             let orders = [
                 order(1, expiresAt: .after(30)),
                 order(2, state: .awaitingPayment, expiresAt: .after(20)),
@@ -204,8 +212,8 @@ import TollgateKernel
         }
     }
 
-    @Test func eventsAreKeptInOrderForEver() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func eventsAreKeptInOrderForEver(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             for number in 1...2 as ClosedRange<Int64> { try tx.orders.insert(order(number)) }
             let id = OrderID(rawValue: 1)
             let events = [
@@ -226,16 +234,18 @@ import TollgateKernel
         }
     }
 
-    @Test func aNotificationIsNewOnce() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aNotificationIsNewOnce(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             #expect(try tx.orders.insertNotification(id: "EV", outTradeNumber: "t", at: start))
             #expect(try !tx.orders.insertNotification(id: "EV", outTradeNumber: "u", at: start))
             #expect(try tx.orders.insertNotification(id: "ev", outTradeNumber: "t", at: start))
         }
     }
 
-    @Test func aPaymentIsBookedOnceAndNeverChanges() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aPaymentIsBookedOnceAndNeverChanges(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             try tx.orders.insert(order(1))
             let payment = PaymentRecord(
                 transactionID: "4200", order: OrderID(rawValue: 1), total: Money(fen: 990),

@@ -23,8 +23,8 @@ import TollgateKernel
             sequence: sequence, hash: digest(UInt8(sequence)), postedAfter: postedAfter)
     }
 
-    @Test func aKeyMovesOnce() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aKeyMovesOnce(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             #expect(try !tx.ledger.transferExists(key: "key-1"))
             try tx.ledger.insert(transfer(1), link: link(1))
             #expect(try tx.ledger.transferExists(key: "key-1"))
@@ -35,8 +35,10 @@ import TollgateKernel
         }
     }
 
-    @Test func entriesArePagesOfACustomersHistory() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func entriesArePagesOfACustomersHistory(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             try tx.accounts.insert(account(2), openID: "openid-2")
             var entries: [LedgerEntry] = []
             for number in 1...5 as ClosedRange<Int64> {
@@ -59,16 +61,18 @@ import TollgateKernel
         }
     }
 
-    @Test func aPlaceInAHistoryIsTakenOnce() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func aPlaceInAHistoryIsTakenOnce(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             try tx.ledger.insert(transfer(1), link: link(1))
             #expect(
                 try refused { try tx.ledger.insert(transfer(2), link: link(1)) } == .constraint)
         }
     }
 
-    @Test func customersMovesAreChainedAndOthersAreNot() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func customersMovesAreChainedAndOthersAreNot(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
             #expect(try refused { try tx.ledger.insert(transfer(1), link: nil) } == .constraint)
             let ours = transfer(2, from: .system(.promotion), to: .system(.revenue))
             #expect(try refused { try tx.ledger.insert(ours, link: link(1)) } == .constraint)
@@ -77,8 +81,8 @@ import TollgateKernel
         }
     }
 
-    @Test func unitsNeverMix() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func unitsNeverMix(_ engine: Engine) async throws {
+        try await inTransaction(engine) { tx throws in
             let wrong = [
                 transfer(1, unit: .fen),
                 transfer(2, from: .system(.wechatClearing), to: .system(.sales)),
@@ -101,8 +105,9 @@ import TollgateKernel
         }
     }
 
-    @Test func historyIsNeverChangedNorDeleted() async throws {
-        try await inTransaction { tx throws in
+    @Test(arguments: Engine.all) func historyIsNeverChangedNorDeleted(_ engine: Engine) async throws
+    {
+        try await inTransaction(engine) { tx throws in
             try tx.ledger.insert(transfer(1), link: link(1))
             let direct = try connection(tx)
             for attempt in [

@@ -86,7 +86,10 @@ enum ImportTable {
             folder: "Sources/Storage/",
             // Dispatch and Glibc: threads of its own, and flock between processes.
             modules: domains.union(facades).union(sqlite)
-                .union(["Application", "Cryptography", "Dispatch", "Glibc", "TollgateKernel"])),
+                .union([
+                    "Application", "CPostgres", "Cryptography", "Dispatch", "Glibc",
+                    "TollgateKernel",
+                ])),
         Layer(
             folder: "Sources/Gateways/",
             modules: facades.union(foundation).union([

@@ -7,6 +7,8 @@ package enum StoreRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     case servedAlready(folder: String)
     /// The store belongs to the other kind of keys.
     case otherRealm(stored: StoreRealm, wanted: StoreRealm)
+    /// The store's rows were made with other keys.
+    case otherKeys
     /// A migration that was applied has another text now.
     case changedMigration(number: Int64, name: String)
     /// The store was made by a newer version of the program.
@@ -23,6 +25,9 @@ package enum StoreRefusal: Error, Hashable, Sendable, CustomStringConvertible {
         case .otherRealm(let stored, let wanted):
             "This store is for \(stored.rawValue) keys, not for \(wanted.rawValue) ones; "
                 + "use another data folder."
+        case .otherKeys:
+            "This store was made with other keys than those in the data folder; copy the folder "
+                + "keys from the server that made it."
         case .changedMigration(let number, let name):
             "Migration \(number) (\(name)) was changed after it was applied to this store; "
                 + "run the version of tollgate that made the store."
@@ -64,6 +69,13 @@ struct Migrator: Sendable {
         }
     }
 
+    /// Keeps the fingerprint of the keys that the store's rows were made with, or compares it.
+    func checkKeys(_ fingerprint: String, _ connection: StoreConnection) throws {
+        try connection.run(Text.addMeta, "keys", fingerprint)
+        let stored = try connection.first(Text.meta, "keys") { $0.text(0) }
+        guard stored == fingerprint else { throw StoreRefusal.otherKeys }
+    }
+
     /// Checks what was applied against the texts of today and returns the store's version.
     func verifiedVersion(_ connection: StoreConnection) throws -> Int64 {
         guard try tableExists("schema_migrations", connection) else { return 0 }
@@ -88,7 +100,7 @@ struct Migrator: Sendable {
     func migrate(_ connection: StoreConnection, now: Timestamp) throws {
         let version = try verifiedVersion(connection)
         for migration in migrations where migration.number > version {
-            try connection.execute("BEGIN IMMEDIATE")
+            try connection.execute(dialect.begin)
             do throws(StoreError) {
                 for step in migration.steps { try connection.execute(dialect.render(step)) }
                 try connection.run(
@@ -105,7 +117,7 @@ struct Migrator: Sendable {
     private func tableExists(
         _ name: String, _ connection: StoreConnection
     ) throws(StoreError) -> Bool {
-        try connection.first(Text.table, name) { $0.integer(0) } != nil
+        try connection.first(dialect.tableExists, name) { $0.integer(0) } != nil
     }
 
     private static let foundation: [Migration.Step] = [
@@ -136,8 +148,6 @@ struct Migrator: Sendable {
     ]
 
     private enum Text {
-        static let table = SQL(
-            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1")
         static let addMeta = SQL(
             """
             INSERT INTO store_meta (name, content) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING

@@ -15,7 +15,7 @@ package enum StoreRole: Hashable, Sendable {
 ///
 /// Writes of this process go through one connection in batches (natural group commit), with
 /// `synchronous=FULL`; several processes take turns by file locks. Readers block nobody.
-package final class SQLiteStore: Store {
+package final class SQLiteStore: OpenedStore {
     private let writer: SQLiteWriter
     private let readers: SQLiteReaders
     /// Held as long as the store is open.
@@ -78,8 +78,8 @@ package final class SQLiteStore: Store {
         _ freshness: ReadFreshness,
         _ body: @escaping @Sendable (any Transaction) throws -> Value
     ) async throws -> Value {
-        // One file has no replicas: every read is fresh.
-        try await readers.read(body)
+        // One file has no replicas: every read is fresh, and still refuses what it would there.
+        try await readers.read(StoredTransaction.over(freshness, body))
     }
 
     /// Whether the store takes writes.

@@ -1,0 +1,107 @@
+package import Application
+internal import Dispatch
+package import Logging
+package import TollgateKernel
+
+/// The ``Store`` on PostgreSQL, for one server or for many on one database.
+///
+/// Each write is a SERIALIZABLE transaction of its own, tried again while others are in its way.
+/// Several writes in one transaction, as on SQLite, would be wrong here twice over: a conflict of
+/// one undoes all of them, and what they read and wrote together meets far more of what other
+/// servers do. The server shares its syncs between connections that commit at the same time, which
+/// is what a batch is for.
+package final class PostgreSQLStore: OpenedStore {
+    private let writers: PostgreSQLPool
+    private let readers: PostgreSQLPool
+    private let replicaReaders: PostgreSQLPool?
+    private let environment: PostgreSQLEnvironment
+
+    private init(
+        _ target: PostgreSQLTarget, replica: PostgreSQLTarget?,
+        _ environment: PostgreSQLEnvironment
+    ) {
+        let primary = target.requiring("read-write")
+        self.environment = environment
+        writers = PostgreSQLPool(
+            primary, .writing, count: Limits.storeWriterConnections, environment)
+        readers = PostgreSQLPool(
+            primary, .reading, count: Limits.storeReaderConnections, environment)
+        // A replica's failures are its own: they do not make the store unhealthy.
+        replicaReaders = replica.map {
+            PostgreSQLPool(
+                $0.requiring("any"), .reading, count: Limits.storeReaderConnections,
+                environment.forReplica())
+        }
+    }
+
+    /// Connects, and brings the schema up to date (`.serve`) or waits for it (`.jobs`).
+    ///
+    /// `keyFingerprint` is kept at first and compared from then on: a second server with keys of its
+    /// own would make every person a stranger.
+    ///
+    /// - Throws: ``StoreRefusal``.
+    package static func open(
+        _ target: PostgreSQLTarget, replica: PostgreSQLTarget? = nil, realm: StoreRealm,
+        role: StoreRole, keyFingerprint: String? = nil, clock: any WallClock = SystemClock(),
+        monotonicClock: any MonotonicClock = SystemMonotonicClock(),
+        random: any RandomSource = SystemRandom(),
+        schemaWaitMilliseconds: Int64 = Limits.schemaWaitMilliseconds,
+        commitFault: CommitFault? = nil, logger: Logger = Logger(label: "tollgate.store")
+    ) async throws -> PostgreSQLStore {
+        let environment = PostgreSQLEnvironment(
+            clock: clock, monotonicClock: monotonicClock, random: random,
+            commitFault: commitFault, logger: logger)
+        let opening = PostgreSQLOpening(
+            target: target.requiring("read-write"), realm: realm, role: role,
+            keyFingerprint: keyFingerprint, waitMilliseconds: schemaWaitMilliseconds,
+            migrator: Migrator(migrations: Schema.migrations, dialect: .postgreSQL),
+            environment: environment)
+        try await withCheckedThrowingContinuation { continuation in
+            // Connecting and migrating wait for the network and for locks.
+            DispatchQueue(label: "tollgate.store.open").async {
+                continuation.resume(with: Result { try opening.run() })
+            }
+        }
+        return PostgreSQLStore(target, replica: replica, environment)
+    }
+
+    package func write<Value: Sendable>(
+        _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            writers.submit(DurableWrite(body, caller: continuation))
+        }
+    }
+
+    package func begin<Value: Sendable>(
+        _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) async throws -> AppliedWrite<Value> {
+        try await withCheckedThrowingContinuation { continuation in
+            writers.submit(TwoMomentWrite(body, caller: continuation))
+        }
+    }
+
+    package func read<Value: Sendable>(
+        _ freshness: ReadFreshness,
+        _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) async throws -> Value {
+        let pool = freshness == .stale ? replicaReaders ?? readers : readers
+        return try await withCheckedThrowingContinuation { continuation in
+            pool.submit(
+                DurableWrite(StoredTransaction.over(freshness, body), caller: continuation))
+        }
+    }
+
+    /// Whether the database answers.
+    package var health: StoreHealth { environment.health }
+
+    /// Writes that wait for a connection.
+    package var backlog: Int { writers.backlog }
+
+    /// Refuses new work, settles what waits, then closes every connection.
+    package func close() async {
+        await writers.close()
+        await readers.close()
+        await replicaReaders?.close()
+    }
+}

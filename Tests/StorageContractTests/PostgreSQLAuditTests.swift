@@ -1,0 +1,58 @@
+import Operations
+import TestSupport
+import Testing
+import TollgateKernel
+
+@testable import Storage
+
+/// The audit sees on PostgreSQL what it sees on SQLite.
+@Suite(
+    .serialized,
+    .enabled(if: PostgresServer.isInstalled, "SKIPPED: PostgreSQL is not installed"))
+struct PostgreSQLAuditTests {
+    /// Takes every guard out of the way, as only the database's owner can.
+    private static let disarm = """
+        SET session_replication_role = replica;
+        DO $$
+        DECLARE guard RECORD;
+        BEGIN
+            FOR guard IN SELECT conname, conrelid::regclass AS owner FROM pg_constraint
+                WHERE contype = 'c' AND connamespace = current_schema()::regnamespace
+            LOOP
+                EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', guard.owner, guard.conname);
+            END LOOP;
+        END $$;
+        """
+
+    private func complaints(_ store: any OpenedStore) async throws -> [String] {
+        let findings = try await store.read { tx in try tx.operations.audit() }
+        for finding in findings { #expect(finding.rows > 0) }
+        return findings.filter { $0.violationCount > 0 }.map(\.check)
+    }
+
+    @Test(arguments: Tampering.all)
+    func everyTamperingIsSeen(_ tampering: Tampering) async throws {
+        let schema = try TemporarySchema()
+        let store = try await schema.open()
+        try await AuditTests.liveIn(store)
+        #expect(try await complaints(store) == [])
+        let sql = tampering.sql.replacing("zeroblob(32)", with: "decode(repeat('00', 32), 'hex')")
+        let before = try schema.server.run(Self.disarm + sql + ";", schema: schema.name)
+        #expect(before == "")
+        #expect(try await complaints(store) == tampering.checks)
+        await store.close()
+        try schema.remove()
+    }
+
+    @Test func aGuardThatWasSwitchedOffIsSeen() async throws {
+        let schema = try TemporarySchema()
+        let store = try await schema.open()
+        try await AuditTests.liveIn(store)
+        try schema.server.run(
+            "ALTER TABLE transfers DISABLE TRIGGER transfers_are_never_changed",
+            schema: schema.name)
+        #expect(try await complaints(store) == ["C13"])
+        await store.close()
+        try schema.remove()
+    }
+}
