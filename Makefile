@@ -11,8 +11,10 @@ SWIFT_FORMAT := swift format
 SOURCES := find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*' -print0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-one demo bench format lint install-client proto clean prerequisites
-.PHONY: release
+# How long `make fuzz` runs.
+SECONDS ?= 3600
+.PHONY: help run test test-one demo bench fuzz format lint install-client proto clean
+.PHONY: prerequisites release
 .SUFFIXES:
 
 help:  ## list these tasks
@@ -41,6 +43,9 @@ bench: release  ## measure rpc, store and chat into Benchmarks/results
 	    echo "bench $$name" && \
 	    $(TOLLGATE) bench $$name --json >Benchmarks/results/$$name.json || exit 1; \
 	done
+
+fuzz: prerequisites  ## feed the parsers with hostile bytes: make fuzz [SECONDS=3600]
+	@Scripts/fuzz $(SECONDS)
 
 format:  ## rewrite the sources in the project's format
 	@$(SOURCES) | xargs -0 $(SWIFT_FORMAT) format --in-place --parallel

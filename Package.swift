@@ -229,10 +229,16 @@ let package = Package(
         tests(
             "RPCTests",
             [
-                "CChecksum", "TollgateKernel", "TollgateRPC", "TollgateWire", nioCore, nioEmbedded,
-                nioPosix,
-                nioTestUtilities,
-            ]),
+                "CChecksum", "FuzzTargets", "TollgateKernel", "TollgateRPC", "TollgateWire",
+                logging,
+                nioCore, nioEmbedded, nioPosix, nioTestUtilities,
+            ], exclude: ["Corpus"]),
+        // What is fed with hostile bytes, by RPCTests and by `make fuzz`.
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "TollgateKernel", "TollgateRPC", "TollgateWire", logging, nioCore, nioEmbedded,
+            ], path: "Tests/FuzzTargets", swiftSettings: settings),
         tests(
             "SandboxTests",
             ["Cryptography", "Sandbox", "TollgateKernel", hummingbird, logging, serviceLifecycle]),
@@ -278,6 +284,15 @@ let package = Package(
     ],
     cLanguageStandard: .gnu11
 )
+
+// libFuzzer brings its own main, so the target exists only where `make fuzz` builds it.
+if Context.environment["TOLLGATE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz",
+            swiftSettings: settings))
+    package.products.append(.executable(name: "Fuzz", targets: ["Fuzz"]))
+}
 
 // `TOLLGATE_SLICE=RPCTests,WireTests swift test` builds those tests and what they need alone: on a
 // small machine one target's tests should not wait for the web server to compile.

@@ -125,4 +125,13 @@ final class LoopContext: @unchecked Sendable {
 
     /// How many calls run; on the event loop.
     var callCount: Int { connections.values.reduce(0) { $0 + $1.callCount } }
+
+    /// What the loop holds; on the event loop.
+    var population: RPCServer.Population {
+        var population = RPCServer.Population()
+        population.connections = connectionCount
+        population.calls = callCount
+        population.readyStreams = connections.values.reduce(0) { $0 + $1.readyStreams.count }
+        return population
+    }
 }

@@ -13,9 +13,9 @@ import TollgateKernel
 package final class RPCServer: Sendable {
     private let configuration: RPCServerConfiguration
     let core: ServerCore
-    private let loops = Latch<[LoopContext]>()
+    let loops = Latch<[LoopContext]>()
     private let listening = Latch<Result<ListeningAddress?, any Error>>()
-    private let stopping = Latch<Void>()
+    let stopping = Latch<Void>()
 
     /// Checks the configuration and the services, and reads the certificate; nothing listens yet.
     /// - Throws: ``RPCServerError``.

@@ -32,12 +32,22 @@ func withTestServer<Result>(
         do {
             let result = try await body(transport, server)
             await transport.close()
+            try await expectNothingLeft(in: server)
             return result
         } catch {
             await transport.close()
             throw error
         }
     }
+}
+
+/// Everybody has left: no connection, call or stream may stay behind.
+func expectNothingLeft(in server: RPCServer) async throws {
+    for _ in 0..<1_000 {
+        if try await server.population == RPCServer.Population() { return }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("the server still holds \(try await server.population)")
 }
 
 /// A server's configuration on a free port, with a change.
@@ -73,4 +83,9 @@ func errorOf(_ body: () async throws -> Void) async -> RPCError? {
 extension SocketTransport {
     /// ``unary(_:)`` with an untyped error, as the expectation macros need it.
     func answer(_ call: OutgoingCall) async throws -> [UInt8] { try await unary(call) }
+}
+
+extension SocketTransport {
+    /// ``notify(_:)`` with an untyped error, as above.
+    func tell(_ call: OutgoingCall) async throws { try await notify(call) }
 }

@@ -78,6 +78,7 @@ enum TestMethods {
     static let refusing = duplex("Refusing")
     static let trailing = stream("Trailing")
     static let fields = unary("Fields")
+    static let typed = unary("Typed")
     static let echo = unary("Echo")
     static let brpcEcho = unary("Echo", service: "example.EchoService")
     static let fail = unary("Fail")
@@ -191,6 +192,7 @@ private func streamingMethods(_ events: Events) -> [MethodRegistration] {
 
 private func duplexMethods(_ events: Events) -> [MethodRegistration] {
     [
+        .unary(TestMethods.typed) { (request: V1.AskRequest, _) in request },
         .rawStreaming(TestMethods.echoEach) { requests, _, stream in
             while let message = try await requests.next() {
                 try await stream.write(ByteBuffer(bytes: message))
