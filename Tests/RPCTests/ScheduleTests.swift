@@ -252,9 +252,9 @@ import TollgateWire
             case 88..<92:
                 for handle in machine.expired(now) {
                     require(model.running.contains(handle), "an ended call expired", note)
-                    _ = machine.giveUp(handle).map { _ in model.end(handle) }
-                    // A cancel may have taken a number.
-                    if let next = try? machine.beginOneWay() { model.lastID = next.id }
+                    guard let (_, action) = machine.giveUp(handle) else { continue }
+                    require(model.end(handle), "gave up what is over", note)
+                    if case .control(let control, _) = action { model.lastID = control }
                 }
             case 92..<95:
                 guard let id = model.running.randomElement(using: &random) else { continue }
