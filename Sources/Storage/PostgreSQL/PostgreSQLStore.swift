@@ -36,8 +36,8 @@ package final class PostgreSQLStore: OpenedStore {
 
     /// Connects, and brings the schema up to date (`.serve`) or waits for it (`.jobs`).
     ///
-    /// `keyFingerprint` is kept at first and compared from then on: a second server with keys of its
-    /// own would make every person a stranger.
+    /// `keyFingerprint` is kept at first and compared from then on: a second server with keys of
+    /// its own would make every person a stranger.
     ///
     /// - Throws: ``StoreRefusal``.
     package static func open(
