@@ -262,7 +262,7 @@ let package = Package(
         tests("TidyTests", []),
         tests(
             "TollgateTests",
-            ["Sandbox", "Tollgate", "TollgateClient", "TollgateKernel"]),
+            ["Sandbox", "Tollgate", "TollgateClient", "TollgateKernel", "TollgateRPC"]),
         tests(
             "WebTests",
             [

@@ -38,12 +38,13 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         try await role {
             let registry = try options.observability()
-            let settings = try await options.settings(
-                [
-                    "server.address": listen, "sandbox.address": sandbox, "web.address": web,
-                    "order.lifetimeSeconds": orderLifetime.map(String.init),
-                    "order.firstQuerySeconds": firstPaymentQuery.map(String.init),
-                ].merging(security.settings) { $1 })
+            var flags: [String: String?] = [
+                "server.address": listen, "sandbox.address": sandbox, "web.address": web,
+                "order.lifetimeSeconds": orderLifetime.map(String.init),
+                "order.firstQuerySeconds": firstPaymentQuery.map(String.init),
+            ]
+            flags.merge(security.settings) { $1 }
+            let settings = try await options.settings(flags)
             let service = ServeRole(
                 settings: settings, metrics: { PrometheusText.render(registry.snapshot()) },
                 onListening: Ready.tell)

@@ -31,10 +31,11 @@ struct Up: AsyncParsableCommand {
     func run() async throws {
         try await role {
             let registry = try quietly().observability()
-            let settings = try await options.settings(
-                [
-                    "server.address": server, "web.address": web, "sandbox.address": sandbox,
-                ].merging(security.settings) { $1 })
+            var flags: [String: String?] = [
+                "server.address": server, "web.address": web, "sandbox.address": sandbox,
+            ]
+            flags.merge(security.settings) { $1 }
+            let settings = try await options.settings(flags)
             let start = StartReport(settings: settings)
             try await Roles.run([
                 SandboxRole(settings: settings) { await start.tell(.sandbox, $0) },

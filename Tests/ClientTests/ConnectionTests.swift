@@ -48,7 +48,7 @@ import TollgateRPC
         }
     }
 
-    @Test(arguments: ["", "7400", "host:", "host:0", ":1", "host:99999"])
+    @Test(arguments: ["", "7400", "host:", "host:0", ":1", "host:99999", "unix:"])
     func anAddressThatIsNoneIsRefused(address: String) {
         #expect(throws: TollgateError.self) {
             try TollgateClient(TollgateClientConfiguration(address: address))

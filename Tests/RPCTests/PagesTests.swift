@@ -51,6 +51,12 @@ import TollgateKernel
         #expect(try await get("/metrics").hasPrefix("HTTP/1.1 404"))
     }
 
+    @Test func theVersionIsToldIfThereIsOne() async throws {
+        let answer = try await get("/version", pages: ServerPages(version: "1.2.3"))
+        #expect(answer.hasSuffix("\r\n\r\n{\"version\":\"1.2.3\"}\n"))
+        #expect(try await get("/version").hasPrefix("HTTP/1.1 404"))
+    }
+
     @Test func otherHostsMethodsAndPathsAreRefused() async throws {
         #expect(try await get("/health", host: "evil.example:80").hasPrefix("HTTP/1.1 421"))
         #expect(try await get("/health", method: "POST").hasPrefix("HTTP/1.1 405"))

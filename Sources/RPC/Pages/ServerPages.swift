@@ -15,8 +15,9 @@ package struct ServerPages: Sendable {
     /// Makes pages.
     package init(
         metrics: (@Sendable () async -> String)? = nil,
-        status: (@Sendable () async -> String)? = nil
+        status: (@Sendable () async -> String)? = nil, version: String? = nil
     ) {
+        self.version = version
         self.metrics = metrics
         self.status = status
     }

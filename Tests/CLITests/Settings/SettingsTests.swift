@@ -45,7 +45,10 @@ struct SettingsTests {
         #expect(throws: CommandFailure.self) { try ServerAddress(text, from: "--server") }
     }
 
-    @Test(arguments: ["127.0.0.1:7400", "localhost:1", "[::1]:65535", "tollgate.example:7400"])
+    @Test(arguments: [
+        "127.0.0.1:7400", "localhost:1", "[::1]:65535", "tollgate.example:7400",
+        "unix:/run/tollgate.sock",
+    ])
     func addressesAreTaken(text: String) throws {
         #expect(try ServerAddress(text, from: "--server").description == text)
     }

@@ -1,8 +1,9 @@
 import NIOCore
 import NIOPosix
 import Testing
-import TollgateRPC
 import TollgateWire
+
+@testable import TollgateRPC
 
 /// A peer that knows nothing but bytes.
 struct RawPeer {
@@ -12,15 +13,20 @@ struct RawPeer {
 
     /// Connects to a server, runs `body`, and disconnects.
     static func connect<Result: Sendable>(
-        to server: RPCServer, _ body: (inout RawPeer) async throws -> Result
+        to server: RPCServer, tls: ClientTLS? = nil, _ body: (inout RawPeer) async throws -> Result
     ) async throws -> Result {
         let address = try #require(try await server.address)
+        let context = try tls?.makeContext()
         let bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
         let wrap:
             @Sendable (any Channel) -> EventLoopFuture<NIOAsyncChannel<ByteBuffer, ByteBuffer>> =
                 { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                        if let tls, let context {
+                            try channel.pipeline.syncOperations.addHandler(
+                                try tls.makeHandler(context, host: address.host))
+                        }
+                        return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
                             wrappingChannelSynchronously: channel)
                     }
                 }

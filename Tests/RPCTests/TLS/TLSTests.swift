@@ -141,6 +141,19 @@ import TollgateWire
         }
     }
 
+    @Test func `HTTP is encrypted on the port as well`() async throws {
+        try await withServer(serverTLS()) { server, address in
+            let answer = try await RawPeer.connect(to: server, tls: trusting) { peer in
+                try await peer.send(
+                    ByteBuffer(
+                        string: "GET /health HTTP/1.1\r\nHost: \(address)\r\n"
+                            + "Connection: close\r\n\r\n"))
+                return try await peer.text(until: "OK\n")
+            }
+            #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        }
+    }
+
     @Test func `what is no handshake ends the connection`() async throws {
         try await withServer(serverTLS()) { server, _ in
             try await RawPeer.connect(to: server) { peer in
