@@ -14,6 +14,8 @@ import Weixin
 @Suite(.serialized, .timeLimit(.minutes(10))) struct FaultFileSystemTests {
     private static let kinds = [FAULT_WRITE, FAULT_FULL, FAULT_TORN, FAULT_SYNC].map(\.rawValue)
     private static let writes = 8
+    /// A fault in each seventh write, or in every one if `TOLLGATE_TEST_EVERY_FAULT` is set.
+    private static let stride = getenv("TOLLGATE_TEST_EVERY_FAULT") == nil ? 7 : 1
 
     /// A folder with a store that has an account.
     private func folder() async throws -> TemporaryFolder {
@@ -86,7 +88,7 @@ import Weixin
             hasStruck = fault_vfs_struck() != 0
             #expect(store.health == .writable, "one fault is got over, number \(number)")
             try await cutPower(store, folder, told: told, seed: UInt(number))
-            number += kind == FAULT_SYNC.rawValue ? 1 : 3
+            number += kind == FAULT_SYNC.rawValue ? 1 : Self.stride
         }
         #expect(number > 4, "the workload meets the fault at all")
     }
