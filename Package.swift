@@ -248,11 +248,15 @@ let package = Package(
                 "Application", "Cryptography", "Gateways", "Jobs", "Server", "Storage",
                 "TestSupport", "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire",
             ]),
+        // A layer over SQLite's file system that fails on demand and cuts the power.
+        .target(
+            name: "CFaultVFS", path: "Tests/CFaultVFS",
+            linkerSettings: [.linkedLibrary("sqlite3")]),
         tests(
             "StorageContractTests",
             domains + [
-                "Application", "Cryptography", "Storage", "TestSupport", "TollgateKernel", grdb,
-                grdbSQLite,
+                "Application", "CFaultVFS", "Cryptography", "Storage", "TestSupport",
+                "TollgateKernel", grdb, grdbSQLite,
             ]),
         tests(
             "ThirdPartyTests",

@@ -1,17 +1,41 @@
+package import Accounts
 package import Analytics
 package import Operations
+internal import Synchronization
 package import TollgateKernel
 
 /// What operators may ask.
 package struct OperatorQueries: Sendable {
     private let ports: Ports
+    private let auditing = AuditTurn()
 
     /// Makes the queries.
     package init(_ ports: Ports) { self.ports = ports }
 
-    /// Re-adds the books in one consistent view.
+    /// Re-adds the books in one consistent view, then walks the hash chains in slices, so that no
+    /// reader and no log waits for the whole walk.
+    ///
+    /// - Throws: `conflict` while another audit runs: several at once would take all readers.
     package func audit() async throws -> [AuditFinding] {
-        try await ports.store.read { tx in try tx.operations.audit() }
+        guard auditing.take() else {
+            throw Failure(
+                .conflict, "An audit is running already; wait for its verdict.",
+                retryAfterMilliseconds: Limits.auditRetryMilliseconds)
+        }
+        defer { auditing.giveBack() }
+        let findings = try await ports.store.read { tx in try tx.operations.audit() }
+        var chain = ChainAudit()
+        while true {
+            try Task.checkCancellation()
+            let (walked, isMore) = try await ports.store.read { [chain] tx in
+                var walk = chain
+                let isMore = try walk.step(tx.ledger, limit: Limits.auditSliceRows)
+                return (walk, isMore)
+            }
+            chain = walked
+            guard isMore else { break }
+        }
+        return (findings + [AuditFinding(chain)]).sorted { $0.place < $1.place }
     }
 
     /// Figures of periods that start in a span; without bounds the last 24 hours, or 30 days, with
@@ -49,4 +73,30 @@ package struct OperatorQueries: Sendable {
     package func runs(of job: String?, limit: Int) async throws -> [JobRun] {
         try await ports.store.read { tx in try tx.jobs.runs(of: job, limit: limit) }
     }
+}
+
+/// One audit at a time.
+private final class AuditTurn: Sendable {
+    private let isTaken = Mutex(false)
+
+    func take() -> Bool {
+        isTaken.withLock { isTaken in
+            defer { isTaken = true }
+            return !isTaken
+        }
+    }
+
+    func giveBack() { isTaken.withLock { $0 = false } }
+}
+
+extension AuditFinding {
+    /// The verdict on the hash chains.
+    package init(_ chain: ChainAudit) {
+        self.init(
+            check: "C9", summary: "every customer's hash chain is whole and ends at their row",
+            rows: chain.rows, violations: chain.violations, violationCount: chain.violationCount)
+    }
+
+    /// The checker's place in the list: C9 stands before C13.
+    package var place: Int { Int(check.dropFirst()) ?? 0 }
 }

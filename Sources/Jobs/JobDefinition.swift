@@ -81,21 +81,27 @@ package struct JobDefinition: Sendable {
     package var schedule: JobSchedule
     /// What a run would do now: reads, writes nothing, takes no lease.
     package var preview: @Sendable () async throws -> JobPreview
+    /// Whether a run that is due would find something to do, by reading alone.
+    ///
+    /// A run without work is not made: it takes no lease, and writes nothing.
+    package var hasWork: @Sendable () async throws -> Bool
     /// One run.
     ///
     /// Its writes check the fence of its context.
     package var run: @Sendable (JobContext) async throws -> JobReport
 
-    /// Makes a job.
+    /// Makes a job; without `hasWork` each due run is made.
     package init(
         name: String, summary: String, schedule: JobSchedule,
         preview: @escaping @Sendable () async throws -> JobPreview,
+        hasWork: @escaping @Sendable () async throws -> Bool = { true },
         run: @escaping @Sendable (JobContext) async throws -> JobReport
     ) {
         self.name = name
         self.summary = summary
         self.schedule = schedule
         self.preview = preview
+        self.hasWork = hasWork
         self.run = run
     }
 }

@@ -44,9 +44,10 @@ package struct JobScheduler: Service {
 
     private func loop(_ definition: JobDefinition) async {
         var watch = LeaseWatch(lease: lease)
+        var idleUntil = Duration.zero
         while !Task.isCancelled {
             do {
-                try await turn(definition, &watch)
+                try await turn(definition, &watch, &idleUntil)
                 try await monotonic.sleep(for: .milliseconds(Limits.jobTickMilliseconds))
             } catch is CancellationError {
                 return
@@ -60,7 +61,9 @@ package struct JobScheduler: Service {
         }
     }
 
-    private func turn(_ definition: JobDefinition, _ watch: inout LeaseWatch) async throws {
+    private func turn(
+        _ definition: JobDefinition, _ watch: inout LeaseWatch, _ idleUntil: inout Duration
+    ) async throws {
         let record = try await runner.record(of: definition.name)
         let now = ports.clock.now()
         let corrected = definition.schedule.corrected(due: record.nextDueAt, now: now)
@@ -70,6 +73,14 @@ package struct JobScheduler: Service {
         if definition.schedule.isSkipped(due: record.nextDueAt, now: now) {
             let next = definition.schedule.next(after: record.nextDueAt, now: now)
             return try await runner.move(record, to: next)
+        }
+        // The due moment stays in the past while there is no work: moving it would be a write, and
+        // a sync of the disk, for nothing.
+        guard monotonic.elapsed() >= idleUntil else { return }
+        guard try await definition.hasWork() else {
+            idleUntil =
+                monotonic.elapsed() + .milliseconds(definition.schedule.intervalMilliseconds)
+            return
         }
         _ = try await runner.run(definition, seen: record)
     }

@@ -71,16 +71,19 @@ package struct StandardJobs: Sendable {
                 name: "order-close",
                 summary: "Closes orders whose time is out, here and at WeChat Pay.",
                 schedule: schedule(intervals.orderCloseMilliseconds), preview: previewClose,
+                hasWork: { try await !orders.ordersToClose(limit: 1).isEmpty },
                 run: closeOrders),
             JobDefinition(
                 name: "outbox", summary: "Sends waiting messages to people.",
                 schedule: schedule(intervals.outboxMilliseconds), preview: previewOutbox,
+                hasWork: { try await !outbox.due(limit: 1).isEmpty },
                 run: sendOutbox),
             JobDefinition(
                 name: "payment-reconcile",
                 summary: "Asks WeChat Pay about unpaid orders and books what was paid.",
                 schedule: schedule(intervals.paymentReconcileMilliseconds),
                 preview: previewReconcile,
+                hasWork: { try await !orders.ordersToQuery(limit: 1).isEmpty },
                 run: reconcile),
         ]
     }

@@ -15,4 +15,7 @@ extension Limits {
     /// How long a caller waits before asking again about a request that is being answered: about
     /// what a short answer takes.
     package static let inProgressRetryMilliseconds: Int64 = 2_000
+
+    /// Breaks of the hash chain that an audit spells out: enough to see where it began.
+    package static let chainViolationsTold = 20
 }

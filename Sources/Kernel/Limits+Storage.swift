@@ -41,6 +41,14 @@ extension Limits {
     /// How long a process's last batch number is kept: far longer than any commit is in doubt.
     package static let writeAttemptDays: Int64 = 7
 
+    /// How often the server notes how far its store has come: what an older copy of the store could
+    /// take back unnoticed after a crash is no longer than this, and a note costs one sync.
+    package static let storeMarkMilliseconds: Int64 = 10_000
+
+    /// What a caller is told to wait whose write found the store locked: another attempt waits for
+    /// its turn by itself.
+    package static let storeRetryMilliseconds: Int64 = 1_000
+
     /// How long emptying the log waits for readers in one attempt, after a commit failed.
     package static let storeEmptyLogMilliseconds: Int32 = 200
 

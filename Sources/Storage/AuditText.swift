@@ -2,7 +2,7 @@
 ///
 /// Each violation is one sentence, without names or openids.
 enum AuditText {
-    /// C1, C2, C3 and C6 of the checkers' list.
+    /// C1, C2, C3 and C6 to C8 of the checkers' list.
     static let checkers: [LedgerAudit.Checker] = [
         LedgerAudit.Checker(
             name: "C1",
@@ -21,6 +21,7 @@ enum AuditText {
             name: "C6", summary: "each hold ended at most once, with the transfer it settled",
             rows: SQL("SELECT COUNT(*) FROM holds"),
             violations: [holdStates, holdTransfers, usageSums]),
+        acknowledged, moves,
     ]
 
     /// SQLite's own check of every page and index.
@@ -166,7 +167,7 @@ enum AuditText {
         """)
 
     /// The thirteen base32 characters of an identifier, as the kernel prints it.
-    private static func crockford(_ column: String) -> String {
+    static func crockford(_ column: String) -> String {
         (0..<13).map { place in
             let digit = "((\(column) >> \(60 - 5 * place)) & 31)"
             // PostgreSQL cuts texts at 32-bit places only.

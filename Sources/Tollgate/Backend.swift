@@ -39,16 +39,22 @@ struct Backend: Sendable {
         let keys = try keyFingerprint(identityKey: settings.folder.key("identity"), masterKey)
         let store = try await settings.storeLocation().open(
             realm: upstreams.realm, role: role, keyFingerprint: keys)
+        let ports = Ports(
+            store: store, clock: SystemClock(), random: random,
+            identifiers: TimeSortedIdentifiers(), identityKey: identityKey,
+            policy: try settings.policy())
+        do {
+            try await StoreIdentity(ports).check(isOwner: role == .serve)
+        } catch {
+            await store.close()
+            throw error
+        }
         let transfers = try HTTPTransfers.start()
         let platformKeys = PlatformKeys(
             configuration: upstreams.wechatPay, transfers: transfers, clock: SystemClock(),
             random: random)
         return Backend(
-            upstreams: upstreams, store: store, transfers: transfers,
-            ports: Ports(
-                store: store, clock: SystemClock(), random: random,
-                identifiers: TimeSortedIdentifiers(), identityKey: identityKey,
-                policy: try settings.policy()), vault: vault,
+            upstreams: upstreams, store: store, transfers: transfers, ports: ports, vault: vault,
             payments: WeChatPayGateway(
                 configuration: upstreams.wechatPay, keys: platformKeys, transfers: transfers,
                 clock: SystemClock(), random: random), platformKeys: platformKeys)

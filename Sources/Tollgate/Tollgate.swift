@@ -16,7 +16,10 @@ struct Tollgate: AsyncParsableCommand {
                     Up.self, Serve.self, JobsCommand.self, WebCommand.self, SandboxCommand.self,
                 ]),
             CommandGroup(name: "People", subcommands: UserCommands.people),
-            CommandGroup(name: "Operators", subcommands: UserCommands.operators),
+            CommandGroup(
+                name: "Operators",
+                subcommands: [OperatorCommands.self]
+                    + UserCommands.operators.filter { $0 != Admin.self }),
         ])
 
     static func main() async {

@@ -252,12 +252,18 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
         return Array(below.sorted { $0.link.sequence > $1.link.sequence }.prefix(limit))
     }
 
-    static func customer(of transfer: Transfer) -> AccountID? {
-        for side in [transfer.from, transfer.to] {
-            if case .customer(let account) = side { return account }
+    func history(after account: AccountID?, sequence: Int64, limit: Int) -> [LedgerEntry] {
+        let entries = transfers.compactMap { row -> LedgerEntry? in
+            row.link.map { LedgerEntry(transfer: row.transfer, link: $0) }
         }
-        return nil
+        let place = { (entry: LedgerEntry) in
+            (entry.transfer.customer?.rawValue ?? 0, entry.link.sequence)
+        }
+        let rest = entries.filter { place($0) > (account?.rawValue ?? .min, sequence) }
+        return Array(rest.sorted { place($0) < place($1) }.prefix(limit))
     }
+
+    static func customer(of transfer: Transfer) -> AccountID? { transfer.customer }
 }
 
 /// Counts up from one.

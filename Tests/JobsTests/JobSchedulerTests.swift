@@ -56,6 +56,38 @@ import TollgateKernel
         }
     }
 
+    @Test func `A job without work writes nothing, and runs as soon as there is some`()
+        async throws
+    {
+        try await JobsBench.with { jobs in
+            let counts = Counts()
+            let hasWork = Mutex(false)
+            let looks = Counts()
+            var idle = job("idle", every: 1_000) { _ in
+                hasWork.withLock { $0 = false }
+                return counts.count("idle")
+            }
+            idle.hasWork = {
+                _ = looks.count("idle")
+                return hasWork.withLock { $0 }
+            }
+            let store = CutStore(jobs.bench.store) { _ in false }
+            try await with(jobs.scheduler([idle], over: store)) {
+                try await expectEventually {
+                    jobs.tick()
+                    return looks["idle"] >= 5
+                }
+                #expect(store.writes == 1, "the job's row was made, nothing else")
+                hasWork.withLock { $0 = true }
+                try await expectEventually {
+                    jobs.tick()
+                    return counts["idle"] == 1
+                }
+            }
+            #expect(try await jobs.runs("idle").count == 1)
+        }
+    }
+
     @Test func `A slow job delays nobody but itself`() async throws {
         try await JobsBench.with { jobs in
             let counts = Counts()

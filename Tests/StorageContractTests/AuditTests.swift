@@ -1,7 +1,6 @@
 import Accounts
 import Application
 import Auth
-import GRDB
 import Operations
 import Testing
 import TollgateKernel
@@ -89,7 +88,8 @@ struct Tampering: CustomTestStringConvertible, Sendable {
         await store.close()
         for finding in findings {
             #expect(finding.violationCount == Int64(finding.violations.count))
-            #expect(finding.rows > 0)
+            // There are no orders here.
+            #expect(finding.rows > 0 || ["C7", "C8"].contains(finding.check))
         }
         return findings.filter { $0.violationCount > 0 }.map(\.check)
     }
@@ -108,18 +108,7 @@ struct Tampering: CustomTestStringConvertible, Sendable {
         let store = try await folder.open()
         try await Self.liveIn(store)
         await store.close()
-        var configuration = Configuration()
-        configuration.foreignKeysEnabled = false
-        let queue = try DatabaseQueue(path: folder.database, configuration: configuration)
-        try await queue.writeWithoutTransaction { database in
-            try database.execute(sql: "PRAGMA ignore_check_constraints = ON")
-            let triggers = try String.fetchAll(
-                database, sql: "SELECT name FROM sqlite_master WHERE type = 'trigger'")
-            for trigger in triggers { try database.execute(sql: "DROP TRIGGER \(trigger)") }
-            try database.execute(sql: tampering.sql)
-            #expect(database.changesCount > 0, "the tampering touches nothing")
-        }
-        try queue.close()
+        try await folder.tamper(tampering.sql)
         // SQLite's integrity check also complains about rows that break a CHECK.
         let seen = try await complaints(folder)
         #expect(seen.filter { $0 != "C13" || tampering.checks == ["C13"] } == tampering.checks)

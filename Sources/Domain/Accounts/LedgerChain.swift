@@ -33,7 +33,8 @@ package enum LedgerChain {
             bytes.append(contentsOf: field)
         }
         func append(_ number: Int64) {
-            withUnsafeBytes(of: number.bigEndian) { append(Array($0)) }
+            withUnsafeBytes(of: UInt32(8).bigEndian) { bytes.append(contentsOf: $0) }
+            withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
         }
         append("tollgate.ledger.1".utf8)
         append(previous)

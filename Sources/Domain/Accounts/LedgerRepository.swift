@@ -217,6 +217,11 @@ package protocol LedgerRepository {
     /// and operators, never on a hot path. Accounts without a transfer are left out.
     func systemBalances(in unit: LedgerUnit) throws(StoreError) -> [SystemAccount: Int64]
 
+    /// Every customer's transfers by (customer, sequence), from the one after these; nil starts at
+    /// the first customer; at most `limit`.
+    func history(after account: AccountID?, sequence: Int64, limit: Int) throws(StoreError)
+        -> [LedgerEntry]
+
     /// A customer's transfers below a sequence number (nil starts at the newest), newest first.
     func entries(of account: AccountID, before sequence: Int64?, limit: Int) throws(StoreError)
         -> [LedgerEntry]

@@ -14,6 +14,9 @@ package struct IdentityKey: Sendable {
         self.key = key
     }
 
+    /// What tells this key from another without telling anything of it, 32 bytes.
+    package func fingerprint() throws(CryptographyError) -> [UInt8] { try digest("fingerprint") }
+
     /// What an account is found by, 32 bytes.
     package func openIDDigest(_ openID: String) throws(CryptographyError) -> [UInt8] {
         try digest("openid", openID)

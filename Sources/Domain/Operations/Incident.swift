@@ -16,6 +16,8 @@ package struct Incident: Hashable, Sendable {
         case paidAfterClose = "paid_after_close"
         /// Our keys, clock or configuration at a gateway are wrong.
         case gatewayMisconfigured = "gateway_misconfigured"
+        /// The store was replaced by a backup: what came after it is not in the books.
+        case storeRestored = "store_restored"
         /// A message that could not be sent and was given up.
         case undeliverableMessage = "undeliverable_message"
     }
@@ -66,6 +68,12 @@ package struct AuditFinding: Hashable, Sendable {
     }
 }
 
+/// What a store keeps about itself.
+package enum StoreFact: String, Hashable, Sendable {
+    /// The fingerprint of the identity key its people are found by, in hexadecimal.
+    case identityKey = "identity_key"
+}
+
 /// Stores incidents and re-adds the books.
 ///
 /// Every method runs inside one transaction.
@@ -77,10 +85,19 @@ package protocol OperationsRepository {
     /// Incidents, newest first.
     func incidents(limit: Int) throws(StoreError) -> [Incident]
 
+    /// What the store keeps about itself under a name; nil if nothing.
+    func fact(_ name: StoreFact) throws(StoreError) -> String?
+
+    /// Keeps a fact for ever; false, and nothing changed, if there is one of that name.
+    @discardableResult
+    func insert(_ fact: StoreFact, _ content: String) throws(StoreError) -> Bool
+
     /// Re-adds the books: C1 (the transfers of each unit add up to zero over all accounts, and no
     /// transfer mixes units), C2 (posted = re-added transfers = sum of lots' remaining; held = sum
     /// of open credit holds = sum of lots' held = sum of their reservations), C3 (no customer
     /// account below zero), C6 (each hold ended at most once, settled <= amount, and its usage
-    /// transfer equals what it settled), C13 (integrity and foreign keys of the engine).
+    /// transfer equals what it settled), C7 (each paid order has its payment, its money and its
+    /// credits, and none of them stands alone), C8 (orders moved along edges, as their histories
+    /// tell), C13 (integrity and foreign keys of the engine).
     func audit() throws(StoreError) -> [AuditFinding]
 }

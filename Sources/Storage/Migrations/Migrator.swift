@@ -15,6 +15,8 @@ package enum StoreRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     case newerSchema(stored: Int64, known: Int64)
     /// Nobody brought the schema to this version in the time allowed.
     case schemaNotReady(stored: Int64, known: Int64)
+    /// The store has come less far than when it was last served, or is another one, or is gone.
+    case rewound(folder: String)
     /// The engine failed.
     case engine(String)
 
@@ -36,6 +38,9 @@ package enum StoreRefusal: Error, Hashable, Sendable, CustomStringConvertible {
                 + "upgrade tollgate."
         case .schemaNotReady(let stored, let known):
             "The store has schema version \(stored) and needs \(known); start tollgate serve first."
+        case .rewound(let folder):
+            "The store in \(folder) is not the one that was served last, or an older copy of it; "
+                + "put the right one back, or restore a backup with tollgate admin restore."
         case .engine(let text):
             "The store cannot be opened: \(text)."
         }

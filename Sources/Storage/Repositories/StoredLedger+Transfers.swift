@@ -30,6 +30,13 @@ extension StoredLedger {
             Text.entries, account.rawValue, sequence ?? .max, bounded(limit), decode: Self.entry)
     }
 
+    func history(
+        after account: AccountID?, sequence: Int64, limit: Int
+    ) throws(StoreError) -> [LedgerEntry] {
+        try connection.all(
+            Text.history, account?.rawValue ?? .min, sequence, bounded(limit), decode: Self.entry)
+    }
+
     private static func entry(_ row: Row) throws(StoreError) -> LedgerEntry {
         let customer = row.optionalInteger(6)
         let transfer = Transfer(
@@ -60,6 +67,11 @@ extension StoredLedger {
                 SELECT from_account AS account, -amount AS part FROM transfers WHERE unit = $1
                 UNION ALL SELECT to_account, amount FROM transfers WHERE unit = $1) AS parts
             WHERE account <> 'customer' GROUP BY account
+            """)
+        static let history = SQL(
+            """
+            SELECT \(columns) FROM transfers WHERE (customer, sequence) > ($1, $2)
+            ORDER BY customer, sequence LIMIT $3
             """)
         static let entries = SQL(
             """

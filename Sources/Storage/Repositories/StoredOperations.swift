@@ -20,11 +20,24 @@ struct StoredOperations: OperationsRepository {
         }
     }
 
+    func fact(_ name: StoreFact) throws(StoreError) -> String? {
+        try connection.first(Text.fact, name.rawValue) { $0.text(0) }
+    }
+
+    func insert(_ fact: StoreFact, _ content: String) throws(StoreError) -> Bool {
+        try connection.run(Text.insertFact, fact.rawValue, content) == 1
+    }
+
     func audit() throws(StoreError) -> [AuditFinding] {
         try LedgerAudit(connection: connection).findings()
     }
 
     private enum Text {
+        static let fact = SQL("SELECT content FROM store_meta WHERE name = $1")
+        static let insertFact = SQL(
+            """
+            INSERT INTO store_meta (name, content) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING
+            """)
         static let insert = SQL(
             """
             INSERT INTO incidents (incident_key, kind, reference, summary, occurred_at)

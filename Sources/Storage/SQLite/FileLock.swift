@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Metrics
 internal import TollgateKernel
 
 /// An advisory lock on a whole file (flock(2)): the kernel frees it when its process dies.
@@ -56,6 +57,7 @@ final class Turnstile: Sendable {
     private let writer: FileLock
 
     private let patienceMilliseconds: Int64
+    private let timeouts = Counter(label: "tollgate_store_turns_missed_total")
 
     /// Opens both files in the store's folder.
     init(
@@ -68,11 +70,17 @@ final class Turnstile: Sendable {
 
     /// Runs a batch when its turn has come.
     func pass<Value>(_ body: () -> Value) throws(StoreError) -> Value {
-        try turn.lock(milliseconds: patienceMilliseconds)
+        do {
+            try turn.lock(milliseconds: patienceMilliseconds)
+        } catch {
+            timeouts.increment()
+            throw error
+        }
         do {
             try writer.lock(milliseconds: patienceMilliseconds)
         } catch {
             turn.unlock()
+            timeouts.increment()
             throw error
         }
         turn.unlock()
@@ -92,6 +100,8 @@ struct StoreFolder: Sendable {
     var turn: String { "\(path)/store.turn" }
     /// Held while writing.
     var writer: String { "\(path)/store.writer" }
+    /// How far the store had come when it was last served.
+    var mark: String { "\(path)/store.mark" }
     /// Held by the one server of the folder.
     var serve: String { "\(path)/serve.lock" }
 }

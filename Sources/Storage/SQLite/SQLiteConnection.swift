@@ -100,6 +100,31 @@ final class SQLiteConnection {
         guard code == SQLITE_OK else { throw failure(code) }
     }
 
+    /// Writes the log's bytes over themselves and syncs them.
+    ///
+    /// After a failed sync the kernel calls pages clean that never reached the disk: they can be
+    /// read, but no further sync writes them. Written once more, they are dirty again.
+    func rewriteLog() throws(StoreError) {
+        var found: UnsafeMutablePointer<sqlite3_file>?
+        let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &found)
+        guard code == SQLITE_OK, let file = found, let methods = file.pointee.pMethods?.pointee,
+            let measure = methods.xFileSize, let read = methods.xRead,
+            let write = methods.xWrite, let sync = methods.xSync
+        else { throw .engine("the log cannot be reached (\(code))") }
+        var size: sqlite3_int64 = 0
+        var result = measure(file, &size)
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        var offset: sqlite3_int64 = 0
+        while result == SQLITE_OK, offset < size {
+            let count = min(sqlite3_int64(buffer.count), size - offset)
+            result = read(file, &buffer, Int32(count), offset)
+            if result == SQLITE_OK { result = write(file, buffer, Int32(count), offset) }
+            offset += count
+        }
+        if result == SQLITE_OK { result = sync(file, SQLITE_SYNC_FULL) }
+        guard result == SQLITE_OK else { throw .engine("the log cannot be kept (\(result))") }
+    }
+
     private func bind<each Parameter: Bindable>(
         _ sql: SQL, _ parameters: repeat each Parameter
     ) throws(StoreError) -> OpaquePointer {

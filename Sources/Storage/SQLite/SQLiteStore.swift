@@ -50,6 +50,8 @@ package final class SQLiteStore: OpenedStore {
                         let writer = SQLiteWriter(
                             connection: opened.connection, folder: opening.folder,
                             turnstile: opened.turnstile, attempts: opening.attempts,
+                            markKeeper: role == .serve
+                                ? StoreMarkKeeper(folder: opening.folder) : nil,
                             commitFault: commitFault, logger: logger)
                         return SQLiteStore(
                             writer: writer, readers: opened.readers, serveLock: opened.serveLock)
@@ -90,13 +92,16 @@ package final class SQLiteStore: OpenedStore {
 
     /// Refuses new writes, settles the waiting ones, then closes every connection.
     package func close() async {
-        await writer.close()
+        await writer.settleAll()
         await withCheckedContinuation { continuation in
             DispatchQueue(label: "tollgate.store.close").async {
                 self.readers.close()
-                self.serveLock?.unlock()
                 continuation.resume()
             }
         }
+        // Last: a connection that may write takes the log along, so that none is left beside a file
+        // that somebody may replace by another.
+        await writer.close()
+        serveLock?.unlock()
     }
 }

@@ -8,8 +8,8 @@ internal import TollgateKernel
 /// Writes batches: BEGIN, one savepoint for each closure, COMMIT; the next batch is whatever
 /// arrived while the last one synced.
 final class SQLiteWriter: @unchecked Sendable {
-    // Unchecked: `live`, `batchNumber` and `isDiskDoubtful` belong to `thread`, on which alone they
-    // are touched.
+    // Unchecked: `live`, `markKeeper`, `batchNumber` and `isDiskDoubtful` belong to `thread`, on
+    // which alone they are touched.
     private let folder: StoreFolder
     private let turnstile: Turnstile
     private let commitFault: CommitFault?
@@ -21,15 +21,18 @@ final class SQLiteWriter: @unchecked Sendable {
     private let batchSizes = Recorder(label: "tollgate_store_batch_writes")
     private let commitTimes = Timer(label: "tollgate_store_batch_seconds")
     private var live: WriterConnection?
+    private var markKeeper: StoreMarkKeeper?
     private var batchNumber: Int64 = 0
     /// A COMMIT failed, and no checkpoint has proved the disk since.
     private var isDiskDoubtful = false
 
     init(
         connection: WriterConnection, folder: StoreFolder, turnstile: Turnstile,
-        attempts: WriteAttempts, commitFault: CommitFault?, logger: Logger
+        attempts: WriteAttempts, markKeeper: StoreMarkKeeper?, commitFault: CommitFault?,
+        logger: Logger
     ) {
         live = connection
+        self.markKeeper = markKeeper
         self.folder = folder
         self.turnstile = turnstile
         self.attempts = attempts
@@ -58,11 +61,15 @@ final class SQLiteWriter: @unchecked Sendable {
         }
     }
 
+    /// Refuses new writes and settles what waits.
+    func settleAll() async { await waiting.close() }
+
     /// Settles what waits and closes the connection.
     func close() async {
-        await waiting.close()
+        await settleAll()
         await withCheckedContinuation { continuation in
             thread.async {
+                if let live = self.live { self.markKeeper?.note(live, isLast: true) }
                 self.live?.close()
                 self.live = nil
                 continuation.resume()
@@ -91,6 +98,7 @@ final class SQLiteWriter: @unchecked Sendable {
                 Int64(DispatchTime.now().uptimeNanoseconds - began))
             batchSizes.record(writes.count)
             settle(writes, .committed)
+            markKeeper?.note(live)
         case .notBegun(let error):
             // Locked by a foreign tool, or a broken connection: the next batch opens a new one.
             live.close()
@@ -98,7 +106,10 @@ final class SQLiteWriter: @unchecked Sendable {
             _ = recorded(.failing("\(error)"))
             settle(
                 writes,
-                .failed(Failure(.unavailable, "The store cannot be written now; try again.")))
+                .failed(
+                    Failure(
+                        .unavailable, "The store cannot be written now; try again.",
+                        retryAfterMilliseconds: Limits.storeRetryMilliseconds)))
         case .undone(let error):
             guard writes.count > 1 else {
                 logger.error("store: a write was undone", metadata: ["error": "\(error)"])

@@ -41,6 +41,11 @@ struct StoreOpening: Sendable {
     private func openAsServer() throws -> Opened {
         let lock = try FileLock(path: folder.serve)
         guard lock.tryLock() else { throw StoreRefusal.servedAlready(folder: folder.path) }
+        let mark = StoreMark(in: folder)
+        // Opening would make a new, empty store.
+        guard mark == nil || access(folder.database, F_OK) == 0 else {
+            throw StoreRefusal.rewound(folder: folder.path)
+        }
         let turnstile = try Turnstile(folder: folder)
         let connection = try WriterConnection(path: folder.database)
         do {
@@ -49,6 +54,13 @@ struct StoreOpening: Sendable {
                 Result { try prepare(connection) }
             }
             try result.get()
+            let standing = try connection.use { used throws(StoreError) in
+                try StoreMark(of: used)
+            }
+            guard mark.map(standing.mayFollow) ?? true else {
+                throw StoreRefusal.rewound(folder: folder.path)
+            }
+            standing.save(in: folder)
             let readers = try SQLiteReaders(path: folder.database)
             return Opened(
                 connection: connection, readers: readers, turnstile: turnstile, serveLock: lock)

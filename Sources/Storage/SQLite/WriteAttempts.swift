@@ -21,6 +21,9 @@ struct WriteAttempts: Sendable {
         do throws(StoreError) {
             let last = try connection.first(Text.last, writer) { $0.integer(0) } ?? 0
             try connection.run(Text.record, writer, last, openedAt.milliseconds)
+            // A row that is overwritten with its own bytes dirties no page, and a commit without
+            // pages syncs nothing: it would prove nothing.
+            try connection.run(Text.touch, writer)
             try connection.execute("COMMIT")
             return last
         } catch {
@@ -29,13 +32,20 @@ struct WriteAttempts: Sendable {
         }
     }
 
-    /// Copies the whole log into the database, syncs it there, and begins the log anew.
+    /// Proves the disk: writes the log again, copies all of it into the database, syncs it there,
+    /// and begins the log anew.
+    ///
+    /// The log comes first: were the power cut while the database has pages of a commit that the
+    /// log on the disk lacks, older pages from that log would be mixed in with them.
     ///
     /// - Throws: also if a reader or another process is in the way for longer than the engine
     ///   waits.
     func emptyLog(on connection: SQLiteConnection) throws(StoreError) {
         // Short: the caller tries again, and nobody may wait for its answer for long.
         try connection.execute("PRAGMA busy_timeout = \(Limits.storeEmptyLogMilliseconds)")
+        // A connection knows its log once it has read.
+        _ = try connection.first(Text.last, writer) { $0.integer(0) }
+        try connection.rewriteLog()
         let isBusy = try connection.first(Text.checkpoint) { $0.integer(0) != 0 } ?? true
         try connection.execute("PRAGMA busy_timeout = \(Limits.storeBusyMilliseconds)")
         guard !isBusy else {
@@ -55,6 +65,8 @@ struct WriteAttempts: Sendable {
             INSERT INTO write_attempts (writer, batch, opened_at) VALUES ($1, $2, $3)
             ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch
             """)
+        static let touch = SQL(
+            "UPDATE write_attempts SET opened_at = opened_at + 1 WHERE writer = $1")
         static let checkpoint = SQL("PRAGMA wal_checkpoint(TRUNCATE)")
         static let last = SQL("SELECT batch FROM write_attempts WHERE writer = $1")
         static let removeOld = SQL(

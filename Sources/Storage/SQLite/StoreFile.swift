@@ -1,0 +1,252 @@
+internal import Accounts
+internal import Application
+internal import Dispatch
+internal import GRDB
+internal import Glibc
+package import Operations
+package import TollgateKernel
+
+/// What can be done with a store's file beside a server, or without one.
+package enum StoreFile {
+    /// What a file holds, and whether it adds up.
+    package struct Report: Sendable {
+        /// Which kind of money it is for.
+        package var realm: String
+        /// The schema's version.
+        package var schemaVersion: Int64
+        /// When the store was made.
+        package var madeAt: Timestamp
+        /// The moment of its newest transfer; nil without any.
+        package var newestTransferAt: Timestamp?
+        /// Every checker's verdict.
+        package var findings: [AuditFinding]
+
+        /// Whether no checker found anything.
+        package var isClean: Bool { findings.allSatisfy { $0.violationCount == 0 } }
+    }
+
+    /// Copies the store of a folder into a new file, as it stands at one moment, while others go
+    /// on reading and writing.
+    ///
+    /// The file appears under its name only when it is whole and synced.
+    ///
+    /// - Throws: `conflict` if the file exists; `unavailable` if it cannot be written.
+    package static func backup(folder: String, to path: String) async throws {
+        try await apart {
+            let source = StoreFolder(path: folder).database
+            guard access(path, F_OK) != 0 else {
+                throw Failure(.conflict, "\(path) exists already; name a new file.")
+            }
+            let partial = "\(path).partial"
+            unlink(partial)
+            defer { unlink(partial) }
+            // Made here, for its owner only: the engine would make it readable for everybody.
+            let file = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+            guard file >= 0 else { throw unwritable(path) }
+            defer { Glibc.close(file) }
+            _ = try read(source) { connection in try connection.run(Text.copy, partial) }
+            guard fsync(file) == 0, link(partial, path) == 0, syncFolder(of: path) else {
+                throw unwritable(path)
+            }
+        }
+    }
+
+    /// Audits a store's file from end to end: schema, books, hash chains, pages.
+    ///
+    /// - Throws: ``StoreRefusal`` if it is no store of this version.
+    package static func verify(_ path: String) async throws -> Report {
+        try await apart {
+            guard access(path, R_OK) == 0 else {
+                throw Failure(.notFound, "There is no file \(path) that can be read.")
+            }
+            return try read(path) { connection in try report(connection) }
+        }
+    }
+
+    /// Puts a backup in the place of a folder's store; a store that is there is kept beside it.
+    ///
+    /// The backup is verified first. An incident in the restored store says from when it is: what
+    /// was acknowledged later is not in it.
+    ///
+    /// - Parameter replaces: Whether a store that is there may be put aside.
+    /// - Throws: `conflict` if the store is in use, is there and may not be replaced, or is of
+    ///   another realm, or if the backup does not add up.
+    package static func restore(
+        _ backup: String, into folder: String, replaces: Bool, now: Timestamp
+    ) async throws -> Report {
+        let report = try await verify(backup)
+        guard report.isClean else {
+            throw Failure(.conflict, "\(backup) does not add up; verify it to see why.")
+        }
+        return try await apart {
+            let places = StoreFolder(path: folder)
+            let lock = try FileLock(path: places.serve)
+            guard lock.tryLock() else {
+                throw Failure(.conflict, "A server runs on \(folder); stop it first.")
+            }
+            defer { lock.unlock() }
+            let incoming = "\(places.database).restoring"
+            try copy(backup, to: incoming)
+            defer { unlink(incoming) }
+            try stamp(incoming, report, now)
+            if access(places.database, F_OK) == 0 {
+                try putAside(places.database, replaces: replaces, realm: report.realm, now)
+            }
+            // A log of another file would be played into the backup.
+            for left in ["-wal", "-shm"] { unlink(places.database + left) }
+            unlink(places.mark)
+            guard rename(incoming, places.database) == 0, syncFolder(of: places.database) else {
+                throw unwritable(places.database)
+            }
+            return report
+        }
+    }
+
+    private static func report(_ connection: SQLiteConnection) throws -> Report {
+        let migrator = Migrator(migrations: Schema.migrations, dialect: .sqlite)
+        let version = try migrator.verifiedVersion(.sqlite(connection))
+        guard version == migrator.knownVersion, let realm = try migrator.realm(.sqlite(connection))
+        else {
+            throw StoreRefusal.schemaNotReady(stored: version, known: migrator.knownVersion)
+        }
+        let transaction = StoredTransaction(.sqlite(connection))
+        var chain = ChainAudit()
+        while try chain.step(transaction.ledger, limit: Limits.auditSliceRows) {}
+        let findings = try transaction.operations.audit() + [AuditFinding(chain)]
+        let made = try connection.first(Text.madeAt) { Int64($0.text(0)) ?? 0 }
+        let newest = try connection.first(Text.newest) { $0.optionalInteger(0) }
+        return Report(
+            realm: realm.rawValue, schemaVersion: version,
+            madeAt: Timestamp(milliseconds: made ?? 0),
+            newestTransferAt: (newest ?? nil).map(Timestamp.init(milliseconds:)),
+            findings: findings.sorted { $0.place < $1.place })
+    }
+
+    private static func stamp(_ path: String, _ report: Report, _ now: Timestamp) throws {
+        let connection = try WriterConnection(path: path)
+        defer { connection.close() }
+        let from = report.newestTransferAt?.milliseconds ?? report.madeAt.milliseconds
+        _ = try connection.use { used throws(StoreError) in
+            try StoredOperations(connection: .sqlite(used)).insert(
+                Incident(
+                    key: "store_restored:\(now.milliseconds)", kind: .storeRestored,
+                    reference: "store",
+                    summary: "The store was restored from a backup whose newest transfer is of "
+                        + "\(from) ms; compare later payments with WeChat Pay.", at: now))
+        }
+    }
+
+    private static func putAside(
+        _ path: String, replaces: Bool, realm: String, _ now: Timestamp
+    ) throws {
+        guard replaces else {
+            throw Failure(.conflict, "\(path) exists; say that it may be replaced.")
+        }
+        try leaveLog(of: path, realm: realm)
+        guard rename(path, "\(path).replaced-\(now.milliseconds)") == 0 else {
+            throw unwritable(path)
+        }
+    }
+
+    /// Moves the log into the database for good, which only its last user can do.
+    private static func leaveLog(of path: String, realm: String) throws {
+        let connection: WriterConnection
+        do {
+            connection = try WriterConnection(path: path)
+        } catch {
+            return  // A file that cannot be opened is put aside as it is.
+        }
+        defer { connection.close() }
+        let (stored, mode) = try connection.use { used throws(StoreError) in
+            try used.execute("PRAGMA busy_timeout = \(Limits.storeEmptyLogMilliseconds)")
+            return (
+                try used.first(Text.realm) { $0.text(0) },
+                try? used.first(Text.leaveLog) { $0.text(0) }
+            )
+        }
+        guard stored == nil || stored == realm else {
+            throw Failure(.conflict, "The backup is for \(realm) money, the store for another.")
+        }
+        guard mode == "delete" else {
+            throw Failure(.conflict, "Another process uses \(path); stop the jobs as well.")
+        }
+    }
+
+    private static func read<Value>(
+        _ path: String, _ body: (SQLiteConnection) throws -> Value
+    ) throws -> Value {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(Double(Limits.storeBusyMilliseconds) / 1_000)
+        let queue: DatabaseQueue
+        do {
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+        } catch {
+            throw Failure(.unavailable, "\(path) cannot be opened: \(error).")
+        }
+        defer { try? queue.close() }
+        do {
+            return try queue.unsafeRead { database in
+                let connection = try SQLiteConnection(database)
+                defer { connection.forgetStatements() }
+                return try body(connection)
+            }
+        } catch let error as StoreError {
+            throw Failure(.unavailable, "\(path) cannot be read: \(error).")
+        }
+    }
+
+    private static func copy(_ path: String, to copy: String) throws {
+        guard access("\(path)-wal", F_OK) != 0 else {
+            throw Failure(.conflict, "\(path) has a log beside it, so it is no backup.")
+        }
+        unlink(copy)
+        let source = open(path, O_RDONLY | O_CLOEXEC)
+        guard source >= 0 else { throw Failure(.notFound, "\(path) cannot be read.") }
+        defer { Glibc.close(source) }
+        let target = open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard target >= 0 else { throw unwritable(copy) }
+        defer { Glibc.close(target) }
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = Glibc.read(source, &buffer, buffer.count)
+            guard count > 0 else {
+                guard count == 0, fsync(target) == 0 else { throw unwritable(copy) }
+                return
+            }
+            guard write(target, buffer, count) == count else { throw unwritable(copy) }
+        }
+    }
+
+    private static func unwritable(_ path: String) -> Failure {
+        Failure(.unavailable, "\(path) cannot be written: \(String(cString: strerror(errno))).")
+    }
+
+    /// Files and audits take their time: not on the cooperative pool.
+    private static func apart<Value: Sendable>(
+        _ body: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue(label: "tollgate.store.file").async {
+                continuation.resume(with: Result { try body() })
+            }
+        }
+    }
+
+    private enum Text {
+        static let copy = SQL("VACUUM INTO $1")
+        static let madeAt = SQL("SELECT content FROM store_meta WHERE name = 'made_at'")
+        static let realm = SQL("SELECT content FROM store_meta WHERE name = 'realm'")
+        static let newest = SQL("SELECT occurred_at FROM transfers ORDER BY id DESC LIMIT 1")
+        static let leaveLog = SQL("PRAGMA journal_mode = DELETE")
+    }
+}
+
+/// Syncs the folder a file stands in, so that its name survives a power cut too.
+func syncFolder(of path: String) -> Bool {
+    let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+    let folder = open(parent.isEmpty ? "/" : parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { return false }
+    defer { close(folder) }
+    return fsync(folder) == 0
+}

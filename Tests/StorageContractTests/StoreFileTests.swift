@@ -1,0 +1,121 @@
+import Accounts
+import Application
+import Foundation
+import GRDB
+import Operations
+import Testing
+import TollgateKernel
+
+@testable import Storage
+
+@Suite struct StoreFileTests {
+    private func grant(_ key: String, in store: SQLiteStore, id: Int64) async throws {
+        let identifiers = CountingFrom(id)
+        try await store.write { tx in
+            _ = try Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers).grant(
+                Credits(micro: 5), to: AccountID(rawValue: 1), kind: .welcome, from: .promotion,
+                key: key, origin: .welcome, order: nil, reference: "", expiresAt: nil, at: start)
+        }
+    }
+
+    private func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+    @Test func `A backup made under load is one whole moment, and verifies`() async throws {
+        try await withStore { store, folder in
+            try await sell(in: store)
+            let backup = "\(folder.path)/backup.sqlite"
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<200 as Range<Int64> {
+                    group.addTask {
+                        try await grant("load:\(number)", in: store, id: 1_000 + number * 10)
+                    }
+                }
+                group.addTask { try await StoreFile.backup(folder: folder.path, to: backup) }
+                try await group.waitForAll()
+            }
+            let report = try await StoreFile.verify(backup)
+            #expect(report.isClean)
+            #expect(report.findings.map(\.check).contains("C9"))
+            #expect(report.realm == "sandbox")
+            #expect(report.newestTransferAt == start)
+            let mode = try FileManager.default.attributesOfItem(atPath: backup)[.posixPermissions]
+            #expect(mode as? Int == 0o600)
+            #expect(!exists("\(backup).partial"))
+            let again = await Ending {
+                try await StoreFile.backup(folder: folder.path, to: backup)
+            }
+            #expect(again == .failure(.conflict), "a backup is never written over")
+            #expect(try await StoreFile.verify(folder.database).isClean, "online as well")
+        }
+    }
+
+    @Test func `An older copy put in place behind our back is not served`() async throws {
+        let folder = try TemporaryFolder()
+        var store = try await folder.open()
+        try await sell(in: store)
+        let backup = "\(folder.path)/backup.sqlite"
+        try await StoreFile.backup(folder: folder.path, to: backup)
+        try await grant("later", in: store, id: 5_000)
+        await store.close()
+        #expect(!exists("\(folder.database)-wal"), "no log is left beside a closed store")
+        try FileManager.default.removeItem(atPath: folder.database)
+        let refusal = StoreRefusal.rewound(folder: folder.path)
+        await #expect(throws: refusal) { try await folder.open() }
+        #expect(!exists(folder.database), "no empty store is made in its place")
+        try FileManager.default.copyItem(atPath: backup, toPath: folder.database)
+        await #expect(throws: refusal) { try await folder.open() }
+
+        // Said aloud, it is served, and an incident tells of it.
+        for replaces in [false, true] {
+            let ending = await Ending {
+                _ = try await StoreFile.restore(
+                    backup, into: folder.path, replaces: replaces, now: .after(60_000))
+            }
+            #expect(ending == (replaces ? .value : .failure(.conflict)))
+        }
+        #expect(exists("\(folder.database).replaced-\(start.milliseconds + 60_000)"))
+        store = try await folder.open()
+        let queries = OperatorQueries(try ports(store))
+        #expect(try await queries.incidents(limit: 1).map(\.kind) == [.storeRestored])
+        #expect(try await queries.audit().allSatisfy { $0.violationCount == 0 })
+        await store.close()
+    }
+
+    @Test func `A store in use, or a backup that does not add up, is not restored`() async throws {
+        let folder = try TemporaryFolder()
+        let store = try await folder.open()
+        try await sell(in: store)
+        let backup = "\(folder.path)/backup.sqlite"
+        try await StoreFile.backup(folder: folder.path, to: backup)
+        let restore = {
+            await Ending {
+                _ = try await StoreFile.restore(
+                    backup, into: folder.path, replaces: true, now: .after(1))
+            }
+        }
+        #expect(await restore() == .failure(.conflict), "a server runs")
+        await store.close()
+        let jobs = try await folder.open(role: .jobs)
+        #expect(await restore() == .failure(.conflict), "jobs run")
+        await jobs.close()
+        let queue = try DatabaseQueue(path: backup)
+        try await queue.write { database in
+            try database.execute(sql: "UPDATE customer_ledgers SET posted = posted + 1")
+        }
+        try queue.close()
+        #expect(try await !StoreFile.verify(backup).isClean)
+        #expect(await restore() == .failure(.conflict), "the backup was changed")
+        let reopened = try await folder.open()
+        await reopened.close()
+    }
+}
+
+/// Identifiers from a number on.
+private final class CountingFrom: IdentifierGenerator {
+    private let tally = Tally()
+    private let first: Int64
+
+    init(_ first: Int64) { self.first = first }
+
+    func next() -> Int64 { first + Int64(tally.next()) }
+}
