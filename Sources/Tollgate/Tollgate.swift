@@ -16,7 +16,8 @@ struct Tollgate: AsyncParsableCommand {
                     Up.self, Serve.self, JobsCommand.self, WebCommand.self, SandboxCommand.self,
                 ]),
             CommandGroup(name: "People", subcommands: UserCommands.people),
-            CommandGroup(name: "Operators", subcommands: UserCommands.operators),
+            CommandGroup(
+                name: "Operators", subcommands: UserCommands.operators + [BenchCommand.self]),
         ])
 
     static func main() async {
