@@ -1,6 +1,6 @@
 extension Limits {
-    /// What a benchmark keeps of another program's output, in bytes: peers write a line or two.
-    package static let benchOutputBytes = 65_536
+    /// How often a benchmark looks whether a server listens, in milliseconds: once a start.
+    package static let benchPollMilliseconds: Int64 = 10
 
     /// How long each series warms up, in seconds: connections, caches and the allocator's pools are
     /// there after a fraction of it.

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import TollgateKernel
 
 /// A program that a benchmark runs beside itself.
@@ -7,70 +6,32 @@ package final class ChildProcess: Sendable {
     private let process: Process
     private let name: String
     private let input: Pipe
-    private let output: Output
+    private let output: String
     private let ended: AsyncStream<Void>
 
-    /// What the program has written so far; its readers wait for more.
-    private final class Output: Sendable {
-        private let state = Mutex(State())
-
-        private struct State {
-            var text = ""
-            var isOver = false
-            var waiters: [CheckedContinuation<Void, Never>] = []
-        }
-
-        func take(_ data: Data) {
-            let waiters = state.withLock { state in
-                if data.isEmpty { state.isOver = true }
-                // What a benchmark's program says is a few lines; more is none of ours.
-                if state.text.utf8.count < Limits.benchOutputBytes {
-                    state.text += String(decoding: data, as: UTF8.self)
-                }
-                defer { state.waiters = [] }
-                return state.waiters
-            }
-            for waiter in waiters { waiter.resume() }
-        }
-
-        /// The text as soon as `isEnough` says so, or all of it once there is no more.
-        func text(_ isEnough: @Sendable (String) -> Bool) async -> String {
-            while true {
-                let seen = state.withLock { $0 }
-                if seen.isOver || isEnough(seen.text) { return seen.text }
-                await withCheckedContinuation { continuation in
-                    let mayGoOn = state.withLock { state in
-                        if state.isOver || isEnough(state.text) { return true }
-                        state.waiters.append(continuation)
-                        return false
-                    }
-                    if mayGoOn { continuation.resume() }
-                }
-            }
-        }
-    }
-
     /// Starts a program; what it says on standard error goes where ours goes.
+    ///
+    /// Its standard output is a file, not a pipe: nobody has to read it at the right moment, and no
+    /// other child can hold it open.
     /// - Throws: A ``Failure`` that names the program if it cannot be started.
     package init(
         _ program: String, _ arguments: [String], environment: [String: String] = [:]
     ) throws {
         name = (program as NSString).lastPathComponent
+        output =
+            FileManager.default.temporaryDirectory
+            .appendingPathComponent("tollgate-bench-output-\(UUID().uuidString)").path
+        guard FileManager.default.createFile(atPath: output, contents: nil),
+            let file = FileHandle(forWritingAtPath: output)
+        else { throw Failure(.unavailable, "\(output) cannot be written.") }
+        defer { try? file.close() }
         process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         input = Pipe()
         process.standardInput = input
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        let output = Output()
-        self.output = output
-        pipe.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            output.take(data)
-            if data.isEmpty { handle.readabilityHandler = nil }
-        }
+        process.standardOutput = file
         let (stream, continuation) = AsyncStream<Void>.makeStream()
         ended = stream
         process.terminationHandler = { _ in continuation.finish() }
@@ -81,6 +42,8 @@ package final class ChildProcess: Sendable {
         }
     }
 
+    deinit { try? FileManager.default.removeItem(atPath: output) }
+
     /// The process's number.
     package var identifier: Int32 { process.processIdentifier }
 
@@ -88,22 +51,25 @@ package final class ChildProcess: Sendable {
     /// - Throws: A ``Failure`` if the program ends before.
     package func listeningAddress() async throws -> String {
         let marker = "listening "
-        let text = await output.text { text in
-            text.contains { $0.isNewline } && text.contains(marker)
+        while true {
+            // Asked before the text is read: what an ended program wrote is all there.
+            let isOver = !process.isRunning
+            for line in text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+            where line.hasPrefix(marker) {
+                return String(line.dropFirst(marker.count))
+            }
+            guard !isOver else {
+                throw Failure(.unavailable, "\(name) ended before it listened.")
+            }
+            try await Task.sleep(for: .milliseconds(Limits.benchPollMilliseconds))
         }
-        for line in text.split(whereSeparator: \.isNewline) where line.hasPrefix(marker) {
-            return String(line.dropFirst(marker.count))
-        }
-        throw Failure(.unavailable, "\(name) ended before it listened.")
     }
 
     /// All that the program writes, once it has ended.
     /// - Throws: A ``Failure`` if it ends with a code other than 0.
     package func result() async throws -> String {
-        let text = await withTaskCancellationHandler {
-            let text = await output.text { _ in false }
+        await withTaskCancellationHandler {
             for await _ in ended {}
-            return text
         } onCancel: {
             process.terminate()
         }
@@ -114,6 +80,9 @@ package final class ChildProcess: Sendable {
         }
         return text
     }
+
+    /// What the program has written so far.
+    private var text: String { (try? String(contentsOfFile: output, encoding: .utf8)) ?? "" }
 
     /// Asks it to end, closes its input, and waits.
     package func stop() async {
