@@ -37,11 +37,14 @@ test-one: prerequisites  ## one target's tests: make test-one TARGET=RPCTests [F
 demo: release  ## play the whole loop with real processes and print the transcript
 	@$(DEMO)
 
-bench: release  ## measure rpc, store and chat into Benchmarks/results
+bench: release  ## measure rpc, store and chat into Benchmarks/results [NOTE=word]
+	@Benchmarks/peers/build $(BUILD)/peers
 	@mkdir -p Benchmarks/results
 	@for name in rpc store chat; do \
 	    echo "bench $$name" && \
-	    $(TOLLGATE) bench $$name --json >Benchmarks/results/$$name.json || exit 1; \
+	    $(TOLLGATE) bench $$name --json --peers $(BUILD)/peers --date "$$(date -u +%F)" \
+	        --note '$(NOTE)' >$(BUILD)/$$name.json && \
+	    mv $(BUILD)/$$name.json Benchmarks/results/$$name.json || exit 1; \
 	done
 
 fuzz: prerequisites  ## feed the parsers with hostile bytes: make fuzz [SECONDS=3600]

@@ -176,13 +176,20 @@ let package = Package(
             ]),
         module(
             "CLI", at: "CLI", ["CQRencode", "TollgateClient", argumentParser]),
+        // Measures the product from outside, and parts of it inside one process.
+        module(
+            "Bench", at: "Bench",
+            [
+                "Accounts", "Application", "Auth", "Storage", "TollgateClient", "TollgateKernel",
+                "TollgateRPC", "TollgateWire", grdbSQLite, histogram, logging, nioCore, nioPosix,
+            ]),
         .executableTarget(
             name: "Tollgate",
             dependencies: domains + [
-                "Application", "CLI", "Cryptography", "Gateways", "Jobs", "Observability",
-                "Sandbox", "Server",
+                "Application", "Bench", "CLI", "Cryptography", "Gateways", "Jobs",
+                "Observability", "Sandbox", "Server",
                 "Storage", "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire", "Web",
-                "CCurl", argumentParser, configuration, grdb, grdbSQLite, histogram, logging,
+                "CCurl", argumentParser, configuration, grdb, grdbSQLite, logging,
                 metrics, nioCore, nioPosix,
                 serviceLifecycle, hummingbird, unixSignals,
             ], swiftSettings: settings),
@@ -194,6 +201,9 @@ let package = Package(
             "ApplicationTests",
             domains + ["Application", "Cryptography", "Storage", "TestSupport", "TollgateKernel"]),
         tests("AuthTests", ["Auth", "TollgateKernel"]),
+        tests(
+            "BenchTests",
+            ["Bench", "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire"]),
         tests(
             "CLITests",
             ["CLI", "TollgateClient", "TollgateKernel", "TollgateRPC", argumentParser],
@@ -266,7 +276,7 @@ let package = Package(
         tests("TidyTests", []),
         tests(
             "TollgateTests",
-            ["Sandbox", "Tollgate", "TollgateClient", "TollgateKernel", "TollgateRPC"]),
+            ["Bench", "Sandbox", "Tollgate", "TollgateClient", "TollgateKernel", "TollgateRPC"]),
         tests(
             "WebTests",
             [

@@ -5,7 +5,7 @@ extension Generator {
         var source = SourceText(imports: [])
         source.block("extension Methods {") { source in
             source.documentation(service.documentation, otherwise: "Methods of \(service.name).")
-            source.block("public enum \(service.name) {") { source in
+            source.block("\(target.access)enum \(service.name) {") { source in
                 for method in service.methods {
                     source.documentation(
                         method.documentation, otherwise: "The method `\(method.name)`.")
@@ -15,7 +15,8 @@ extension Generator {
                 source.line("/// The methods in the contract's order.")
                 let names = service.methods.map { Names.lowerFirst($0.name) }
                 source.line(
-                    "public static let all: [MethodDescriptor] = [\(names.joined(separator: ", "))]"
+                    "\(target.access)static let all: [MethodDescriptor] = "
+                        + "[\(names.joined(separator: ", "))]"
                 )
             }
         }
@@ -45,7 +46,7 @@ extension Generator {
         let roles: [UInt32: String] = [1: "web", 2: "jobs", 3: "admin", 4: "cli"]
         let facts = method.facts ?? Facts()
         let name = Names.lowerFirst(method.name)
-        source.nested("public static let \(name) = MethodDescriptor(", ")") { source in
+        source.nested("\(target.access)static let \(name) = MethodDescriptor(", ")") { source in
             source.line("service: \(literal(service.fullName)), name: \(literal(method.name)),")
             let list = facts.roles.compactMap { roles[$0] }.map { ".\($0)" }
                 .joined(separator: ", ")
@@ -140,14 +141,14 @@ extension Generator {
     }
 
     /// What a client calls a service by.
-    func client(of service: Service) -> String {
-        var source = SourceText(imports: ["public import TollgateWire"])
+    func client(of service: Service, imports: [String]) -> String {
+        var source = SourceText(imports: imports)
         source.documentation(service.documentation, otherwise: "The service \(service.name).")
-        source.block("public struct \(service.name)Client: Sendable {") { source in
+        source.block("\(target.access)struct \(service.name)Client: Sendable {") { source in
             source.line("private let client: TollgateClient")
             source.line()
             source.line("/// Calls over this client's connections.")
-            source.block("public init(_ client: TollgateClient) {") {
+            source.block("\(target.access)init(_ client: TollgateClient) {") {
                 $0.line("self.client = client")
             }
             for method in service.methods { writeStub(of: method, in: service, to: &source) }
@@ -164,7 +165,7 @@ extension Generator {
         switch method.kind {
         case .unary:
             source.nested(
-                "public func \(name)(", ") async throws -> \(type(method.response)) {"
+                "\(target.access)func \(name)(", ") async throws -> \(type(method.response)) {"
             ) { source in
                 source.line("_ request: \(type(method.request)),")
                 source.line("options: CallOptions = CallOptions()")
@@ -173,7 +174,8 @@ extension Generator {
                 $0.line("try await client.unary(\(descriptor), request, options: options)")
             }
         case .serverStreaming:
-            source.nested("public func \(name)<Result>(", ") async throws -> Result {") { source in
+            source.nested("\(target.access)func \(name)<Result>(", ") async throws -> Result {") {
+                source in
                 source.line("_ request: \(type(method.request)),")
                 source.line("options: CallOptions = CallOptions(),")
                 source.line(
@@ -185,7 +187,7 @@ extension Generator {
             }
         case .clientStreaming:
             source.nested(
-                "public func \(name)(", ") async throws -> \(type(method.response)) {"
+                "\(target.access)func \(name)(", ") async throws -> \(type(method.response)) {"
             ) { source in
                 source.line("options: CallOptions = CallOptions(),")
                 source.line("_ body: (RequestWriter<\(type(method.request))>) async throws -> Void")
@@ -194,7 +196,8 @@ extension Generator {
                 $0.line("try await client.clientStream(\(descriptor), options: options, body)")
             }
         case .bidirectionalStreaming:
-            source.nested("public func \(name)<Result>(", ") async throws -> Result {") { source in
+            source.nested("\(target.access)func \(name)<Result>(", ") async throws -> Result {") {
+                source in
                 source.line("options: CallOptions = CallOptions(),")
                 source.nested("_ body: (", ") async throws -> Result") {
                     $0.line("RequestWriter<\(type(method.request))>,")

@@ -15,20 +15,22 @@ struct Generator {
                 files.append(wireFile("\(name).codec", codec(of: file)))
                 files.append(wireFile("\(name).descriptors", descriptors(of: file)))
             }
-            guard target.hasServices else { continue }
+            guard let services = target.services else { continue }
             for service in file.services {
                 files.append(wireFile("\(service.name).methods", methods(of: service)))
                 files.append(
                     GeneratedFile(
-                        path: "Server/Generated/\(service.name).handlers.swift",
+                        path: "\(services.handlersFolder)\(service.name).handlers.swift",
                         text: handlers(of: service)))
                 files.append(
                     GeneratedFile(
-                        path: "Client/Generated/\(service.name).client.swift",
-                        text: client(of: service)))
+                        path: "\(services.clientsFolder)\(service.name).client.swift",
+                        text: client(of: service, imports: services.clientImports)))
             }
         }
-        if target.hasServices { files.append(wireFile("Methods", methodTable())) }
+        if target.services?.hasMethodTable == true {
+            files.append(wireFile("Methods", methodTable()))
+        }
         return files
     }
 

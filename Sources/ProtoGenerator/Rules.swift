@@ -1,8 +1,7 @@
 /// What the contract may not hold, each refusal a sentence with its place.
 enum Rules {
     /// Every reason to refuse the wanted files; empty if there is none.
-    static func refusals(of contract: Contract, forSamples: Bool) -> [String] {
-        let package = forSamples ? "tollgate.samples" : "tollgate.v1"
+    static func refusals(of contract: Contract, package: String) -> [String] {
         var refusals: [String] = []
         for file in contract.wantedFiles {
             refusals += layoutRefusals(of: file, package: package)

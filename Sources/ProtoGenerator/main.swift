@@ -6,14 +6,14 @@ internal import Glibc
 let input = StandardStreams.readAll()
 let output: [UInt8]
 if let (contract, parameter) = RequestReading.read(input) {
-    let refusals = Rules.refusals(of: contract, forSamples: parameter == "samples")
-    if parameter != "", parameter != "samples" {
-        output = ResponseWriting.bytes(refusing: "the parameter \(parameter) is not known")
-    } else if refusals.isEmpty {
-        let target: Target = parameter == "samples" ? .samples : .product
-        output = ResponseWriting.bytes(of: Generator(contract: contract, target: target).files())
+    if let target = Target.named(parameter) {
+        let refusals = Rules.refusals(of: contract, package: target.package)
+        output =
+            refusals.isEmpty
+            ? ResponseWriting.bytes(of: Generator(contract: contract, target: target).files())
+            : ResponseWriting.bytes(refusing: refusals.joined(separator: "\n"))
     } else {
-        output = ResponseWriting.bytes(refusing: refusals.joined(separator: "\n"))
+        output = ResponseWriting.bytes(refusing: "the parameter \(parameter) is not known")
     }
 } else {
     output = ResponseWriting.bytes(refusing: "the request is not a CodeGeneratorRequest")

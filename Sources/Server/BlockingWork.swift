@@ -1,9 +1,8 @@
-package import Application
 internal import Dispatch
 
 /// Runs short blocking or heavy work (an RSA check takes some 100 µs) away from the event loops and
 /// from the cooperative pool.
-package struct BlockingWork: HeavyWork {
+package struct BlockingWork: Sendable {
     private let queue: DispatchQueue
 
     /// Makes a place to work with one thread of its own.

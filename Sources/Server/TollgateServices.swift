@@ -82,3 +82,7 @@ package struct TollgateServices: Sendable {
         ]
     }
 }
+
+// Here and not beside the type: compiled as a whole module (release), Swift 6.3 takes a conformance
+// for no use of a package import, and there it would be the only one.
+extension BlockingWork: HeavyWork {}

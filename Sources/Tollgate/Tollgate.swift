@@ -19,7 +19,7 @@ struct Tollgate: AsyncParsableCommand {
             CommandGroup(
                 name: "Operators",
                 subcommands: [OperatorCommands.self]
-                    + UserCommands.operators.filter { $0 != Admin.self }),
+                    + UserCommands.operators.filter { $0 != Admin.self } + [BenchCommand.self]),
         ])
 
     static func main() async {

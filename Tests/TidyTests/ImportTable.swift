@@ -139,13 +139,21 @@ enum ImportTable {
             modules:
                 foundation
                 .union(["ArgumentParser", "CQRencode", "Glibc", "TollgateClient"])),
+        // Benchmarks: they call through Client and RPC, and hold through the store's port; SQLite
+        // itself tells them which statements a hold runs.
+        Layer(
+            folder: "Sources/Bench/",
+            modules: foundation.union(nio).union([
+                "Accounts", "Application", "Auth", "GRDBSQLite", "Glibc", "Histogram", "Logging",
+                "Storage", "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire",
+            ])),
         // The composition root: the one place that knows every adapter, if not the wire's C.
         Layer(
             folder: "Sources/Tollgate/",
             modules: domains.union(facades).union(foundation).union(hummingbird).union(nio)
                 .union(sqlite).union([
-                    "Application", "ArgumentParser", "CCurl", "CLI", "Configuration",
-                    "Cryptography", "Dispatch", "Gateways", "Glibc", "Histogram", "Jobs",
+                    "Application", "ArgumentParser", "Bench", "CCurl", "CLI", "Configuration",
+                    "Cryptography", "Dispatch", "Gateways", "Glibc", "Jobs",
                     "Observability", "Sandbox", "Server", "ServiceLifecycle", "Storage",
                     "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire",
                     "UnixSignals", "Web",

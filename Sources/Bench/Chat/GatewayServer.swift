@@ -1,0 +1,107 @@
+import Accounts
+import Application
+import Auth
+import Foundation
+import Storage
+import TollgateClient
+import TollgateKernel
+
+/// The whole gateway as `tollgate serve` composes it, in a process of its own, with customers who
+/// are signed in and have credits.
+struct GatewayServer: Sendable {
+    let process: ChildProcess
+    let address: String
+    let client: TollgateClient
+    /// What each caller shows: `Bearer` and the session's secret.
+    let authorizations: [String]
+
+    /// Starts a server in a data folder of its own whose provider is at `upstream`, signs
+    /// customers in, connects, and ends it after `body`.
+    static func running<Value>(
+        program: String, folder: String, upstream: String, customers: Int,
+        _ body: (GatewayServer) async throws -> Value
+    ) async throws -> Value {
+        try await ChildProcess.running(
+            program,
+            [
+                "serve", "--data", folder, "--listen", "127.0.0.1:0", "--sandbox", upstream,
+                "--log-level", "warning",
+            ],
+            environment: [
+                // Every chat is paid by credits: that is the long way through the ledger.
+                "TOLLGATE_TRIAL_CALLS_PER_DAY": "0", "TOLLGATE_REALM": "sandbox",
+            ]
+        ) { process in
+            let address = try await process.listeningAddress()
+            let authorizations = try await signIn(customers, folder: folder)
+            let credential = try String(
+                contentsOfFile: "\(folder)/credentials/cli", encoding: .utf8)
+            let configuration = TollgateClientConfiguration(
+                address: address,
+                credential: credential.trimmingCharacters(in: .whitespacesAndNewlines))
+            return try await withTollgateClient(configuration) { client in
+                try await body(
+                    GatewayServer(
+                        process: process, address: address, client: client,
+                        authorizations: authorizations))
+            }
+        }
+    }
+
+    /// Opens accounts with credits and login sessions, beside the server, as jobs do.
+    private static func signIn(_ customers: Int, folder: String) async throws -> [String] {
+        let identifiers = TimeSortedIdentifiers()
+        let random = SystemRandom()
+        let now = SystemClock().now()
+        let people = try (0..<customers).map { _ in
+            guard let token = SessionToken.make(from: random.bytes(SessionToken.secretBytes))
+            else { throw Failure(.internalError, "No session secret could be made.") }
+            let session = LoginSession(
+                id: LoginSessionID(rawValue: identifiers.next()), digest: try token.digest,
+                account: AccountID(rawValue: identifiers.next()), device: "bench",
+                createdAt: now, expiresAt: now.adding(milliseconds: 86_400_000))
+            return (token: token, session: session, openIDDigest: random.bytes(32))
+        }
+        try await SeededStore.withStore(folder, role: .jobs) { store in
+            try await store.write { tx in
+                let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
+                for person in people {
+                    let account = person.session.account
+                    try tx.accounts.insert(
+                        Account(
+                            id: account, openIDDigest: person.openIDDigest, status: .active,
+                            isWhiteListed: false, openedAt: now), openID: "bench-\(account)")
+                    _ = try ledger.grant(
+                        Credits(whole: Limits.benchCredits), to: account, kind: .adjustment,
+                        from: .promotion, key: "bench:\(account)", origin: .adjustment,
+                        order: nil, reference: "bench", expiresAt: nil, at: now)
+                    try tx.auth.insert(person.session)
+                }
+            }
+        }
+        return people.map { "Bearer \($0.token.text)" }
+    }
+
+    /// Asks one question and reads its answer to the receipt, which has to say that credits paid.
+    func chat(caller: Int) async throws {
+        let request = V1.AskRequest(
+            model: "demo-chat",
+            turns: [V1.ChatTurn(role: "user", content: "Why is the sky blue?")], maxTokens: 64,
+            requestId: UUID().uuidString)
+        let options = CallOptions(authorization: authorizations[caller % authorizations.count])
+        try await ChatServiceClient(client).ask(request, options: options) { events in
+            var charged: Int64 = 0
+            for try await event in events {
+                switch event.event {
+                case .done(let done): charged = done.chargedMicroCredits
+                case .error(let error):
+                    throw Failure(.upstreamFailed, "An answer failed: \(error.message)")
+                default: break
+                }
+            }
+            guard charged > 0 else {
+                throw Failure(.internalError, "An answer was not charged.")
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+import Foundation
+import TollgateClient
+import TollgateKernel
+
+/// Measures unary echoes over a real socket against a server in a process of its own, beside a raw
+/// epoll echo of frames of the same size.
+package struct RPCBench: Sendable {
+    /// What is measured, and how long.
+    package var plan: BenchPlan
+    /// At how many callers on one connection.
+    package var callers: [Int]
+
+    /// The best that bRPC's own client and server reached in the design's measurement, calls/s.
+    package static let brpcCallsPerSecond = 66_000.0
+
+    /// Makes the benchmark.
+    package init(_ plan: BenchPlan, callers: [Int] = [1, 64]) {
+        self.plan = plan
+        self.callers = callers
+    }
+
+    /// Measures.
+    /// - Throws: A ``Failure`` if a program is missing or answers wrongly.
+    package func run() async throws -> BenchReport {
+        let frameBytes = try await FrameSize.ofEchoRequest()
+        let raw = try plan.peers.path("raw-echo")
+        let credential = UUID().uuidString
+        let samples = try await ChildProcess.running(raw, ["serve"]) { peer in
+            let peerAddress = try await peer.listeningAddress()
+            return try await withServers(
+                EchoVariant.allCases[...], credential: credential, running: []
+            ) { servers in
+                var steps: [BenchPlan.Step] = []
+                for callers in callers {
+                    steps.append(
+                        rawStep(peer, address: peerAddress, bytes: frameBytes, callers: callers))
+                    steps += servers.map { $0.step(callers: callers) }
+                }
+                return try await plan.samples(steps)
+            }
+        }
+        var report = plan.report("rpc")
+        report.samples = samples
+        report.settings["frameBytes"] = Double(frameBytes)
+        Self.judge(&report)
+        return report
+    }
+
+    private func rawStep(
+        _ server: ChildProcess, address: String, bytes: Int, callers: Int
+    ) -> BenchPlan.Step {
+        BenchPlan.Step(series: Series("raw", callers: callers)) { seconds in
+            let before = Clocks.processorNanoseconds(of: server.identifier)
+            let outcome = try await plan.peers.run(
+                "raw-echo", ["call", address, "\(bytes)", "\(callers)", "\(seconds)"])
+            var figures = outcome.figures
+            if let before, let after = Clocks.processorNanoseconds(of: server.identifier) {
+                figures[Figure.serverCPU] = Double(after - before) / 1_000 / outcome.count
+            }
+            return figures
+        }
+    }
+
+    /// Starts a server for each variant, one inside the other, and connects to each.
+    private func withServers<Value>(
+        _ variants: ArraySlice<EchoVariant>, credential: String, running: [EchoServer],
+        _ body: ([EchoServer]) async throws -> Value
+    ) async throws -> Value {
+        guard let variant = variants.first else { return try await body(running) }
+        return try await ChildProcess.running(
+            plan.program,
+            ["bench", "serve", "--listen", "127.0.0.1:0", "--variant", variant.rawValue],
+            environment: ["TOLLGATE_BENCH_CREDENTIAL": credential]
+        ) { process in
+            let configuration = TollgateClientConfiguration(
+                address: try await process.listeningAddress(),
+                credential: variant == .full ? credential : nil)
+            return try await withTollgateClient(configuration) { client in
+                let server = EchoServer(
+                    process: process, caller: EchoCaller(variant: variant, client: client))
+                return try await withServers(
+                    variants.dropFirst(), credential: credential, running: running + [server],
+                    body)
+            }
+        }
+    }
+
+    /// Fills in what is quoted, and what was to be reached.
+    static func judge(_ report: inout BenchReport) {
+        func median(_ name: String, _ callers: Int, _ figure: String) -> Double? {
+            report.median(name, callers, figure)
+        }
+        var budgets: [Budget] = []
+        var headlines: [String: Double] = [:]
+        if let raw = median("raw", 1, Figure.p50), raw > 0 {
+            for variant in EchoVariant.allCases {
+                guard let ours = median(variant.rawValue, 1, Figure.p50) else { continue }
+                headlines["\(variant.rawValue)RoundTripsOfRaw1"] = ours / raw
+            }
+        }
+        if let ratio = headlines["bareRoundTripsOfRaw1"] {
+            budgets.append(
+                Budget("one caller, bare, round trips of raw", ratio, .atMost, 1.3, unit: "×"))
+        }
+        if let raw = median("raw", 64, Figure.perSecond), raw > 0,
+            let ours = median("bare", 64, Figure.perSecond)
+        {
+            headlines["bareRateOfRaw64"] = ours / raw
+            headlines["bareRateOfBRPC64"] = ours / brpcCallsPerSecond
+            budgets.append(
+                Budget(
+                    "64 callers, bare, 1.3 × bRPC's best", ours, .atLeast,
+                    1.3 * brpcCallsPerSecond, unit: "calls/s"))
+        }
+        if let bare = median("bare", 64, Figure.serverCPU) {
+            budgets.append(
+                Budget("64 callers, bare, server CPU a call", bare, .atMost, 4.0, unit: "µs"))
+        }
+        if let full = median("full", 64, Figure.serverCPU) {
+            budgets.append(
+                Budget(
+                    "64 callers, authenticated with deadlines and metrics, server CPU a call",
+                    full, .atMost, 4.8, unit: "µs"))
+        }
+        report.headlines = headlines
+        report.budgets = budgets
+    }
+}
+
+/// A server in a process of its own, and the client that calls it.
+private struct EchoServer: Sendable {
+    let process: ChildProcess
+    let caller: EchoCaller
+
+    func step(callers: Int) -> BenchPlan.Step {
+        BenchPlan.Step(series: Series(caller.variant.rawValue, callers: callers)) { seconds in
+            let serverBefore = Clocks.processorNanoseconds(of: process.identifier)
+            let clientBefore = Clocks.ownProcessorNanoseconds()
+            let outcome = try await ClosedLoop.run(callers: callers, seconds: seconds) { _, _ in
+                try await caller.call()
+            }
+            let clientAfter = Clocks.ownProcessorNanoseconds()
+            let serverAfter = Clocks.processorNanoseconds(of: process.identifier)
+            guard let serverBefore, let serverAfter, outcome.count > 0 else {
+                throw Failure(.unavailable, "The echo server has gone.")
+            }
+            var figures = outcome.figures
+            let count = Double(outcome.count)
+            figures[Figure.serverCPU] = Double(serverAfter - serverBefore) / 1_000 / count
+            figures[Figure.clientCPU] = Double(clientAfter - clientBefore) / 1_000 / count
+            return figures
+        }
+    }
+}

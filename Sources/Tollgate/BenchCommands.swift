@@ -1,0 +1,242 @@
+import ArgumentParser
+import Bench
+import CLI
+import Foundation
+import Logging
+import Observability
+import ServiceLifecycle
+import TollgateKernel
+import TollgateRPC
+
+/// `tollgate bench …`: figures, each beside its limit in the same run.
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measures calls, holds and chats beside their limits on this machine.",
+        discussion: """
+            Each benchmark runs what it is compared with in the same run, round by round, and
+            reports medians and ratios. The peers are C programs: Benchmarks/peers/build builds
+            them; `make bench` does all of it.
+
+            EXAMPLES:
+              tollgate bench rpc                  echoes, beside a raw epoll echo
+              tollgate bench store --json         durable holds, beside plain C on SQLite
+              tollgate bench chat --rounds 3      chats through the gateway, beside libcurl alone
+              tollgate bench serve --listen 127.0.0.1:8000
+                                                  an echo server for bRPC's own load tools
+            """,
+        subcommands: [BenchRPC.self, BenchStore.self, BenchChat.self, BenchServe.self])
+}
+
+/// What every benchmark is told alike.
+struct BenchOptions: ParsableArguments {
+    @Option(name: .long, help: "How long each series is measured in each round, in seconds.")
+    var seconds = 1.0
+    @Option(name: .long, help: "How many rounds; medians are taken over them.")
+    var rounds = 5
+    @Flag(name: .long, help: "Writes the report as JSON, every round's figures included.")
+    var json = false
+    @Flag(name: .long, help: "Ends with exit code 1 if a budget is missed.")
+    var check = false
+    @Option(name: .long, help: "The folder of the built peers.")
+    var peers = ".build/peers"
+    @Option(name: .long, help: "Where stores are made and removed (default: the temporary folder).")
+    var folder: String?
+    @Option(name: .long, help: "The date that the report names (default: today, UTC).")
+    var date: String?
+    @Option(name: .long, help: "A word that the report carries, such as why it was made.")
+    var note = ""
+
+    func validate() throws {
+        guard seconds > 0, seconds <= Limits.benchRoundSeconds else {
+            throw ValidationError("A round lasts more than 0 and at most 60 seconds.")
+        }
+        guard (1...Limits.benchRounds).contains(rounds) else {
+            throw ValidationError("There are 1 to \(Limits.benchRounds) rounds.")
+        }
+    }
+
+    /// The plan; progress goes to standard error, a line for each step if nobody watches.
+    func plan() -> BenchPlan {
+        let environment = CommandEnvironment.current
+        let console = environment.console
+        let moment = Date(timeIntervalSince1970: Double(environment.now()) / 1_000)
+        return BenchPlan(
+            seconds: seconds, rounds: rounds,
+            folder: folder ?? FileManager.default.temporaryDirectory.path,
+            peers: Peers(folder: peers), program: Self.program,
+            date: date ?? moment.formatted(.iso8601.year().month().day()), note: note,
+            version: Version.text, progress: { console.progress($0) })
+    }
+
+    /// Runs a benchmark and writes what it found.
+    func perform(_ body: (BenchPlan) async throws -> BenchReport) async throws {
+        try await role {
+            let console = CommandEnvironment.current.console
+            defer { console.endProgress() }
+            let report = try await body(plan())
+            console.endProgress()
+            if json {
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+                console.line(String(decoding: try encoder.encode(report), as: UTF8.self))
+            } else {
+                console.show(report)
+            }
+            if check, !report.meetsBudgets { throw ExitCode(ExitStatus.failure.rawValue) }
+        }
+    }
+
+    /// This very program: servers are started from it.
+    private static var program: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+            ?? CommandLine.arguments[0]
+    }
+}
+
+/// `tollgate bench rpc`.
+struct BenchRPC: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rpc",
+        abstract: "Echoes 64 bytes over a socket, beside a raw epoll echo of equal frames.",
+        discussion: """
+            The server is a process of its own, so that its processor time is its own. Measured are
+            a handler over bytes (bare), the generated handler (typed), and the generated handler
+            with authentication and metrics (full); deadlines are sent and kept in all three.
+
+            EXAMPLES:
+              tollgate bench rpc
+              tollgate bench rpc --seconds 3 --rounds 9 --json >rpc.json
+            """)
+
+    @OptionGroup var options: BenchOptions
+    @Option(name: .long, parsing: .upToNextOption, help: "How many callers share a connection.")
+    var callers: [Int] = [1, 64]
+
+    func run() async throws {
+        try await options.perform { try await RPCBench($0, callers: callers).run() }
+    }
+}
+
+/// `tollgate bench store`.
+struct BenchStore: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "store",
+        abstract: "Makes durable holds, beside their very statements in plain C on SQLite.",
+        discussion: """
+            Each hold is `Ledger.hold` in a write of its own, awaited until it is synced. The peer
+            replays the recorded statements, with their parameters, on a copy of the same store:
+            a savepoint for each hold, as many in a batch as there are callers.
+
+            EXAMPLES:
+              tollgate bench store
+              tollgate bench store --callers 64 256 --json
+              tollgate bench store --statements     what one hold runs
+            """)
+
+    @OptionGroup var options: BenchOptions
+    @Option(name: .long, parsing: .upToNextOption, help: "How many callers hold at once.")
+    var callers: [Int] = [1, 16, 64, 256]
+    @Flag(name: .long, help: "Writes the statements of one hold with their parameters, and leaves.")
+    var statements = false
+
+    func run() async throws {
+        guard statements else {
+            return try await options.perform { try await StoreBench($0, callers: callers).run() }
+        }
+        try await role {
+            for (text, parameters) in try await StoreBench(options.plan()).statements() {
+                CommandEnvironment.current.console.line("\(text)\n    -- \(parameters)")
+            }
+        }
+    }
+}
+
+/// `tollgate bench chat`.
+struct BenchChat: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chat",
+        abstract: "Chats through the whole gateway, beside libcurl alone on the same provider.",
+        discussion: """
+            The server is `tollgate serve` with a store of its own, the provider a C program that
+            answers at once. Every chat is held and settled durably before its receipt arrives.
+
+            EXAMPLES:
+              tollgate bench chat
+              tollgate bench chat --callers 16 --seconds 5 --rounds 3
+            """)
+
+    @OptionGroup var options: BenchOptions
+    @Option(name: .long, parsing: .upToNextOption, help: "How many people ask at once.")
+    var callers: [Int] = [16, 64]
+
+    func run() async throws {
+        try await options.perform { try await ChatBench($0, callers: callers).run() }
+    }
+}
+
+/// `tollgate bench serve`.
+struct BenchServe: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Hosts example.EchoService/Echo, for load tools that speak baidu_std.",
+        discussion: """
+            Prints “listening HOST:PORT” on standard output when it is ready; Ctrl-C drains. The
+            variant full asks for the credential in TOLLGATE_BENCH_CREDENTIAL and keeps metrics.
+
+            EXAMPLES:
+              tollgate bench serve --listen 127.0.0.1:8000
+              rpc_press -proto=echo.proto -method=example.EchoService.Echo \\
+                -server=127.0.0.1:8000 -input='{"message":"hello"}' -qps=0
+            """)
+
+    @Option(name: .long, help: "Where to listen, on loopback.")
+    var listen = "127.0.0.1:8000"
+    @Option(name: .long, help: "bare (bytes), typed (messages), or full (credential, metrics).")
+    var variant = EchoVariant.typed
+
+    func run() async throws {
+        try await role {
+            guard let address = Address(text: listen) else {
+                throw ValidationError("“\(listen)” is no HOST:PORT.")
+            }
+            var host = EchoHost(variant: variant, host: address.host, port: address.port)
+            host.credential =
+                CommandEnvironment.current.variables["TOLLGATE_BENCH_CREDENTIAL"] ?? ""
+            if variant == .full {
+                let registry = Facades.install(level: .warning, format: .text)
+                host.metrics = { PrometheusText.render(registry.snapshot()) }
+            }
+            do {
+                try await Roles.run([EchoRole(server: try host.server())])
+            } catch let error as RPCServerError {
+                throw Failure(.unavailable, "\(error)")
+            }
+        }
+    }
+}
+
+extension EchoVariant: ExpressibleByArgument {}
+
+/// The echo server until it is told to stop.
+private struct EchoRole: Service {
+    let server: RPCServer
+
+    func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                if let address = try await server.address {
+                    await Ready.tell(Address(host: address.host, port: address.port))
+                }
+            }
+            group.addTask {
+                try await withGracefulShutdownHandler {
+                    try await server.run()
+                } onGracefulShutdown: {
+                    server.drain()
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+}

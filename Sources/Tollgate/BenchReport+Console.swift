@@ -1,0 +1,71 @@
+import Bench
+import CLI
+import Foundation
+
+extension Console {
+    /// Writes a benchmark's report for people: where, the medians, then what was to be reached.
+    func show(_ report: BenchReport) {
+        let machine = report.machine
+        line(
+            "\(report.bench), \(report.date): \(machine.cores) cores, \(machine.processor), "
+                + "Linux \(machine.kernel), \(machine.fileSystem)")
+        table(Self.medians(report), ifEmpty: "Nothing was measured.")
+        line()
+        table(Self.budgets(report), ifEmpty: "There is no budget for these callers.")
+        for warning in Self.warnings(report) { note(warning) }
+    }
+
+    private static func medians(_ report: BenchReport) -> TextTable {
+        var table = TextTable([
+            ("series", .left), ("callers", .right), ("per second", .right), ("p50 µs", .right),
+            ("p99 µs", .right), ("server µs", .right), ("client µs", .right),
+            ("commit ms", .right), ("spread", .right),
+        ])
+        for medians in report.medians {
+            func cell(_ figure: String, digits: Int) -> String {
+                medians.figures[figure].map { number($0, digits: digits) } ?? ""
+            }
+            table.add([
+                medians.series.name, String(medians.series.callers),
+                cell(Figure.perSecond, digits: 0), cell(Figure.p50, digits: 1),
+                cell(Figure.p99, digits: 1), cell(Figure.serverCPU, digits: 2),
+                cell(Figure.clientCPU, digits: 2), cell(Figure.commit, digits: 3),
+                medians.rateSpread.map { "\(number($0 * 100, digits: 0)) %" } ?? "",
+            ])
+        }
+        return table
+    }
+
+    private static func budgets(_ report: BenchReport) -> TextTable {
+        var table = TextTable([
+            ("budget", .flexible), ("measured", .right), ("", .left), ("limit", .right),
+            ("unit", .left), ("met", .left),
+        ])
+        for budget in report.budgets {
+            let digits = budget.limit >= 100 ? 0 : 2
+            table.add([
+                budget.name, number(budget.measured, digits: digits),
+                budget.side == .atMost ? "≤" : "≥", number(budget.limit, digits: digits),
+                budget.unit, budget.isMet ? "yes" : "no",
+            ])
+        }
+        return table
+    }
+
+    private static func warnings(_ report: BenchReport) -> [String] {
+        var warnings: [String] = []
+        if report.machine.fileSystem == "tmpfs", report.bench != "rpc" {
+            warnings.append(
+                "The folder is in memory, where a sync costs nothing: choose one on a disk with "
+                    + "--folder.")
+        }
+        if report.machine.loadBefore > Double(report.machine.cores) / 2 {
+            warnings.append("The machine was busy before the run: trust ratios, not figures.")
+        }
+        return warnings
+    }
+
+    private static func number(_ value: Double, digits: Int) -> String {
+        String(format: "%.\(digits)f", value)
+    }
+}

@@ -1,0 +1,109 @@
+import Foundation
+import Synchronization
+import Testing
+import TollgateClient
+import TollgateKernel
+import TollgateRPC
+
+@testable import Bench
+
+/// The peers as their script builds them, once for all tests.
+enum BuiltPeers {
+    private static let root = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    static let result: Result<Peers, any Error> = Result {
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("tollgate-peers-\(getpid())").path
+        let process = Process()
+        process.executableURL = root.appendingPathComponent("Benchmarks/peers/build")
+        process.arguments = [folder]
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw Failure(.internalError, "The peers do not build.")
+        }
+        return Peers(folder: folder)
+    }
+}
+
+@Suite(.serialized)
+struct PeerTests {
+    private func plan() throws -> BenchPlan {
+        BenchPlan(
+            seconds: 0.05, rounds: 2, folder: FileManager.default.temporaryDirectory.path,
+            peers: try BuiltPeers.result.get(), program: "/bin/false", date: "2026-01-02",
+            version: "0")
+    }
+
+    @Test func `the raw echo brings back every frame, one at a time and pipelined`() async throws {
+        let peers = try BuiltPeers.result.get()
+        try await ChildProcess.running(try peers.path("raw-echo"), ["serve"]) { server in
+            let address = try await server.listeningAddress()
+            for callers in ["1", "64"] {
+                let outcome = try await peers.run(
+                    "raw-echo", ["call", address, "160", callers, "0.05"])
+                #expect(outcome.count > 64)
+                #expect(outcome.p50Microseconds > 0)
+                #expect(outcome.p99Microseconds >= outcome.p50Microseconds)
+            }
+        }
+    }
+
+    @Test func `libcurl reads whole answers from the mock provider`() async throws {
+        let peers = try BuiltPeers.result.get()
+        try await ChildProcess.running(try peers.path("chat-mock"), []) { provider in
+            let address = try await provider.listeningAddress()
+            let outcome = try await peers.run("curl-multi", ["http://\(address)/v1", "4", "0.1"])
+            #expect(outcome.count >= 4)
+            #expect(!outcome.version.isEmpty)
+        }
+    }
+
+    @Test func `a peer that is not built is named with how to build it`() async {
+        let failure = await #expect(throws: Failure.self) {
+            _ = try await Peers(folder: "/nowhere").run("raw-echo", [])
+        }
+        #expect(failure?.message.contains("Benchmarks/peers/build /nowhere") == true)
+    }
+
+    @Test func `holds through the store stand beside the replay of their own statements`()
+        async throws
+    {
+        let report = try await StoreBench(try plan(), callers: [1, 8], holds: 64).run()
+        #expect(report.samples.count == 2 * 4)
+        for sample in report.samples {
+            #expect(sample.figures[Figure.count] ?? 0 >= 1)
+            #expect(sample.figures[Figure.perSecond] ?? 0 > 0)
+        }
+        #expect(report.headlines["ratioToRaw8"] ?? 0 > 0)
+        #expect(report.headlines["fsyncMilliseconds"] ?? 0 > 0)
+        #expect(report.versions["sqlite"]?.isEmpty == false)
+    }
+
+    @Test func `what is replayed is what the repositories run: the hold's own statements`()
+        async throws
+    {
+        let statements = try await StoreBench(try plan()).statements().map(\.text)
+        #expect(statements.contains { $0.hasPrefix("INSERT INTO holds") })
+        #expect(statements.contains { $0.hasPrefix("INSERT INTO hold_lots") })
+        #expect(statements.contains { $0.hasPrefix("UPDATE lots") })
+        #expect(statements.contains { $0.hasPrefix("UPDATE customer_ledgers") })
+        #expect(!statements.contains { $0.hasPrefix("SAVEPOINT") || $0.hasPrefix("COMMIT") })
+    }
+
+    @Test func `the replay leaves the same rows behind as the store that was recorded`()
+        async throws
+    {
+        let plan = try plan()
+        try await plan.withFolder { folder in
+            let peer = try await HoldsPeer.make(
+                in: folder, accounts: 5, holds: 32, peers: plan.peers)
+            #expect(peer.recording.holds.count == 32)
+            #expect(peer.recording.settings.contains("PRAGMA synchronous = FULL"))
+            // The program counts the rows of holds itself and fails if one is missing.
+            let outcome = try await peer.run(batch: 8, seconds: 30)
+            #expect(outcome.count == 32)
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import Bench
+import Foundation
+import Testing
+import TollgateClient
+
+/// The benchmarks as a person runs them, in tiny rounds: what they say is read, not how fast.
+@Suite(.serialized)
+struct BenchCommandTests {
+    private static let root = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// Builds the peers that a benchmark needs and runs it; its document.
+    private func bench(
+        _ name: String, peers: [String], _ arguments: [String]
+    ) async throws -> [String: Any] {
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("tollgate-bench-peers-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let script = Self.root.appendingPathComponent("Benchmarks/peers/build").path
+        _ = try await ChildProcess(script, [folder] + peers).result()
+        let text = try await ChildProcess(
+            RoleProcess.program.path,
+            [
+                "bench", name, "--json", "--seconds", "0.05", "--rounds", "2", "--peers", folder,
+                "--date", "2026-01-02",
+            ] + arguments
+        ).result()
+        let document = try JSONSerialization.jsonObject(with: Data(text.utf8))
+        return try #require(document as? [String: Any])
+    }
+
+    private func names(_ document: [String: Any]) -> [String] {
+        let medians = document["medians"] as? [[String: Any]] ?? []
+        return medians.map { median in
+            let series = median["series"] as? [String: Any] ?? [:]
+            return "\(series["name"] ?? "") \(series["callers"] ?? "")"
+        }
+    }
+
+    private func figures(_ document: [String: Any], _ figure: String) -> [Double] {
+        let samples = document["samples"] as? [[String: Any]] ?? []
+        return samples.compactMap { ($0["figures"] as? [String: Double])?[figure] }
+    }
+
+    @Test func `echoes are measured against servers in processes of their own`() async throws {
+        let document = try await bench("rpc", peers: ["raw-echo"], ["--callers", "1", "8"])
+        #expect(document["date"] as? String == "2026-01-02")
+        #expect(
+            names(document) == [
+                "raw 1", "bare 1", "typed 1", "full 1", "raw 8", "bare 8", "typed 8", "full 8",
+            ])
+        let server = figures(document, "serverCPUMicroseconds")
+        #expect(server.count == 16)
+        #expect(server.allSatisfy { $0 > 0 })
+        #expect((document["bareRoundTripsOfRaw1"] as? Double ?? 0) > 0)
+    }
+
+    @Test func `chats are held and settled by the server as it is served`() async throws {
+        let document = try await bench(
+            "chat", peers: ["chat-mock", "curl-multi", "sqlite-holds"], ["--callers", "4"])
+        #expect(names(document) == ["gateway 4", "curl 4", "disk 4"])
+        #expect((document["ratioToCurl4"] as? Double ?? 0) > 0)
+        // The page of the running server told of its batches.
+        #expect(figures(document, "writesPerBatch").allSatisfy { $0 >= 1 })
+        #expect(figures(document, "batchMilliseconds").count == 2)
+    }
+
+    @Test func `the echo server listens, answers, and leaves when it is told to`() async throws {
+        let arguments = ["bench", "serve", "--listen", "127.0.0.1:0"]
+        try await ChildProcess.running(RoleProcess.program.path, arguments) { server in
+            let address = try await server.listeningAddress()
+            try await withTollgateClient(.init(address: address)) { client in
+                let answer = try await EchoServiceClient(client).echo(.init(message: "hello"))
+                #expect(answer.message == "hello")
+            }
+        }
+    }
+}
