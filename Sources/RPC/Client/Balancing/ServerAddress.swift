@@ -4,8 +4,9 @@ package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
     package let host: String
     /// The port.
     package let port: Int
-    /// The name that ``host`` was resolved from; nil if it was given as it is. What a certificate
-    /// has to bear.
+    /// The name that ``host`` was resolved from; nil if it was given as it is.
+    ///
+    /// What the server's certificate has to bear.
     package let name: String?
 
     /// Makes an address.
