@@ -1,5 +1,6 @@
 import ArgumentParser
 import CLI
+import Operations
 import Storage
 import TollgateKernel
 

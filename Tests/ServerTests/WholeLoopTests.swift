@@ -156,7 +156,8 @@ import Weixin
         let ports = world.bench.ports
         let jobs = StandardJobs(
             ports, orders: FollowUpOrders(ports, payments: world.payments), sweeps: Sweeps(ports),
-            outbox: SendOutbox(ports, officialAccount: ScriptedMessages(), templateIDs: [:]))
+            outbox: SendOutbox(ports, officialAccount: ScriptedMessages(), templateIDs: [:]),
+            previews: PreviewJobs(ports, payments: world.payments))
         let scheduler = JobScheduler(
             ports, definitions: jobs.definitions(JobIntervals()), holder: "test")
         let run = try await scheduler.runNow("metric-rollup")

@@ -1,3 +1,4 @@
+import Application
 import Operations
 import TestSupport
 import Testing

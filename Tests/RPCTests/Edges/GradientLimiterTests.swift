@@ -103,19 +103,6 @@ private func logarithm(_ value: Double) -> Double {
     return 2 * sum + Double(value.exponent) * 0.693_147_180_559_945_3
 }
 
-/// SplitMix64: the same seed, the same load.
-private struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
-}
-
 /// The adaptive limit, played against a service with a queue.
 struct GradientLimiterTests {
     static let seeds: [UInt64] = [1, 20_260_827]
