@@ -27,7 +27,10 @@ struct PostgreSQLAuditTests {
 
     private func complaints(_ store: any OpenedStore) async throws -> [String] {
         let findings = try await store.read { tx in try tx.operations.audit() }
-        for finding in findings { #expect(finding.rows > 0) }
+        // There are no orders here.
+        for finding in findings where !["C7", "C8"].contains(finding.check) {
+            #expect(finding.rows > 0)
+        }
         return findings.filter { $0.violationCount > 0 }.map(\.check)
     }
 
