@@ -40,31 +40,9 @@ import TollgateWire
             let wasClosed = machine.isClosed
             switch Int.random(in: 0..<100, using: &random) {
             case 0..<25:
-                let credential = random.once(in: 2) ? [UInt8](repeating: 1, count: 3) : nil
-                let action = machine.receiveRequest(
-                    credential: credential, announcement: random.once(in: 4) ? .announcement : nil)
-                switch action {
-                case .admit:
-                    require(!wasClosed && !machine.awaitsCredential, "admitted too early", note)
-                    let takes = random.once(in: 2)
-                    let id = try? machine.admit(
-                        correlationID: Int64(steps),
-                        deadline: now + .milliseconds(Int64.random(in: -5...40, using: &random)),
-                        now: now, peerStreamID: takes || random.once(in: 2) ? Int64(steps) : nil,
-                        incoming: takes
-                            ? ReceiveWindow(sizeBytes: 100, maximumMessageBytes: 50) : nil)
-                    if let id {
-                        require(!isDraining, "admitted while draining", note)
-                        require(
-                            calls.updateValue(ServerCall(takesRequests: takes), forKey: id) == nil,
-                            "a place was given twice", note)
-                        require(calls.count <= 8, "too many calls", note)
-                    }
-                case .verify, .hold: held += 1
-                case .ignore: require(wasClosed, "an open connection ignored a request", note)
-                case .refuse, .refuseAndClose: break
-                }
-                require(held <= Limits.rpcRequestsAwaitingCredential, "too many held", note)
+                request(
+                    &machine, &calls, &random, at: now, step: steps, isDraining: isDraining, note,
+                    held: &held)
             case 25..<32:
                 let isValid = !random.once(in: 6)
                 let waited = machine.awaitsCredential
@@ -109,6 +87,40 @@ import TollgateWire
         for id in calls.keys { machine.finish(id) }
         require(machine.callCount == 0, "something is left", note)
         return steps
+    }
+
+    /// A request arrives, with or without a credential, and is admitted, held or refused.
+    private func request(
+        _ machine: inout ServerConnectionStateMachine, _ calls: inout [CallID: ServerCall],
+        _ random: inout SeededRandom, at now: NIODeadline, step steps: Int, isDraining: Bool,
+        _ note: String, held: inout Int
+    ) {
+        let wasClosed = machine.isClosed
+        let credential = random.once(in: 2) ? [UInt8](repeating: 1, count: 3) : nil
+        let action = machine.receiveRequest(
+            credential: credential, announcement: random.once(in: 4) ? .announcement : nil)
+        switch action {
+        case .admit:
+            require(!wasClosed && !machine.awaitsCredential, "admitted too early", note)
+            let takes = random.once(in: 2)
+            let id = try? machine.admit(
+                correlationID: Int64(steps),
+                deadline: now + .milliseconds(Int64.random(in: -5...40, using: &random)),
+                now: now, peerStreamID: takes || random.once(in: 2) ? Int64(steps) : nil,
+                incoming: takes
+                    ? ReceiveWindow(sizeBytes: 100, maximumMessageBytes: 50) : nil)
+            if let id {
+                require(!isDraining, "admitted while draining", note)
+                require(
+                    calls.updateValue(ServerCall(takesRequests: takes), forKey: id) == nil,
+                    "a place was given twice", note)
+                require(calls.count <= 8, "too many calls", note)
+            }
+        case .verify, .hold: held += 1
+        case .ignore: require(wasClosed, "an open connection ignored a request", note)
+        case .refuse, .refuseAndClose: break
+        }
+        require(held <= Limits.rpcRequestsAwaitingCredential, "too many held", note)
     }
 
     private func open(
@@ -215,29 +227,8 @@ import TollgateWire
         var now = NIODeadline.uptimeNanoseconds(1_000_000)
         for step in 1...2_000 {
             now = now + .milliseconds(Int64.random(in: 0...3, using: &random))
-            let wasRetired = machine.isRetired
             switch Int.random(in: 0..<100, using: &random) {
-            case 0..<30:
-                let handle = model.lastID + 1
-                let deadline = now + .milliseconds(Int64.random(in: 0...60, using: &random))
-                guard
-                    let ticket = try? machine.begin(
-                        handle, deadline: deadline, opensStream: random.once(in: 2),
-                        windowBytes: random.once(in: 2) ? 100 : nil)
-                else {
-                    require(wasRetired || model.running.count == 8, "a call was refused", note)
-                    continue
-                }
-                require(!wasRetired, "a call began on a retired connection", note)
-                require(ticket.id == handle, "numbers skip", note)
-                model.lastID = ticket.id
-                if ticket.isFirst { model.introductions += 1 }
-                if random.once(in: 10) {
-                    machine.takeBack(ticket)
-                    if ticket.isFirst { model.introductions -= 1 }
-                } else {
-                    model.running.insert(ticket.id)
-                }
+            case 0..<30: clientBegins(&machine, &model, &random, at: now, note)
             case 30..<55: clientResponse(&machine, &model, &random, note)
             case 55..<80: clientFrame(&machine, &model, &random, note)
             case 80..<88:
@@ -289,6 +280,34 @@ import TollgateWire
             }
         }
         return 2_000
+    }
+
+    /// A call begins, or is taken back before it was written.
+    private func clientBegins(
+        _ machine: inout ClientConnectionStateMachine<Int64>, _ model: inout ClientModel,
+        _ random: inout SeededRandom, at now: NIODeadline, _ note: String
+    ) {
+        let wasRetired = machine.isRetired
+        let handle = model.lastID + 1
+        let deadline = now + .milliseconds(Int64.random(in: 0...60, using: &random))
+        guard
+            let ticket = try? machine.begin(
+                handle, deadline: deadline, opensStream: random.once(in: 2),
+                windowBytes: random.once(in: 2) ? 100 : nil)
+        else {
+            require(wasRetired || model.running.count == 8, "a call was refused", note)
+            return
+        }
+        require(!wasRetired, "a call began on a retired connection", note)
+        require(ticket.id == handle, "numbers skip", note)
+        model.lastID = ticket.id
+        if ticket.isFirst { model.introductions += 1 }
+        if random.once(in: 10) {
+            machine.takeBack(ticket)
+            if ticket.isFirst { model.introductions -= 1 }
+        } else {
+            model.running.insert(ticket.id)
+        }
     }
 
     private func clientResponse(

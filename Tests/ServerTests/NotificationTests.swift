@@ -137,10 +137,11 @@ import TollgateKernel
                 #expect(try await person.bought() == 0)
                 #expect(try await person.order(order.orderId).state == "awaiting_payment")
 
-                // The right one is believed all the same: nothing of the wrong one stuck.
-                let right = try wechat.notification(
-                    wechat.body(
-                        of: PaymentWorld.Payment(outTradeNumber: order.outTradeNumber)), at: now)
+                // The right one is believed all the same: nothing of the wrong one stuck. (Money of
+                // a wrong amount did come, so the right amount is another transaction.)
+                var payment = PaymentWorld.Payment(outTradeNumber: order.outTradeNumber)
+                if wrong == .otherAmount { payment.transactionID = "4200000000202609210000000002" }
+                let right = try wechat.notification(wechat.body(of: payment), at: now)
                 #expect(try await payments.notifyPayment(right).httpStatus == 200)
                 #expect(try await person.bought() == Self.bought)
             }

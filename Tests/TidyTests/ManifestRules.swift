@@ -76,7 +76,9 @@ enum ManifestRules {
         calls(manifest, "module(") { line in string(in: line, after: "at: ").map { "Sources/\($0)" }
         }
             + calls(manifest, ".executableTarget(") { line in
-                string(in: line, after: "name: ").map { "Sources/\($0)" }
+                // A program of the tests, such as the fuzzer's, is a tool and no source.
+                if string(in: line, after: "path: ")?.hasPrefix("Tests/") == true { return nil }
+                return string(in: line, after: "name: ").map { "Sources/\($0)" }
             }
     }
 

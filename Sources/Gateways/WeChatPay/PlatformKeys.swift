@@ -9,8 +9,8 @@ package import TollgateKernel
 ///
 /// A certificate is fetched when a message names a serial that is not known, and again when the
 /// last fetch is half a day old; all unexpired ones count. Forged serials cost one fetch a
-/// cool-down, however many are sent. A fetch that fails leaves what was known as it is, and is tried
-/// again soon.
+/// cool-down, however many are sent. A fetch that fails leaves what was known as it is, and is
+/// tried again soon.
 package final class PlatformKeys: Sendable {
     /// A fetched certificate's key.
     struct Known: Sendable {

@@ -1,8 +1,8 @@
 #ifndef TOLLGATE_FAULT_VFS_H
 #define TOLLGATE_FAULT_VFS_H
 
-// A layer over SQLite's own file system that fails on demand, and knows what a power cut would leave.
-// It becomes the process's default; files outside the armed folder pass through untouched.
+// A layer over SQLite's own file system that fails on demand, and knows what a power cut would
+// leave. It becomes the process's default; files outside the armed folder pass through untouched.
 
 enum fault_kind {
     FAULT_NONE = 0,
