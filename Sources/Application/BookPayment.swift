@@ -79,6 +79,10 @@ private struct Booking {
             if order.state.acceptsPayment { return .incident("payment_mismatch") }
             return .alreadyBooked(order.id)
         }
+        // The money went back before it was booked: nothing is owed either way.
+        if trade.state == .refunded {
+            return try mismatch(order, "A payment went back before it was booked here.")
+        }
         if case .mismatch(let sentence) = PaymentCheck.judge(trade: trade, order: order) {
             try bookOwedBack(order, transactionID: transactionID)
             return try mismatch(order, sentence)
@@ -131,7 +135,9 @@ private struct Booking {
     /// Money for an order that is not here, as after the restore of a backup: it is in the books,
     /// and WeChat is asked to tell us again.
     private func unknownOrder() throws -> BookingVerdict {
-        if let transactionID = trade.transactionID, let total = Self.fen(of: trade) {
+        if trade.state == .success, let transactionID = trade.transactionID,
+            let total = Self.fen(of: trade)
+        {
             _ = try ledger.recordPayment(
                 total, as: .owedBack, key: Self.key(transactionID),
                 reference: trade.outTradeNumber, at: now)

@@ -31,6 +31,7 @@ final class ClientHandle: Sendable {
     /// Ends every call and connection, and the task that watches the addresses.
     func close() async {
         await client.close()
+        watching.cancel()
         await watching.value
     }
 }

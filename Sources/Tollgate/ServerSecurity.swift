@@ -45,7 +45,19 @@ extension Settings {
     /// How the server encrypts; nil without a certificate.
     /// - Throws: A ``Failure`` that names the setting that is missing or wrong.
     func serverTLS() throws -> ServerTLS? {
-        guard let certificate = text("server.tls.certificate") else { return nil }
+        guard let certificate = text("server.tls.certificate") else {
+            let others = [
+                "server.tls.key", "server.tls.clientCA", "server.tls.clientRoles",
+                "server.tls.requireClientCertificate",
+            ]
+            if let lonely = others.first(where: { text($0) != nil }) {
+                throw Failure(
+                    .invalidRequest,
+                    "The setting \(lonely) means nothing without a certificate; name its file with "
+                        + "--tls-certificate.")
+            }
+            return nil
+        }
         guard let key = text("server.tls.key") else {
             throw Failure(
                 .invalidRequest,
@@ -66,6 +78,13 @@ extension Settings {
             tls.roles[parts[0]] = role
         }
         tls.requiresClientCertificate = text("server.tls.requireClientCertificate") == "true"
+        let judgesClients = tls.requiresClientCertificate || !tls.roles.isEmpty
+        guard tls.clientAuthoritiesPath != nil || !judgesClients else {
+            throw Failure(
+                .invalidRequest,
+                "Clients' certificates are judged by their authorities; name their file with "
+                    + "--tls-client-ca.")
+        }
         tls.hostNames = Set(
             (text("server.hostNames") ?? "").split(separator: ",").map {
                 $0.trimmingCharacters(in: .whitespaces)

@@ -197,6 +197,18 @@ struct Buying {
         }
     }
 
+    @Test func `Money that went back before it was booked buys nothing`() async throws {
+        try await Buying.with { buying in
+            let order = try await buying.order()
+            var trade = try buying.paid(order)
+            trade.state = .refunded
+            let verdict = try await buying.book.book(queried: trade)
+            #expect(verdict == .incident("payment_mismatch"))
+            #expect(try await buying.bought() == .zero)
+            #expect(try await buying.booked() == [:])
+        }
+    }
+
     @Test func `Once the right amount comes, an order with a wrong payment is delivered`()
         async throws
     {

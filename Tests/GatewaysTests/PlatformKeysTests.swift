@@ -1,4 +1,5 @@
 import Cryptography
+import Foundation
 import Orders
 import Synchronization
 import Testing
@@ -107,6 +108,28 @@ struct PlatformKeysTests {
             }
             #expect(asked() == 1)
             #expect(Set(keys.keys(at: clock.now()).keys) == [serial])
+        }
+    }
+
+    @Test
+    func `a caller who leaves while it fetches takes nobody's answer away`() async throws {
+        let platform = try Platform(world.platformKey, serial: 1)
+        let serial = platform.certificate.serialNumber
+        let (arrived, mayAnswer) = (Counter(), Counter())
+        try await withKeys { _ in
+            arrived.add()
+            while mayAnswer.value == 0 { usleep(1_000) }
+            return (200, try Self.list([platform]), platform)
+        } _: { keys, _ in
+            await withThrowingTaskGroup(of: Void.self) { leaving in
+                leaving.addTask { _ = try await keys.keys(for: serial, at: WeChatPayWorld.now) }
+                _ = try? await eventually { arrived.value > 0 ? true : nil }
+                leaving.cancelAll()
+                await #expect(throws: (any Error).self) { try await leaving.next() }
+            }
+            mayAnswer.add()
+            let known = try await keys.keys(for: serial, at: clock.now())
+            #expect(known[serial] != nil)
         }
     }
 

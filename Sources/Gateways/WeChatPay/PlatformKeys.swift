@@ -74,7 +74,7 @@ package final class PlatformKeys: Sendable {
             return isFresh && fetched.keys[serial] != nil
                 || fetched.age(at: now) < Limits.platformKeysCoolDownMilliseconds
         } fetch: {
-            await fetch(by: caller, now)
+            try await fetch(by: caller, now)
         }
         let keys = keys(at: now)
         guard last.succeeded || keys[serial] != nil else {
@@ -84,12 +84,14 @@ package final class PlatformKeys: Sendable {
         return keys
     }
 
-    private func fetch(by caller: WeChatPayCaller, _ now: Timestamp) async -> Fetched {
+    private func fetch(by caller: WeChatPayCaller, _ now: Timestamp) async throws -> Fetched {
         do {
             let keys = try await certificates(by: caller, now)
             count("fetched")
             return Fetched(keys: keys, attemptedAt: now, succeeded: true)
         } catch {
+            // A caller who left has found out nothing: the next one fetches in its place.
+            try Task.checkCancellation()
             count("failed")
             logger.warning(
                 "WeChat Pay's certificates could not be fetched", metadata: ["error": "\(error)"])

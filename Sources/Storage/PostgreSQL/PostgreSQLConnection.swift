@@ -262,7 +262,8 @@ final class PostgreSQLConnection {
 
     private func meaning(_ state: String, _ text: String) -> StoreError {
         switch state {
-        case "40001", "40P01":
+        // Also who waited for a lock longer than it may: the winner is slow, not the write wrong.
+        case "40001", "40P01", "55P03":
             note(.serialization)
             return .engine("\(text) (\(state))")
         case "23505":

@@ -44,7 +44,10 @@ package enum StoreFile {
             let file = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
             guard file >= 0 else { throw unwritable(path) }
             defer { Glibc.close(file) }
-            _ = try read(source) { connection in try connection.run(Text.copy, partial) }
+            // VACUUM is one moment by itself, and refuses to run inside another.
+            _ = try read(source, isOneMoment: false) { connection in
+                try connection.run(Text.copy, partial)
+            }
             guard fsync(file) == 0, link(partial, path) == 0, syncFolder(of: path) else {
                 throw unwritable(path)
             }
@@ -92,12 +95,12 @@ package enum StoreFile {
             if access(places.database, F_OK) == 0 {
                 try putAside(places.database, replaces: replaces, realm: report.realm, now)
             }
-            // A log of another file would be played into the backup.
-            for left in ["-wal", "-shm"] { unlink(places.database + left) }
-            unlink(places.mark)
+            // One rename puts the backup in place: whatever happens before or after, there is a
+            // store. The mark goes last; if it stays, the next start refuses the older store.
             guard rename(incoming, places.database) == 0, syncFolder(of: places.database) else {
                 throw unwritable(places.database)
             }
+            unlink(places.mark)
             return report
         }
     }
@@ -143,9 +146,14 @@ package enum StoreFile {
             throw Failure(.conflict, "\(path) exists; say that it may be replaced.")
         }
         try leaveLog(of: path, realm: realm)
-        guard rename(path, "\(path).replaced-\(now.milliseconds)") == 0 else {
-            throw unwritable(path)
+        let aside = "\(path).replaced-\(now.milliseconds)"
+        guard link(path, aside) == 0 else { throw unwritable(aside) }
+        // A log that could not be moved into its file goes with it: it may hold the newest
+        // payments, and would be played into the backup.
+        for log in ["-wal", "-shm"] where access(path + log, F_OK) == 0 {
+            guard rename(path + log, aside + log) == 0 else { throw unwritable(aside + log) }
         }
+        guard syncFolder(of: path) else { throw unwritable(aside) }
     }
 
     /// Moves the log into the database for good, which only its last user can do.
@@ -160,11 +168,12 @@ package enum StoreFile {
         let (stored, mode) = try connection.use { used throws(StoreError) in
             try used.execute("PRAGMA busy_timeout = \(Limits.storeEmptyLogMilliseconds)")
             return (
-                try used.first(Text.realm) { $0.text(0) },
+                // A store too damaged to tell is put aside as it is.
+                try? used.first(Text.realm) { $0.text(0) },
                 try? used.first(Text.leaveLog) { $0.text(0) }
             )
         }
-        guard stored == nil || stored == realm else {
+        guard (stored ?? nil) == nil || stored == realm else {
             throw Failure(.conflict, "The backup is for \(realm) money, the store for another.")
         }
         guard mode == "delete" else {
@@ -173,7 +182,7 @@ package enum StoreFile {
     }
 
     private static func read<Value>(
-        _ path: String, _ body: (SQLiteConnection) throws -> Value
+        _ path: String, isOneMoment: Bool = true, _ body: (SQLiteConnection) throws -> Value
     ) throws -> Value {
         var configuration = Configuration()
         configuration.readonly = true
@@ -189,6 +198,9 @@ package enum StoreFile {
             return try queue.unsafeRead { database in
                 let connection = try SQLiteConnection(database)
                 defer { connection.forgetStatements() }
+                // Beside a server that writes, every statement has to see the same moment.
+                if isOneMoment { try connection.execute("BEGIN") }
+                defer { if isOneMoment { try? connection.execute("ROLLBACK") } }
                 return try body(connection)
             }
         } catch let error as StoreError {
