@@ -18,7 +18,10 @@ struct ServerSecurityTests {
         #expect(try await settings([:]).serverTLS() == nil)
         let keyless = try await settings(["server.tls.certificate": "/c.pem"])
         #expect(throws: Failure.self) { try keyless.serverTLS() }
-        let both = ["server.tls.certificate": "/c.pem", "server.tls.key": "/k.pem"]
+        let both = [
+            "server.tls.certificate": "/c.pem", "server.tls.key": "/k.pem",
+            "server.tls.clientCA": "/ca.pem",
+        ]
         let wrong = try await settings(
             both.merging(["server.tls.clientRoles": "web.example=queen"]) { $1 })
         #expect(throws: Failure.self) { try wrong.serverTLS() }
@@ -27,6 +30,24 @@ struct ServerSecurityTests {
         let tls = try #require(try good.serverTLS())
         #expect(tls.roles == ["web.example": .web, "jobs.example": .jobs])
         #expect(tls.certificatePath == "/c.pem")
+    }
+
+    @Test(arguments: [
+        ["server.tls.key": "/k.pem"], ["server.tls.clientCA": "/ca.pem"],
+        ["server.tls.clientRoles": "a=web"], ["server.tls.requireClientCertificate": "true"],
+        [
+            "server.tls.certificate": "/c.pem", "server.tls.key": "/k.pem",
+            "server.tls.requireClientCertificate": "true",
+        ],
+        [
+            "server.tls.certificate": "/c.pem", "server.tls.key": "/k.pem",
+            "server.tls.clientRoles": "a=web",
+        ],
+    ])
+    func `half a wish for safety is refused, not passed over`(flags: [String: String]) async throws
+    {
+        let settings = try await settings(flags)
+        #expect(throws: Failure.self) { try settings.serverTLS() }
     }
 
     @Test func `an address is a host and a port, or a socket's path`() {
