@@ -66,7 +66,12 @@ struct SeededStore: Sendable {
         let files = FileManager.default
         try files.createDirectory(atPath: copy, withIntermediateDirectories: true)
         defer { try? files.removeItem(atPath: copy) }
-        try files.copyItem(atPath: "\(folder)/store.sqlite", toPath: "\(copy)/store.sqlite")
+        let file = "\(copy)/store.sqlite"
+        try files.copyItem(atPath: "\(folder)/store.sqlite", toPath: file)
+        // Else the first commit on the copy would pay for writing all of it to the disk.
+        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: file))
+        try handle.synchronize()
+        try handle.close()
         return try await body(copy)
     }
 
