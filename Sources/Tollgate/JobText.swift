@@ -84,9 +84,15 @@ enum JobText {
     }
 
     /// A job as a line.
-    static func line(_ definition: JobDefinition, _ standing: (JobRecord?, JobRun?)?) -> String {
+    static func line(
+        _ definition: JobDefinition, _ standing: (JobRecord?, JobRun?)?, now: Timestamp
+    ) -> String {
         let every = "every \(definition.schedule.intervalMilliseconds / 1_000) s"
-        let next = standing?.0.map { "next \(moment($0.nextDueAt))" } ?? "not run yet"
+        // A moment in the past would read like a mistake: the job waits for work or for a runner.
+        let next =
+            standing?.0.map {
+                $0.nextDueAt < now ? "due now" : "next \(moment($0.nextDueAt))"
+            } ?? "not run yet"
         return "\(pad(definition.name, 18)) \(pad(every, 12)) \(pad(next, 26)) "
             + definition.summary
     }

@@ -231,12 +231,13 @@ struct JobsList: AsyncParsableCommand {
                     try await OperatorQueries(backend.ports).jobs()
                 )
             }
+            let now = SystemClock().now()
             let console = CommandEnvironment.current.console
             if json {
                 console.line(try JobText.json(definitions, standing))
             } else {
                 for definition in definitions {
-                    console.line(JobText.line(definition, standing[definition.name]))
+                    console.line(JobText.line(definition, standing[definition.name], now: now))
                 }
             }
         }

@@ -47,8 +47,6 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         /// The call; nil for a page.
         var call: HTTPCall?
         var isStreaming = false
-        /// Messages that are being turned into JSON elsewhere.
-        var isConverting = false
     }
 
     let core: ServerCore
