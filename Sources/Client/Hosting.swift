@@ -99,9 +99,10 @@ public func withHostedMethods<Result>(
             Failure(.invalidRequest, "A method of \(service.name) is hosted twice."))
     }
     return try await withRPCServer(configuration, services: services) { server in
+        let executor = LoopExecutor()
         let client = TollgateClient(
-            transport: SocketTransport(.inProcess(server), credential: [1]),
-            interceptors: interceptors)
+            transport: SocketTransport(.inProcess(server), credential: [1], executor: executor),
+            interceptors: interceptors, executor: executor)
         do {
             let result = try await body(client)
             await client.close()

@@ -7,16 +7,22 @@ import TollgateRPC
 /// Safe are idempotent methods whose connection broke or whose attempt took too long, and any call
 /// that the server certainly did not begin. What does not fit the call's own deadline is not tried.
 package final class RetryPolicy: Sendable {
-    private let retries: Mutex<RetryBudget>
-    private let hedges: Mutex<RetryBudget>
+    private struct Budgets {
+        var retries: RetryBudget
+        var hedges: RetryBudget
+    }
+
+    private let budgets: Mutex<Budgets>
 
     /// Makes a policy that begins with so many further attempts in hand and never saves up more.
     package init(
         retriesInHand: Int = Limits.clientRetriesInHand,
         hedgesInHand: Int = Limits.clientHedgesInHand
     ) {
-        retries = Mutex(RetryBudget(inHand: retriesInHand))
-        hedges = Mutex(RetryBudget(inHand: hedgesInHand))
+        budgets = Mutex(
+            Budgets(
+                retries: RetryBudget(inHand: retriesInHand),
+                hedges: RetryBudget(inHand: hedgesInHand)))
     }
 
     /// Runs one call, again if it failed in a way that allows it.
@@ -29,25 +35,45 @@ package final class RetryPolicy: Sendable {
     ) async throws -> Result {
         var call = call
         call.trail = CallTrail()
+        let first: RPCError
+        do throws(RPCError) {
+            let result = try await attempt(Self.bounded(call, attemptMilliseconds))
+            earn()
+            return result
+        } catch {
+            first = error
+        }
+        return try await goOn(
+            call, after: first, attemptMilliseconds: attemptMilliseconds, attempt)
+    }
+
+    /// Runs a call again whose first attempt failed, as ``run(_:attemptMilliseconds:_:)`` does.
+    /// - Throws: ``TollgateError``, or `CancellationError` if the task is cancelled.
+    func goOn<Result>(
+        _ call: OutgoingCall, after first: RPCError, attemptMilliseconds: Int64? = nil,
+        _ attempt: (OutgoingCall) async throws(RPCError) -> Result
+    ) async throws -> Result {
+        var error = first
         var attempts = 1
         while true {
-            let pause: Int64
+            if error.code == RPCError.Code.cancelled { try Task.checkCancellation() }
+            let pause = Self.pauseMilliseconds(
+                after: error, attempt: attempts, isIdempotent: call.method.isIdempotent,
+                remainingMilliseconds: call.deadline.remainingMilliseconds,
+                random: Double.random(in: 0...1))
+            guard let pause, budgets.withLock({ $0.retries.spend() }) else {
+                throw TollgateError(error)
+            }
+            attempts += 1
+            ClientMeters.again(call.method, .retry)
+            try await Task.sleep(for: .milliseconds(pause))
             do throws(RPCError) {
                 let result = try await attempt(Self.bounded(call, attemptMilliseconds))
                 earn()
                 return result
-            } catch {
-                if error.code == RPCError.Code.cancelled { try Task.checkCancellation() }
-                let next = Self.pauseMilliseconds(
-                    after: error, attempt: attempts, isIdempotent: call.method.isIdempotent,
-                    remainingMilliseconds: call.deadline.remainingMilliseconds,
-                    random: Double.random(in: 0...1))
-                guard let next, retries.withLock({ $0.spend() }) else { throw TollgateError(error) }
-                attempts += 1
-                pause = next
+            } catch let again {
+                error = again
             }
-            ClientMeters.again(call.method, .retry)
-            try await Task.sleep(for: .milliseconds(pause))
         }
     }
 
@@ -58,9 +84,12 @@ package final class RetryPolicy: Sendable {
         return call
     }
 
-    private func earn() {
-        retries.withLock { $0.earn() }
-        hedges.withLock { $0.earn() }
+    /// A call went well.
+    func earn() {
+        budgets.withLock { budgets in
+            budgets.retries.earn()
+            budgets.hedges.earn()
+        }
     }
 
     /// How long to wait before the next attempt, in milliseconds; nil if there is to be none.
@@ -119,7 +148,9 @@ package final class RetryPolicy: Sendable {
                     last = result
                     if case .success = result { running = 0 }
                 case .due:
-                    guard !Task.isCancelled, hedges.withLock({ $0.spend() }) else { continue }
+                    guard !Task.isCancelled, budgets.withLock({ $0.hedges.spend() }) else {
+                        continue
+                    }
                     ClientMeters.again(call.method, .hedge)
                     running += 1
                     group.addTask { await Self.answer(call, attempt) }

@@ -18,14 +18,27 @@ public final class TollgateClient: Sendable {
     private let retries: RetryPolicy
     private let interceptors: [any ClientInterceptor]
     private let meters = ClientMeters()
+    private let tracer = TraceContext.currentTracer()
+
+    /// Runs tasks where the client's connection lives.
+    ///
+    /// A task that mostly calls and little else spares each call two changes of thread here: give
+    /// it to `Task(executorPreference:)`, `addTask(executorPreference:)` or
+    /// `withTaskExecutorPreference(_:operation:)`. Such tasks share one thread with the connection,
+    /// so they must not block it nor compute for long. With several connections to an address it is
+    /// one thread of several and there is nothing to gain.
+    public let executor: any TaskExecutor
 
     /// Makes a client over any transport; tests give one inside the process.
     ///
-    /// `cluster` is the same transport, if its addresses are to be watched by ``run()``.
+    /// `cluster` is the same transport, if its addresses are to be watched by ``run()``;
+    /// `executor` is where its connection lives.
     package init(
         transport: any ClientTransport, cluster: ClusterTransport? = nil,
-        retries: RetryPolicy = RetryPolicy(), interceptors: [any ClientInterceptor] = []
+        retries: RetryPolicy = RetryPolicy(), interceptors: [any ClientInterceptor] = [],
+        executor: LoopExecutor = LoopExecutor()
     ) {
+        self.executor = executor
         self.transport = transport
         self.cluster = cluster
         self.retries = retries
@@ -80,7 +93,12 @@ public final class TollgateClient: Sendable {
     public func unaryBytes(
         _ method: MethodDescriptor, _ request: [UInt8], options: CallOptions = CallOptions()
     ) async throws -> [UInt8] {
-        try await observed(method, options) { options in
+        if tracer == nil, interceptors.isEmpty, options.hedgeAfterMilliseconds == nil,
+            options.attemptTimeoutMilliseconds == nil
+        {
+            return try await plainUnary(outgoing(method, request, options))
+        }
+        return try await observed(method, options) { options in
             let call = outgoing(method, request, options)
             let hedgeAfter = method.isIdempotent ? options.hedgeAfterMilliseconds : nil
             let bound = options.attemptTimeoutMilliseconds
@@ -92,6 +110,34 @@ public final class TollgateClient: Sendable {
                     try await transport.unary(attempt)
                 }
             }
+        }
+    }
+
+    /// A call as most are: nobody looks on, and the first attempt is answered.
+    private func plainUnary(_ call: OutgoingCall) async throws -> [UInt8] {
+        let clock = ContinuousClock()
+        let began = clock.now
+        var call = call
+        call.trail = CallTrail()
+        do {
+            let first: RPCError
+            do throws(RPCError) {
+                let answer = try await transport.unary(call)
+                retries.earn()
+                meters.ended(call.method, code: "ok", after: began.duration(to: clock.now))
+                return answer
+            } catch {
+                first = error
+            }
+            let answer = try await retries.goOn(call, after: first) {
+                (attempt) async throws(RPCError) in try await self.transport.unary(attempt)
+            }
+            meters.ended(call.method, code: "ok", after: began.duration(to: clock.now))
+            return answer
+        } catch {
+            meters.ended(
+                call.method, code: Self.code(of: error), after: began.duration(to: clock.now))
+            throw error
         }
     }
 
@@ -143,31 +189,44 @@ public final class TollgateClient: Sendable {
 
     // MARK: Around each call
 
-    /// Runs a call inside its span, between the interceptors, and counts how it ended.
+    /// Runs a call inside its span, if the program traces, and counts how it ended.
     private func observed<Result>(
         _ method: MethodDescriptor, _ options: CallOptions,
         _ body: (CallOptions) async throws -> Result
     ) async throws -> Result {
-        try await withSpan(method.fullName, ofKind: .client) { span in
+        guard let tracer else { return try await intercepted(method, options, body) }
+        return try await tracer.withAnySpan(method.fullName, ofKind: .client) { span in
             span.attributes["rpc.system"] = "tollgate"
             span.attributes["rpc.service"] = method.service
             span.attributes["rpc.method"] = method.name
-            let clock = ContinuousClock()
-            let began = clock.now
-            var options = options
             do {
-                for interceptor in interceptors {
-                    try await interceptor.willCall(method, &options)
-                }
-                let result = try await body(options)
-                await ended(method, options, began.duration(to: clock.now), nil)
-                return result
+                return try await intercepted(method, options, body)
             } catch {
                 let code = (error as? TollgateError)?.code
                 span.attributes["error.type"] = code ?? "\(type(of: error))"
-                await ended(method, options, began.duration(to: clock.now), error)
                 throw error
             }
+        }
+    }
+
+    /// Runs a call between the interceptors, and counts how it ended.
+    private func intercepted<Result>(
+        _ method: MethodDescriptor, _ options: CallOptions,
+        _ body: (CallOptions) async throws -> Result
+    ) async throws -> Result {
+        let clock = ContinuousClock()
+        let began = clock.now
+        var options = options
+        do {
+            for interceptor in interceptors {
+                try await interceptor.willCall(method, &options)
+            }
+            let result = try await body(options)
+            await ended(method, options, began.duration(to: clock.now), nil)
+            return result
+        } catch {
+            await ended(method, options, began.duration(to: clock.now), error)
+            throw error
         }
     }
 
@@ -175,17 +234,19 @@ public final class TollgateClient: Sendable {
         _ method: MethodDescriptor, _ options: CallOptions, _ duration: Duration,
         _ error: (any Error)?
     ) async {
-        let code =
-            switch error {
-            case nil: "ok"
-            case let error as TollgateError: error.code
-            case is CancellationError: "cancelled"
-            // Thrown by whoever read the stream.
-            default: "abandoned"
-            }
-        meters.ended(method, code: code, after: duration)
+        meters.ended(method, code: Self.code(of: error), after: duration)
         for interceptor in interceptors.reversed() {
             await interceptor.didCall(method, options, duration: duration, error: error)
+        }
+    }
+
+    private static func code(of error: (any Error)?) -> String {
+        switch error {
+        case nil: "ok"
+        case let error as TollgateError: error.code
+        case is CancellationError: "cancelled"
+        // Thrown by whoever read the stream.
+        default: "abandoned"
         }
     }
 

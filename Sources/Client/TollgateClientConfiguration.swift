@@ -73,8 +73,13 @@ public struct TollgateClientConfiguration: Sendable {
     }
 
     /// The transport to these servers, and the same as a cluster if their addresses are watched.
+    ///
+    /// Connections live where `executor` runs tasks, unless there are several to an address.
     /// - Throws: ``TollgateError`` if an address is none, or there are too many connections.
-    func transport() throws -> (transport: any ClientTransport, cluster: ClusterTransport?) {
+    func transport(
+        _ executor: LoopExecutor
+    ) throws -> (transport: any ClientTransport, cluster: ClusterTransport?) {
+        let home = connectionsPerAddress == 1 ? executor : nil
         guard (1...Limits.clientConnectionsPerAddress).contains(connectionsPerAddress) else {
             throw TollgateError(
                 .init(
@@ -88,7 +93,8 @@ public struct TollgateClientConfiguration: Sendable {
                 throw TollgateError(.init(.invalidRequest, "\(address) names no socket."))
             }
             let socket = SocketTransport(
-                .unix(path: path), credential: credential, tls: tls?.settings)
+                .unix(path: path), credential: credential, tls: tls?.settings,
+                executor: executor)
             return (socket, nil)
         }
         let cluster = ClusterTransport(
@@ -101,7 +107,7 @@ public struct TollgateClientConfiguration: Sendable {
             if settings?.serverName == nil { settings?.serverName = address.name }
             return SocketTransport(
                 .address(host: address.host, port: address.port), credential: credential,
-                tls: settings)
+                tls: settings, executor: home)
         }
         return (cluster, cluster)
     }
@@ -113,9 +119,11 @@ extension TollgateClient {
     /// Run ``run()`` beside it if there are several addresses.
     /// - Throws: ``TollgateError`` if an address is none.
     public convenience init(_ configuration: TollgateClientConfiguration) throws {
-        let (transport, cluster) = try configuration.transport()
+        let executor = LoopExecutor()
+        let (transport, cluster) = try configuration.transport(executor)
         self.init(
-            transport: transport, cluster: cluster, interceptors: configuration.interceptors)
+            transport: transport, cluster: cluster, interceptors: configuration.interceptors,
+            executor: executor)
     }
 }
 

@@ -27,6 +27,11 @@ public struct MethodDescriptor: Sendable {
     /// The shape of the response, or of each streamed message.
     public let response: MessageDescriptor
 
+    /// The name people and HTTP paths use: `tollgate.v1.AuthService/Login`.
+    ///
+    /// Made once: meters and spans ask for it at every call.
+    public let fullName: String
+
     /// Makes the facts of a method; the generated table `Methods` is the usual source.
     public init(
         service: String, name: String, access: Access, roles: [ServiceRole], isIdempotent: Bool,
@@ -42,10 +47,8 @@ public struct MethodDescriptor: Sendable {
         self.streaming = streaming
         self.request = request
         self.response = response
+        fullName = "\(service)/\(name)"
     }
-
-    /// The name people and HTTP paths use: `tollgate.v1.AuthService/Login`.
-    public var fullName: String { "\(service)/\(name)" }
 
     /// Who may call a method.
     public enum Access: String, Hashable, Sendable, CaseIterable {

@@ -50,6 +50,37 @@ struct PeerTests {
         }
     }
 
+    @Test func `the press calls our server, with a credential and without`() async throws {
+        let peers = try BuiltPeers.result.get()
+        for (variant, credential) in [(EchoVariant.bare, ""), (.full, "a secret of the bench")] {
+            let server = try EchoHost(variant: variant, credential: credential).server()
+            async let running: Void = server.run()
+            let address = try #require(try await server.address)
+            for callers in ["1", "64"] {
+                let outcome = try await peers.run(
+                    "rpc-press",
+                    ["call", "\(address)", callers, "0.05"]
+                        + (credential.isEmpty ? [] : [credential]))
+                #expect(outcome.count > 64)
+                #expect(outcome.p50Microseconds > 0)
+            }
+            server.drain()
+            try await running
+        }
+    }
+
+    @Test func `the press does not count refusals as calls`() async throws {
+        let peers = try BuiltPeers.result.get()
+        let server = try EchoHost(variant: .full, credential: "a secret of the bench").server()
+        async let running: Void = server.run()
+        let address = try #require(try await server.address)
+        await #expect(throws: (any Error).self) {
+            _ = try await peers.run("rpc-press", ["call", "\(address)", "1", "0.05"])
+        }
+        server.drain()
+        try await running
+    }
+
     @Test func `libcurl reads whole answers from the mock provider`() async throws {
         let peers = try BuiltPeers.result.get()
         try await ChildProcess.running(try peers.path("chat-mock"), []) { provider in

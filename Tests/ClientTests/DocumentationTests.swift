@@ -45,6 +45,17 @@ import TollgateClient
         return options
     }
 
+    private func manyCalls(_ client: TollgateClient, sessions: [String]) async throws {
+        try await withThrowingDiscardingTaskGroup { group in
+            for session in sessions {
+                group.addTask(executorPreference: client.executor) {
+                    _ = try await AccountsServiceClient(client).getQuota(
+                        .init(), options: CallOptions(authorization: session))
+                }
+            }
+        }
+    }
+
     @Test func `the snippet about tests runs`() async throws {
         let quota = HostedMethod.unary(Methods.AccountsService.getQuota) {
             (_: V1.GetQuotaRequest, call) -> V1.GetQuotaResponse in

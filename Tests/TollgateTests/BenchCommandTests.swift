@@ -43,14 +43,15 @@ struct BenchCommandTests {
     }
 
     @Test func `echoes are measured against servers in processes of their own`() async throws {
-        let document = try await bench("rpc", peers: ["raw-echo"], ["--callers", "1", "8"])
+        let document = try await bench(
+            "rpc", peers: ["raw-echo", "rpc-press"], ["--callers", "1", "8"])
         #expect(document["date"] as? String == "2026-01-02")
-        #expect(
-            names(document) == [
-                "raw 1", "bare 1", "typed 1", "full 1", "raw 8", "bare 8", "typed 8", "full 8",
-            ])
+        let series = [
+            "raw", "bare", "bare pool", "bare press", "typed", "typed press", "full", "full press",
+        ]
+        #expect(names(document) == series.map { "\($0) 1" } + series.map { "\($0) 8" })
         let server = figures(document, "serverCPUMicroseconds")
-        #expect(server.count == 16)
+        #expect(server.count == 32)
         #expect(server.allSatisfy { $0 > 0 })
         #expect((document["bareRoundTripsOfRaw1"] as? Double ?? 0) > 0)
     }

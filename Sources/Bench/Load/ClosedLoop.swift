@@ -30,10 +30,12 @@ package enum ClosedLoop {
     ///
     /// - Parameters:
     ///   - most: the most calls in all; each caller makes its share.
+    ///   - executor: where the callers run; nil is the shared pool.
     ///   - call: gets the caller's number and how many calls that caller made before.
     /// - Throws: what a call throws; then the other callers stop after their present call.
     package static func run(
         callers: Int, seconds: Double, most: Int = .max,
+        on executor: (any TaskExecutor)? = nil,
         _ call: @escaping @Sendable (_ caller: Int, _ number: Int) async throws -> Void
     ) async throws -> Outcome {
         let began = Clocks.monotonicNanoseconds()
@@ -41,7 +43,7 @@ package enum ClosedLoop {
         let share = most == .max ? Int.max : max(1, most / callers)
         let logs = try await withThrowingTaskGroup(of: [UInt32].self) { group in
             for caller in 0..<callers {
-                group.addTask {
+                group.addTask(executorPreference: executor) {
                     // A plain list while it is measured: 64 histograms would fill the caches.
                     var log: [UInt32] = []
                     log.reserveCapacity(1 << 14)

@@ -4,6 +4,10 @@ import TollgateKernel
 
 /// Measures unary echoes over a real socket against a server in a process of its own, beside a raw
 /// epoll echo of frames of the same size.
+///
+/// Each variant is called by the product's own client, its callers where its connection lives
+/// (`bare`) and in the shared pool of threads (`bare pool`), and by a load generator in C that
+/// costs next to nothing (`bare press`): what a server costs a call beside it is its own cost.
 package struct RPCBench: Sendable {
     /// What is measured, and how long.
     package var plan: BenchPlan
@@ -34,7 +38,14 @@ package struct RPCBench: Sendable {
                 for callers in callers {
                     steps.append(
                         rawStep(peer, address: peerAddress, bytes: frameBytes, callers: callers))
-                    steps += servers.map { $0.step(callers: callers) }
+                    for server in servers {
+                        steps.append(server.step(callers: callers))
+                        if server.caller.variant == .bare {
+                            steps.append(server.step(callers: callers, inPool: true))
+                        }
+                        steps.append(
+                            server.pressed(plan, credential: credential, callers: callers))
+                    }
                 }
                 return try await plan.samples(steps)
             }
@@ -72,12 +83,13 @@ package struct RPCBench: Sendable {
             ["bench", "serve", "--listen", "127.0.0.1:0", "--variant", variant.rawValue],
             environment: ["TOLLGATE_BENCH_CREDENTIAL": credential]
         ) { process in
+            let address = try await process.listeningAddress()
             let configuration = TollgateClientConfiguration(
-                address: try await process.listeningAddress(),
-                credential: variant == .full ? credential : nil)
+                address: address, credential: variant == .full ? credential : nil)
             return try await withTollgateClient(configuration) { client in
                 let server = EchoServer(
-                    process: process, caller: EchoCaller(variant: variant, client: client))
+                    process: process, address: address,
+                    caller: EchoCaller(variant: variant, client: client))
                 return try await withServers(
                     variants.dropFirst(), credential: credential, running: running + [server],
                     body)
@@ -112,11 +124,11 @@ package struct RPCBench: Sendable {
                     "64 callers, bare, 1.3 × bRPC's best", ours, .atLeast,
                     1.3 * brpcCallsPerSecond, unit: "calls/s"))
         }
-        if let bare = median("bare", 64, Figure.serverCPU) {
+        if let bare = median("bare press", 64, Figure.serverCPU) {
             budgets.append(
                 Budget("64 callers, bare, server CPU a call", bare, .atMost, 4.0, unit: "µs"))
         }
-        if let full = median("full", 64, Figure.serverCPU) {
+        if let full = median("full press", 64, Figure.serverCPU) {
             budgets.append(
                 Budget(
                     "64 callers, authenticated with deadlines and metrics, server CPU a call",
@@ -130,25 +142,53 @@ package struct RPCBench: Sendable {
 /// A server in a process of its own, and the client that calls it.
 private struct EchoServer: Sendable {
     let process: ChildProcess
+    let address: String
     let caller: EchoCaller
 
-    func step(callers: Int) -> BenchPlan.Step {
-        BenchPlan.Step(series: Series(caller.variant.rawValue, callers: callers)) { seconds in
-            let serverBefore = Clocks.processorNanoseconds(of: process.identifier)
+    /// Calls by the product's own client.
+    func step(callers: Int, inPool: Bool = false) -> BenchPlan.Step {
+        let name = caller.variant.rawValue + (inPool ? " pool" : "")
+        return BenchPlan.Step(series: Series(name, callers: callers)) { seconds in
             let clientBefore = Clocks.ownProcessorNanoseconds()
-            let outcome = try await ClosedLoop.run(callers: callers, seconds: seconds) { _, _ in
-                try await caller.call()
+            return try await measured {
+                let outcome = try await ClosedLoop.run(
+                    callers: callers, seconds: seconds,
+                    on: inPool ? nil : caller.client.executor
+                ) { _, _ in try await caller.call() }
+                var figures = outcome.figures
+                let clientAfter = Clocks.ownProcessorNanoseconds()
+                figures[Figure.clientCPU] =
+                    Double(clientAfter - clientBefore) / 1_000 / Double(max(1, outcome.count))
+                return figures
             }
-            let clientAfter = Clocks.ownProcessorNanoseconds()
-            let serverAfter = Clocks.processorNanoseconds(of: process.identifier)
-            guard let serverBefore, let serverAfter, outcome.count > 0 else {
-                throw Failure(.unavailable, "The echo server has gone.")
-            }
-            var figures = outcome.figures
-            let count = Double(outcome.count)
-            figures[Figure.serverCPU] = Double(serverAfter - serverBefore) / 1_000 / count
-            figures[Figure.clientCPU] = Double(clientAfter - clientBefore) / 1_000 / count
-            return figures
         }
+    }
+
+    /// Calls by the load generator in C.
+    func pressed(_ plan: BenchPlan, credential: String, callers: Int) -> BenchPlan.Step {
+        let variant = caller.variant
+        return BenchPlan.Step(series: Series("\(variant.rawValue) press", callers: callers)) {
+            seconds in
+            try await measured {
+                try await plan.peers.run(
+                    "rpc-press",
+                    ["call", address, "\(callers)", "\(seconds)"]
+                        + (variant == .full ? [credential] : [])
+                ).figures
+            }
+        }
+    }
+
+    /// Adds what the server used of the processors for each call.
+    private func measured(
+        _ body: () async throws -> [String: Double]
+    ) async throws -> [String: Double] {
+        let before = Clocks.processorNanoseconds(of: process.identifier)
+        var figures = try await body()
+        guard let before, let after = Clocks.processorNanoseconds(of: process.identifier),
+            let count = figures[Figure.count], count > 0
+        else { throw Failure(.unavailable, "The echo server has gone.") }
+        figures[Figure.serverCPU] = Double(after - before) / 1_000 / count
+        return figures
     }
 }

@@ -1,7 +1,7 @@
 package import ServiceContextModule
 import TollgateKernel
 import TollgateWire
-import Tracing
+package import Tracing
 
 /// Carries a trace across the wire, in the metadata of calls.
 ///
@@ -72,14 +72,22 @@ package struct TraceParent: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension TraceContext {
+    /// The program's tracer; nil if it has none.
+    ///
+    /// Looked up where a server or a client is made and not at each call: that costs a lock and two
+    /// casts. Programs set their tracer up first, as they do their logger and their metrics.
+    package static func currentTracer() -> (any Tracer)? {
+        let tracer = InstrumentationSystem.tracer
+        return tracer is NoOpTracer ? nil : tracer
+    }
+
     /// Runs a handler inside the span of its call, as part of its caller's trace; calls made
     /// meanwhile carry the trace on.
     static func serve(
-        _ call: ServerCallContext, _ handler: () async throws -> Void
+        _ call: ServerCallContext, _ tracer: (any Tracer)?, _ handler: () async throws -> Void
     ) async throws {
         let context = extract(call.userFields)
-        let tracer = InstrumentationSystem.tracer
-        guard !(tracer is NoOpTracer) else {
+        guard let tracer else {
             guard let context else { return try await handler() }
             return try await ServiceContext.$current.withValue(context, operation: handler)
         }

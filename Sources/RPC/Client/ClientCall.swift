@@ -14,7 +14,9 @@ final class ClientCall: @unchecked Sendable {
     }
 
     let outgoing: OutgoingCall
-    var continuation: CheckedContinuation<Result<Response, RPCError>, Never>?
+    /// Resumed once, by ``end(_:)`` or when a stream has opened, which both take it away; so
+    /// nothing checks that at run time, which cost an object for each call.
+    var continuation: UnsafeContinuation<Result<Response, RPCError>, Never>?
     /// The request's payload if it is not sent plain.
     var packed: OutgoingPayload?
     /// The number under which it was written.

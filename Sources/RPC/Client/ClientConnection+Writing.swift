@@ -128,6 +128,7 @@ extension ClientConnection {
     /// Hands what was written to the channel, and as much of the streams as it has room for; leaves
     /// a retired connection once nothing is left to do on it.
     func flush() {
+        isFlushScheduled = false
         guard let context, !isFlushing else { return }
         // The socket may take the bytes at once, and tell us so before we are done here.
         isFlushing = true

@@ -7,10 +7,11 @@ import TollgateWire
 /// A client's end of one connection: does what the state machine says.
 ///
 /// Calls come from any task; what they ask for is collected and done in one turn of the event loop,
-/// so that many callers cost one wake-up and one write.
+/// so that many callers cost one wake-up and one write. Callers whose tasks run on the loop
+/// themselves cost no wake-up at all.
 ///
 /// `@unchecked Sendable`: everything but `commands` is touched on the event loop alone.
-final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
+final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -24,11 +25,15 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         case close
     }
 
-    private let eventLoop: any EventLoop
+    private let executor: LoopExecutor
     let credential: [UInt8]?
     private let retired: @Sendable (ClientConnection) -> Void
     private let commands: Mutex<[Command]> = Mutex([])
     private var batch: [Command] = []
+    private var isRunningCommands = false
+    private var isReading = false
+    /// A flush will come by itself.
+    var isFlushScheduled = false
     var machine = ClientConnectionStateMachine<ClientCall>()
     private let processor = NIOSingleStepByteToMessageProcessor(FrameDecoder())
     /// What leaves with the next flush: requests and control frames at once, streams in turns.
@@ -47,10 +52,10 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
 
     /// Makes a connection's handler; `retired` is told once when no new call can begin on it.
     init(
-        eventLoop: any EventLoop, credential: [UInt8]?, keepalive: Keepalive = Keepalive(),
+        executor: LoopExecutor, credential: [UInt8]?, keepalive: Keepalive = Keepalive(),
         retired: @escaping @Sendable (ClientConnection) -> Void
     ) {
-        self.eventLoop = eventLoop
+        self.executor = executor
         self.credential = credential
         probe = LivenessProbe(keepalive)
         self.retired = retired
@@ -61,13 +66,17 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     /// Makes one call.
     func unary(_ outgoing: OutgoingCall) async -> Result<IncomingResponse, RPCError> {
         let call = ClientCall(outgoing)
-        switch await pack(call) {
-        case .failure(let error): return .failure(error)
-        case .success: break
+        if outgoing.isPacked, case .failure(let error) = await pack(call) {
+            return .failure(error)
         }
         switch await perform(call) {
         case .failure(let error): return .failure(error)
-        case .success(let response): return await unpack(response)
+        case .success(let response):
+            guard let plain = response.payload?.plain else { return await unpack(response) }
+            return .success(
+                IncomingResponse(
+                    payload: plain.withUnsafeReadableBytes { Array($0) },
+                    attachment: response.attachment, userFields: response.userFields))
         }
     }
 
@@ -78,7 +87,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         case .failure(let error): return .failure(error)
         case .success: break
         }
-        return await withCheckedContinuation { continuation in
+        return await withUnsafeContinuation { continuation in
             call.continuation = continuation
             submit(.notify(call))
         }.map { _ in }
@@ -116,7 +125,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
 
     private func perform(_ call: ClientCall) async -> Result<ClientCall.Response, RPCError> {
         await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            await withUnsafeContinuation { continuation in
                 call.continuation = continuation
                 submit(.start(call))
             }
@@ -128,7 +137,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
     /// Compresses and secures a request as its caller wants, in the caller's task.
     private func pack(_ call: ClientCall) async -> Result<Void, RPCError> {
         let outgoing = call.outgoing
-        guard outgoing.compression != nil || outgoing.hasChecksum else { return .success(()) }
+        guard outgoing.isPacked else { return .success(()) }
         do {
             call.packed = try await OutgoingPayload.packed(
                 ByteBuffer(bytes: outgoing.payload), attachment: outgoing.attachment,
@@ -159,37 +168,58 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
-    /// Has a command done on the event loop.
+    /// Has a command done on the event loop: at once if this is the loop, after those that were
+    /// submitted before.
     func submit(_ command: Command) {
+        if executor.eventLoop.inEventLoop, !isRunningCommands {
+            runCommands(then: command)
+            return flushSoon()
+        }
         let isFirst = commands.withLock { commands in
             commands.append(command)
             return commands.count == 1
         }
-        if isFirst { eventLoop.execute { self.runCommands() } }
+        if isFirst {
+            executor.eventLoop.execute {
+                self.runCommands()
+                self.flush()
+            }
+        }
     }
 
     // MARK: Commands, on the event loop
 
-    private func runCommands() {
-        commands.withLock { commands in swap(&commands, &batch) }
-        for command in batch {
-            switch command {
-            case .start(let call): start(call)
-            case .notify(let call): notify(call)
-            case .send(let call): streamIsReady(call)
-            case .cancel(let call):
-                call.isCancelled = true
-                giveUp(call, Self.cancelled)
-            case .consumed(let call, let total, let messages):
-                guard let id = call.id else { continue }
-                if let frame = machine.feedback(id, consumed: total, messages: messages) {
-                    write(frame)
-                }
-            case .close: context?.close(promise: nil)
-            }
-        }
+    private func runCommands(then last: Command? = nil) {
+        isRunningCommands = true
+        defer { isRunningCommands = false }
+        commands.withLock { commands in if !commands.isEmpty { swap(&commands, &batch) } }
+        for command in batch { run(command) }
         batch.removeAll(keepingCapacity: true)
-        flush()
+        if let last { run(last) }
+    }
+
+    private func run(_ command: Command) {
+        switch command {
+        case .start(let call): start(call)
+        case .notify(let call): notify(call)
+        case .send(let call): streamIsReady(call)
+        case .cancel(let call):
+            call.isCancelled = true
+            giveUp(call, Self.cancelled)
+        case .consumed(let call, let total, let messages):
+            guard let id = call.id else { return }
+            if let frame = machine.feedback(id, consumed: total, messages: messages) {
+                write(frame)
+            }
+        case .close: context?.close(promise: nil)
+        }
+    }
+
+    /// Has what was written leave soon: at the end of this read or this batch of tasks.
+    private func flushSoon() {
+        guard !isReading, !isFlushScheduled else { return }
+        isFlushScheduled = true
+        executor.flushLater(self)
     }
 
     private static let cancelled = RPCError(
@@ -255,7 +285,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         let moment = min(machine.earliestDeadline, probe.due(lastHeard: lastHeard))
         if let timer, timer.moment <= moment { return }
         timer?.scheduled.cancel()
-        timer = (moment, eventLoop.scheduleTask(deadline: moment) { self.wakeUp() })
+        timer = (moment, executor.eventLoop.scheduleTask(deadline: moment) { self.wakeUp() })
     }
 
     private func wakeUp() {
@@ -296,6 +326,7 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastHeard = .now()
+        isReading = true
         do {
             try processor.process(buffer: unwrapInboundIn(data)) { frame in try receive(frame) }
         } catch {
@@ -303,7 +334,10 @@ final class ClientConnection: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { flush() }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        flush()
+    }
 
     private func receive(_ frame: Frame) throws {
         switch frame.kind {

@@ -126,4 +126,7 @@ package struct OutgoingCall: Sendable {
         self.userFields = userFields
         self.deadline = deadline
     }
+
+    /// Whether the payload is not sent as it is.
+    var isPacked: Bool { compression != nil || hasChecksum }
 }

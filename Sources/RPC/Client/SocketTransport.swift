@@ -46,22 +46,25 @@ package final class SocketTransport: ClientTransport {
     private let credential: [UInt8]?
     private let keepalive: Keepalive
     private let tls: ClientTLS?
-    private let eventLoop: any EventLoop
+    private let executor: LoopExecutor
     private let state = Mutex(State())
+
+    private var eventLoop: any EventLoop { executor.eventLoop }
 
     /// Makes a transport; nothing connects yet.
     ///
     /// `credential` goes with each connection's first request. The files of `tls` are read for each
-    /// connection, so new ones are taken without a restart.
+    /// connection, so new ones are taken without a restart. The connection lives on the loop of
+    /// `executor`; without one, on whose turn it is.
     package init(
         _ endpoint: Endpoint, credential: [UInt8]?, tls: ClientTLS? = nil,
-        keepalive: Keepalive = Keepalive()
+        keepalive: Keepalive = Keepalive(), executor: LoopExecutor? = nil
     ) {
         self.endpoint = endpoint
         self.keepalive = keepalive
         self.credential = credential
         self.tls = tls
-        eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        self.executor = executor ?? LoopExecutor()
     }
 
     package func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
@@ -212,7 +215,7 @@ package final class SocketTransport: ClientTransport {
 
     private func connect(_ encrypt: @escaping @Sendable (any Channel) throws -> Void) {
         let handler = ClientConnection(
-            eventLoop: eventLoop, credential: credential, keepalive: keepalive
+            executor: executor, credential: credential, keepalive: keepalive
         ) { [weak self] connection in self?.retired(connection) }
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(.milliseconds(Limits.rpcConnectTimeoutMilliseconds))

@@ -1,6 +1,13 @@
-import NIOCore
+package import NIOCore
+import NIOPosix
 import Synchronization
 import TollgateKernel
+
+/// An end of a connection that gathers what it writes.
+protocol Flushing: AnyObject {
+    /// Sends what was gathered; on the event loop.
+    func flush()
+}
 
 /// Runs tasks on one event loop, a batch at a time.
 ///
@@ -9,8 +16,9 @@ import TollgateKernel
 ///
 /// `@unchecked Sendable`: `ready`, `isRunning`, `isScheduled`, `unflushed` and `flushing` are
 /// touched on the event loop alone; the rest is immutable or behind a lock.
-final class LoopExecutor: TaskExecutor, @unchecked Sendable {
-    let eventLoop: any EventLoop
+package final class LoopExecutor: TaskExecutor, @unchecked Sendable {
+    /// The loop.
+    package let eventLoop: any EventLoop
     private let arrivals: Mutex<[UnownedJob]> = Mutex([])
     private var ready: [UnownedJob] = []
     private var batch: [UnownedJob] = []
@@ -18,12 +26,19 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     private var turnStart: NIODeadline?
     private var isRunning = false
     private var isScheduled = false
-    private var unflushed: [ServerConnection] = []
-    private var flushing: [ServerConnection] = []
+    private var unflushed: [any Flushing] = []
+    private var flushing: [any Flushing] = []
 
-    init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+    /// Makes an executor for a loop; several may share one.
+    package init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    /// Makes an executor for one of the process's shared loops, whose turn it is.
+    package convenience init() {
+        self.init(eventLoop: MultiThreadedEventLoopGroup.singleton.next())
+    }
+
+    /// Takes a job from any thread.
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         if eventLoop.inEventLoop {
             ready.append(job)
@@ -38,7 +53,7 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     }
 
     /// Has a connection flushed once what runs now is done.
-    func flushLater(_ connection: ServerConnection) {
+    func flushLater(_ connection: any Flushing) {
         unflushed.append(connection)
         schedule()
     }

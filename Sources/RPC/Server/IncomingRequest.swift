@@ -13,7 +13,7 @@ struct IncomingRequest {
         /// A message of the connection itself (E6).
         case control(EnvelopeExtension.Control)
         /// Nothing that can be answered but with an error.
-        case invalid(RPCError)
+        indirect case invalid(RPCError)
     }
 
     let target: Target
@@ -23,7 +23,7 @@ struct IncomingRequest {
     let streamSettings: StreamSettings?
     let credential: [UInt8]?
     let userFields: [String: String]
-    let envelopeExtension: EnvelopeExtension?
+    private let boxedExtension: EnvelopeExtension.Box?
     let payload: IncomingPayload
     let attachment: ByteBuffer
 
@@ -48,7 +48,8 @@ struct IncomingRequest {
         timeoutMilliseconds = view.timeoutMilliseconds
         streamSettings = view.streamSettings
         credential = view.authenticationData
-        envelopeExtension = try view.envelopeExtension()
+        let envelopeExtension = try view.envelopeExtension()
+        boxedExtension = envelopeExtension.map(EnvelopeExtension.Box.init)
         userFields = try view.userFields()
         let attachmentSize = Int(view.attachmentSize)
         let payloadSize = frame.bodySize - attachmentSize
@@ -66,11 +67,14 @@ struct IncomingRequest {
         target = Self.target(view, payload, payloadSize, envelopeExtension, router: router)
     }
 
+    /// What our own clients add; few requests have any.
+    var envelopeExtension: EnvelopeExtension? { boxedExtension?.value }
+
     /// How much the call matters to its caller.
-    var priority: CallPriority { CallPriority(wire: envelopeExtension?.priority) }
+    var priority: CallPriority { CallPriority(wire: boxedExtension?.value.priority) }
 
     /// Whether the caller waits for an answer; a stream always does.
-    var wantsReply: Bool { envelopeExtension?.noReply != true || streamSettings != nil }
+    var wantsReply: Bool { boxedExtension?.value.noReply != true || streamSettings != nil }
 
     private static func target(
         _ view: RpcMetaView, _ payload: IncomingPayload, _ payloadSize: Int,

@@ -128,8 +128,13 @@ extension ServerConnection {
             for interceptor in core.interceptors {
                 try await interceptor.intercept(call.context)
             }
-            try await CallDeadline.$current.withValue(call.context.deadline) {
-                try await TraceContext.serve(call.context, handler)
+            let context = call.context
+            if core.tracer == nil, context.userFields.isEmpty {
+                try await CallDeadline.$current.withValue(context.deadline, operation: handler)
+            } else {
+                try await CallDeadline.$current.withValue(context.deadline) {
+                    try await TraceContext.serve(context, core.tracer, handler)
+                }
             }
             if call.longAnswer != nil { try await packLongAnswer(call) }
             ended(call, .succeeded)

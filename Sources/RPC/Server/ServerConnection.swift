@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import TollgateKernel
 import TollgateWire
+import Tracing
 
 /// What the connections of one server share.
 struct ServerCore: Sendable {
@@ -18,13 +19,14 @@ struct ServerCore: Sendable {
     var certificates: ServerCertificates?
     /// Whether other machines may speak without encryption.
     var mayBePlain = true
+    let tracer = TraceContext.currentTracer()
 }
 
 /// A server's end of one connection: does what the state machine says.
 ///
 /// `@unchecked Sendable`: everything is touched on the connection's event loop alone, tasks
 /// included, because their executor is that loop.
-final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
+final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = Never
     typealias OutboundOut = ByteBuffer

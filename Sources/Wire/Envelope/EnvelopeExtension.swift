@@ -80,4 +80,19 @@ package struct EnvelopeExtension: Hashable, Sendable {
             .cancel, .closeStatus, .halfClose, .receiverWindow, .control,
         ]
     }
+
+    /// An extension behind a reference, for whoever mostly has none and is copied often.
+    package final class Box: Hashable, Sendable {
+        /// The extension.
+        package let value: EnvelopeExtension
+
+        /// Puts an extension behind a reference.
+        package init(_ value: EnvelopeExtension) { self.value = value }
+
+        /// Compares what is in the boxes.
+        package static func == (left: Box, right: Box) -> Bool { left.value == right.value }
+
+        /// Feeds what is in the box.
+        package func hash(into hasher: inout Hasher) { hasher.combine(value) }
+    }
 }

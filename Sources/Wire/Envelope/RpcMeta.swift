@@ -27,7 +27,13 @@ package struct RpcMeta: Hashable, Sendable {
     /// Metadata in order of writing; a later key wins.
     package var userFields: [String: String] = [:]
     /// What our own ends add.
-    package var envelopeExtension: EnvelopeExtension?
+    package var envelopeExtension: EnvelopeExtension? {
+        get { boxedExtension?.value }
+        set { boxedExtension = newValue.map(EnvelopeExtension.Box.init) }
+    }
+
+    /// Nearly every meta has none, and each copy of a meta would move its bytes.
+    private var boxedExtension: EnvelopeExtension.Box?
 
     /// Makes an empty meta.
     package init() {}

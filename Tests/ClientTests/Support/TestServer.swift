@@ -51,8 +51,11 @@ func withTestClient<Result>(
     let configuration = testConfiguration(port: reach == .socket ? 0 : nil)
     return try await withRPCServer(configuration, services: services) { server in
         guard reach == .socket else {
+            let executor = LoopExecutor()
             let client = TollgateClient(
-                transport: SocketTransport(.inProcess(server), credential: Array("key".utf8)))
+                transport: SocketTransport(
+                    .inProcess(server), credential: Array("key".utf8), executor: executor),
+                executor: executor)
             let result = try await body(client, server)
             await client.close()
             return result

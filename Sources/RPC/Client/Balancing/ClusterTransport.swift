@@ -43,6 +43,8 @@ package final class ClusterTransport: ClientTransport {
     private final class Shared: Sendable {
         let state: Mutex<State>
         let absence: AsyncStream<Void>.Continuation
+        /// Whether connections are to be closed: looked at after each call, without the lock.
+        let hasLeaving = Atomic(false)
 
         init(_ strategy: BalancingStrategy, _ absence: AsyncStream<Void>.Continuation) {
             state = Mutex(State(balancer: LoadBalancer(strategy)))
@@ -59,6 +61,7 @@ package final class ClusterTransport: ClientTransport {
                     let busy = pool.contains { $0.inFlight > 0 }
                     state.pools[address] = busy ? pool : nil
                 }
+                hasLeaving.store(!state.leaving.isEmpty, ordering: .releasing)
             }
         }
     }
@@ -157,13 +160,14 @@ package final class ClusterTransport: ClientTransport {
         var moves = 0
         while true {
             let lease = try self.lease(call, avoiding: visited)
-            visited.append(lease.address)
-            call.trail?.visit(lease.address)
             do throws(RPCError) {
                 let value = try await body(lease.transport)
-                await closeLeaving()
+                if shared.hasLeaving.load(ordering: .acquiring) { await closeLeaving() }
                 return finish(value, lease)
             } catch {
+                // What went well needs no trail.
+                visited.append(lease.address)
+                call.trail?.visit(lease.address)
                 end(lease, Self.outcome(error))
                 await closeLeaving()
                 guard Self.mayMove(error), moves < Limits.clientMoves,
@@ -224,14 +228,18 @@ package final class ClusterTransport: ClientTransport {
     private func use(
         _ address: ServerAddress, _ state: inout State
     ) -> (slot: Int, transport: any ClientTransport) {
-        var pool = state.pools[address] ?? []
+        use(&state.pools[address, default: []], address)
+    }
+
+    private func use(
+        _ pool: inout [Connection], _ address: ServerAddress
+    ) -> (slot: Int, transport: any ClientTransport) {
         var slot = pool.indices.min { pool[$0].inFlight < pool[$1].inFlight } ?? 0
         if pool.isEmpty || pool[slot].inFlight > 0 && pool.count < connectionsPerAddress {
             pool.append(Connection(transport: connect(address)))
             slot = pool.count - 1
         }
         pool[slot].inFlight += 1
-        state.pools[address] = pool
         return (slot, pool[slot].transport)
     }
 
@@ -270,20 +278,26 @@ package final class ClusterTransport: ClientTransport {
     }
 
     private func giveBack(_ lease: Lease, _ state: inout State) {
-        guard var pool = state.pools[lease.address], pool.indices.contains(lease.slot) else {
-            return
-        }
-        pool[lease.slot].inFlight -= 1
-        state.pools[lease.address] = pool
-        let isIdle = pool.allSatisfy { $0.inFlight == 0 }
-        guard isIdle, !state.balancer.addresses.contains(lease.address) else { return }
-        state.leaving += pool.map(\.transport)
-        state.pools[lease.address] = nil
+        guard let isIdle = Self.giveBack(lease.slot, &state.pools[lease.address]), isIdle,
+            !state.balancer.contains(lease.address)
+        else { return }
+        state.leaving += state.pools.removeValue(forKey: lease.address)?.map(\.transport) ?? []
+        shared.hasLeaving.store(true, ordering: .releasing)
+    }
+
+    /// Whether nothing uses the pool any more; nil if the pool has gone.
+    ///
+    /// The pool is changed where it lies: a copy of it for each call would cost an allocation.
+    private static func giveBack(_ slot: Int, _ pool: inout [Connection]?) -> Bool? {
+        guard pool?.indices.contains(slot) == true else { return nil }
+        pool?[slot].inFlight -= 1
+        return pool?.allSatisfy { $0.inFlight == 0 }
     }
 
     private func closeLeaving() async {
         let leaving = shared.state.withLock { state in
             defer { state.leaving = [] }
+            shared.hasLeaving.store(false, ordering: .releasing)
             return state.leaving
         }
         for transport in leaving { await transport.close() }

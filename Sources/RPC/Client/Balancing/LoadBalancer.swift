@@ -51,6 +51,11 @@ struct LoadBalancer {
     /// The addresses, in order.
     var addresses: [ServerAddress] { members.map(\.address) }
 
+    /// Whether an address is in the list.
+    func contains(_ address: ServerAddress) -> Bool {
+        members.contains { $0.address == address }
+    }
+
     /// Calls at an address now.
     func inFlight(_ address: ServerAddress) -> Int {
         members.first { $0.address == address }?.inFlight ?? 0
@@ -81,6 +86,11 @@ struct LoadBalancer {
     ) -> ServerAddress? {
         guard !members.isEmpty else { return nil }
         returnUnsupervised(at: now)
+        if members.count == 1 {
+            // Nothing to choose, and nothing to look through for it.
+            members[0].inFlight += 1
+            return members[0].address
+        }
         let present = members.indices.filter { members[$0].health.absence == nil }
         let fresh = present.filter { !avoided.contains(members[$0].address) }
         let choice: Int

@@ -1,0 +1,224 @@
+// A load generator that costs next to nothing: closed loops of 64-byte echoes on one connection,
+// with epoll on one thread, in the frames of baidu_std (PRPC). What a server costs a call beside it
+// is the server's own cost, and not how its client happens to batch.
+//
+//     rpc-press call HOST:PORT CALLERS SECONDS [CREDENTIAL]
+//
+// Calls example.EchoService/Echo. Every answer is checked: its code must be 0 and its message what
+// was sent.
+#include "sockets.h"
+
+enum { MESSAGE_BYTES = 64, MOST_CALLERS = 1024, FRAME_BYTES = 512 };
+
+typedef struct {
+    size_t count;
+    uint8_t bytes[FRAME_BYTES];
+} Frame;
+
+static void put(Frame *frame, const void *bytes, size_t count) {
+    if (frame->count + count > FRAME_BYTES) stop_with("the credential is too long");
+    memcpy(frame->bytes + frame->count, bytes, count);
+    frame->count += count;
+}
+
+static void put_number(Frame *frame, uint64_t value) {
+    do {
+        uint8_t byte = (uint8_t)(value & 127) | (value > 127 ? 128 : 0);
+        put(frame, &byte, 1);
+        value >>= 7;
+    } while (value > 0);
+}
+
+static void put_text(Frame *frame, unsigned field, const void *text, size_t count) {
+    put_number(frame, field << 3 | 2);
+    put_number(frame, count);
+    put(frame, text, count);
+}
+
+static void put_big_endian(uint8_t *place, size_t value) {
+    for (int byte = 0; byte < 4; byte++) place[byte] = (uint8_t)(value >> (24 - 8 * byte));
+}
+
+// The payload: field 1, a text.
+static Frame payload(void) {
+    Frame message = {0};
+    char text[MESSAGE_BYTES];
+    for (size_t index = 0; index < MESSAGE_BYTES; index++) text[index] = "tollgate"[index % 8];
+    put_text(&message, 1, text, MESSAGE_BYTES);
+    return message;
+}
+
+static Frame request(uint64_t correlation, const char *credential) {
+    Frame method = {0}, meta = {0}, frame = {.count = 12}, message = payload();
+    put_text(&method, 1, "example.EchoService", 19);
+    put_text(&method, 2, "Echo", 4);
+    put_number(&method, 8 << 3);  // timeout_ms
+    put_number(&method, 5000);
+    put_text(&meta, 1, method.bytes, method.count);
+    put_number(&meta, 4 << 3);  // correlation_id
+    put_number(&meta, correlation);
+    if (credential) put_text(&meta, 7, credential, strlen(credential));
+    put(&frame, meta.bytes, meta.count);
+    put(&frame, message.bytes, message.count);
+    memcpy(frame.bytes, "PRPC", 4);
+    put_big_endian(frame.bytes + 4, meta.count + message.count);
+    put_big_endian(frame.bytes + 8, meta.count);
+    return frame;
+}
+
+static uint64_t number(const uint8_t **at, const uint8_t *end) {
+    uint64_t value = 0;
+    for (unsigned shift = 0; *at < end && shift < 64; shift += 7) {
+        uint8_t byte = *(*at)++;
+        value |= (uint64_t)(byte & 127) << shift;
+        if (byte < 128) return value;
+    }
+    stop_with("the answer's meta cannot be read");
+    return 0;
+}
+
+// One varint field of a message; `missing` if it is not there.
+static uint64_t field_of(const uint8_t *at, const uint8_t *end, unsigned wanted, uint64_t missing,
+                         const uint8_t **inner, size_t *inner_count) {
+    while (at < end) {
+        uint64_t key = number(&at, end);
+        if ((key & 7) == 0) {
+            uint64_t value = number(&at, end);
+            if (key >> 3 == wanted) return value;
+        } else if ((key & 7) == 2) {
+            uint64_t count = number(&at, end);
+            if (count > (uint64_t)(end - at)) stop_with("the answer's meta cannot be read");
+            if (key >> 3 == wanted && inner) {
+                *inner = at;
+                *inner_count = count;
+                return count;
+            }
+            at += count;
+        } else {
+            stop_with("the answer's meta cannot be read");
+        }
+    }
+    return missing;
+}
+
+static size_t big_endian(const uint8_t *bytes) {
+    return (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
+}
+
+// Checks one answer and says whose it is.
+static uint64_t answered(const uint8_t *meta, size_t meta_count, const uint8_t *body,
+                         size_t body_count, const Frame *message) {
+    const uint8_t *response = NULL;
+    size_t response_count = 0;
+    field_of(meta, meta + meta_count, 2, 0, &response, &response_count);
+    if (!response || field_of(response, response + response_count, 1, 0, NULL, NULL) != 0)
+        stop_with("a call was answered with an error");
+    if (body_count != message->count || memcmp(body, message->bytes, body_count) != 0)
+        stop_with("an echo did not bring back what was sent");
+    return field_of(meta, meta + meta_count, 4, 0, NULL, NULL);
+}
+
+static int connect_to(const char *address) {
+    int client = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+    struct sockaddr_in server = {.sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                 .sin_port = htons((uint16_t)port_of(address))};
+    if (connect(client, (struct sockaddr *)&server, sizeof server) != 0)
+        stop_with("cannot connect");
+    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    fcntl(client, F_SETFL, O_NONBLOCK);
+    return client;
+}
+
+typedef struct {
+    int socket, loop;
+    size_t filled, callers, under_way;
+    uint8_t answers[1 << 18];
+    uint8_t requests[MOST_CALLERS * FRAME_BYTES];
+    Frame frames[MOST_CALLERS];
+    int64_t started[MOST_CALLERS];
+    Latencies latencies;
+} Press;
+
+// Reads what has come and asks again for every caller that has its answer; the count of answers.
+static uint64_t turn(Press *press, const Frame *message, int64_t end) {
+    struct epoll_event ready;
+    if (epoll_wait(press->loop, &ready, 1, 10000) <= 0) stop_with("no answer");
+    ssize_t got = recv(press->socket, press->answers + press->filled,
+                       sizeof press->answers - press->filled, 0);
+    if (got == 0) stop_with("the server has gone");
+    if (got < 0) return 0;
+    press->filled += (size_t)got;
+    int64_t now = monotonic_nanoseconds();
+    size_t at = 0, asked = 0;
+    uint64_t count = 0;
+    while (press->filled - at >= 12) {
+        const uint8_t *head = press->answers + at;
+        size_t body = big_endian(head + 4), meta = big_endian(head + 8);
+        if (memcmp(head, "PRPC", 4) != 0 || meta > body || body > FRAME_BYTES)
+            stop_with("the answer is no frame");
+        if (press->filled - at < 12 + body) break;
+        uint64_t caller = answered(head + 12, meta, head + 12 + meta, body - meta, message) - 1;
+        if (caller >= press->callers) stop_with("an answer belongs to no call");
+        record(&press->latencies, now - press->started[caller]);
+        count += 1;
+        at += 12 + body;
+        if (now < end) {
+            const Frame *frame = &press->frames[caller];
+            press->started[caller] = now;
+            memcpy(press->requests + asked, frame->bytes, frame->count);
+            asked += frame->count;
+        } else {
+            press->under_way -= 1;
+        }
+    }
+    memmove(press->answers, press->answers + at, press->filled - at);
+    press->filled -= at;
+    if (asked > 0 && write_all(press->socket, (char *)press->requests, asked) != 0)
+        stop_with("cannot write");
+    return count;
+}
+
+static void call(const char *address, size_t callers, double seconds, const char *credential) {
+    static Press press;
+    Frame message = payload();
+    press.socket = connect_to(address);
+    press.loop = epoll_create1(0);
+    press.callers = callers;
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = press.socket};
+    epoll_ctl(press.loop, EPOLL_CTL_ADD, press.socket, &event);
+    // The credential goes with the first request alone, which is answered before the clock starts.
+    Frame first = request(1, credential);
+    for (size_t caller = 0; caller < callers; caller++)
+        press.frames[caller] = request(caller + 1, NULL);
+    press.under_way = 1;
+    if (write_all(press.socket, (char *)first.bytes, first.count) != 0) stop_with("cannot write");
+    while (press.under_way > 0) turn(&press, &message, 0);
+    memset(&press.latencies, 0, sizeof press.latencies);
+
+    int64_t began = monotonic_nanoseconds(), cpu = cpu_nanoseconds();
+    int64_t end = began + (int64_t)(seconds * 1e9);
+    size_t asked = 0;
+    uint64_t count = 0;
+    press.under_way = callers;
+    for (size_t caller = 0; caller < callers; caller++) {
+        press.started[caller] = began;
+        memcpy(press.requests + asked, press.frames[caller].bytes, press.frames[caller].count);
+        asked += press.frames[caller].count;
+    }
+    if (write_all(press.socket, (char *)press.requests, asked) != 0) stop_with("cannot write");
+    while (press.under_way > 0) count += turn(&press, &message, end);
+    tell(count, monotonic_nanoseconds() - began, cpu_nanoseconds() - cpu, &press.latencies, 0, "");
+}
+
+int main(int count, char **arguments) {
+    if ((count == 5 || count == 6) && strcmp(arguments[1], "call") == 0) {
+        int callers = atoi(arguments[3]);
+        double seconds = atof(arguments[4]);
+        if (callers > 0 && callers <= MOST_CALLERS && seconds > 0) {
+            call(arguments[2], (size_t)callers, seconds, count == 6 ? arguments[5] : NULL);
+            return 0;
+        }
+    }
+    stop_with("usage: rpc-press call HOST:PORT CALLERS SECONDS [CREDENTIAL]");
+}
