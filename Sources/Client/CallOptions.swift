@@ -44,12 +44,15 @@ public struct CallOptions: Hashable, Sendable {
     /// How much the call matters; servers that are not Tollgate's own do not know.
     public var priority = Priority.normal
 
-    /// How the request is compressed if it has a KiB or more; the response may come compressed so
-    /// too. Nil leaves both plain. Streamed messages are never compressed.
+    /// How the request is compressed if it has a KiB or more.
+    ///
+    /// The response may come compressed so too; nil leaves both plain. Streamed messages are never
+    /// compressed.
     public var compression: Compression?
 
-    /// Whether the request is secured by a checksum (CRC-32C), and the response too; what arrives
-    /// broken fails the call. Streamed messages have none.
+    /// Whether the request is secured by a checksum (CRC-32C), and the response too.
+    ///
+    /// What arrives broken fails the call. Streamed messages have none.
     public var hasChecksum = false
 
     /// Further metadata.
