@@ -1,5 +1,26 @@
+internal import TollgateRPC
+
 /// What a caller can say about one call.
 public struct CallOptions: Hashable, Sendable {
+    /// How much a call matters to a server that cannot serve all of them.
+    public enum Priority: Hashable, Sendable, CaseIterable {
+        /// Work that can wait, such as a report: refused once half of a method's room is taken.
+        case background
+        /// What most calls are.
+        case normal
+        /// What must go through before anything else, such as a payment: finds half as much room
+        /// again when ordinary calls are refused.
+        case critical
+    }
+
+    /// How messages can be compressed.
+    public enum Compression: Hashable, Sendable, CaseIterable {
+        /// RFC 1952.
+        case gzip
+        /// RFC 1950; 12 bytes shorter than gzip.
+        case zlib
+    }
+
     /// The person's login session or API key.
     public var authorization: String?
 
@@ -20,6 +41,20 @@ public struct CallOptions: Hashable, Sendable {
     /// Calls of one key go to one server, as long as it is well and not overloaded.
     public var affinityKey: String?
 
+    /// How much the call matters; servers that are not Tollgate's own do not know.
+    public var priority = Priority.normal
+
+    /// How the request is compressed if it has a KiB or more.
+    ///
+    /// The response may come compressed so too; nil leaves both plain. Streamed messages are never
+    /// compressed.
+    public var compression: Compression?
+
+    /// Whether the request is secured by a checksum (CRC-32C), and the response too.
+    ///
+    /// What arrives broken fails the call. Streamed messages have none.
+    public var hasChecksum = false
+
     /// Further metadata.
     public var userFields: [String: String]
 
@@ -31,5 +66,26 @@ public struct CallOptions: Hashable, Sendable {
         self.authorization = authorization
         self.timeoutMilliseconds = timeoutMilliseconds
         self.userFields = userFields
+    }
+}
+
+extension CallPriority {
+    /// What the caller's word is on the wire.
+    init(_ priority: CallOptions.Priority) {
+        switch priority {
+        case .background: self = .background
+        case .normal: self = .normal
+        case .critical: self = .critical
+        }
+    }
+}
+
+extension PayloadCompression {
+    /// What the caller's word is on the wire.
+    init(_ compression: CallOptions.Compression) {
+        switch compression {
+        case .gzip: self = .gzip
+        case .zlib: self = .zlib
+        }
     }
 }

@@ -262,6 +262,9 @@ public final class TollgateClient: Sendable {
             method: method, payload: payload, userFields: userFields,
             deadline: CallDeadline.current.map { min($0, own) } ?? own)
         call.affinityKey = options.affinityKey
+        call.priority = CallPriority(options.priority)
+        call.compression = options.compression.map { PayloadCompression($0) }
+        call.hasChecksum = options.hasChecksum
         return call
     }
 }

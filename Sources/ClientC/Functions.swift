@@ -18,7 +18,7 @@ package func tollgateConnect(
         let handle = try ClientHandle(
             addresses: try text(addresses, "addresses"),
             credential: credential.map { String(cString: $0) })
-        return handle.pointer
+        return OpenClients.add(handle)
     } catch let failure {
         CallFailure(failure).write(to: error)
         return nil
@@ -33,6 +33,7 @@ package func tollgateCallJSON(
 ) -> UnsafeMutablePointer<CChar>? {
     do {
         let call = try PreparedCall(client, method, options, streaming: .unary)
+        defer { call.end() }
         let payload = try call.encode(try text(request, "request"))
         let result = BlockingCall.run { await call.answer(payload) }
         let json = try call.decode(try result.get())
@@ -52,6 +53,7 @@ package func tollgateCallBytes(
 ) -> UnsafeMutablePointer<UInt8>? {
     do {
         let call = try PreparedCall(client, method, options, streaming: .unary)
+        defer { call.end() }
         guard request != nil || requestLength == 0 else {
             throw CallFailure(code: "invalid_request", "The request is NULL.")
         }
@@ -76,6 +78,7 @@ package func tollgateStreamJSON(
 ) -> Int32 {
     do {
         let call = try PreparedCall(client, method, options, streaming: .serverStreaming)
+        defer { call.end() }
         let payload = try call.encode(try text(request, "request"))
         guard let onMessage else {
             throw CallFailure(code: "invalid_request", "The callback is NULL.")
@@ -97,8 +100,7 @@ package func tollgateFree(_ pointer: UnsafeMutableRawPointer?) { free(pointer) }
 /// `tollgate_close`.
 @_cdecl("tollgate_close")
 package func tollgateClose(_ client: OpaquePointer?) {
-    guard let handle = ClientHandle.take(client) else { return }
-    BlockingCall.run { await handle.close() }
+    OpenClients.remove(client)?.close()
 }
 
 private func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws -> String {

@@ -1,21 +1,20 @@
 import CTollgate
 import TollgateClient
 
-/// A call whose arguments from C have been checked and copied.
+/// A call whose arguments from C have been checked and copied; its client waits until its ``end()``.
 struct PreparedCall: Sendable {
     private let handle: ClientHandle
     private let method: MethodDescriptor
     private let options: CallOptions
 
-    /// Checks the arguments.
-    /// - Throws: ``CallFailure`` if one of them is NULL or no such method exists.
+    /// Checks the arguments, and begins a call of the client.
+    /// - Throws: ``CallFailure`` if one of them is NULL, no such method exists or the client is
+    ///   closed; then no call has begun.
     init(
         _ client: OpaquePointer?, _ name: UnsafePointer<CChar>?,
         _ options: UnsafePointer<tollgate_options>?, streaming: MethodDescriptor.Streaming
     ) throws {
-        guard let handle = ClientHandle.from(client) else {
-            throw CallFailure(code: "invalid_request", "The client is NULL.")
-        }
+        let handle = try OpenClients.find(client)
         let name = name.map { String(cString: $0) } ?? ""
         guard let method = Methods.all.first(where: { $0.fullName == name }) else {
             throw CallFailure(code: "invalid_request", "There is no method “\(name)”.")
@@ -24,6 +23,7 @@ struct PreparedCall: Sendable {
             let kind = streaming == .unary ? "a stream of responses" : "one response"
             throw CallFailure(code: "invalid_request", "\(name) has \(kind).")
         }
+        try handle.beginCall()
         self.handle = handle
         self.method = method
         self.options = Self.options(options?.pointee)
@@ -42,6 +42,9 @@ struct PreparedCall: Sendable {
         }
         return options
     }
+
+    /// The call is over: nothing of the client and of the caller's arguments is touched any more.
+    func end() { handle.endCall() }
 
     func encode(_ json: String) throws -> [UInt8] {
         do {

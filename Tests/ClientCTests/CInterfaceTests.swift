@@ -1,4 +1,5 @@
 import CTollgate
+import Dispatch
 import Foundation
 import Synchronization
 import Testing
@@ -132,6 +133,69 @@ import TollgateRPC
         #expect(error.retry_after_milliseconds == -1)
     }
 
+    @Test func `closing waits for a call whose callback still runs, and refuses new ones`()
+        async throws
+    {
+        let seen = try await onThread { address -> [String] in
+            let client = tollgate_connect(address, "key", nil)
+            let number = UInt(bitPattern: client)
+            let progress = CallbackProgress()
+            let callers = DispatchGroup()
+            Self.begin(callers) {
+                let request = #"{"turns": [{"role": "user", "content": "one two three"}]}"#
+                let status = "session".withCString { session in
+                    var options = tollgate_options()
+                    options.authorization = session
+                    return tollgate_stream_json(
+                        OpaquePointer(bitPattern: number), "tollgate.v1.ChatService/Ask", request,
+                        &options,
+                        { _, context in
+                            guard let context else { return 1 }
+                            let progress = Unmanaged<CallbackProgress>.fromOpaque(context)
+                                .takeUnretainedValue()
+                            progress.hasBegun.signal()
+                            progress.mayEnd.wait()
+                            progress.note("callback ended")
+                            return 1
+                        }, Unmanaged.passUnretained(progress).toOpaque(), nil)
+                }
+                progress.note("call returned \(status)")
+            }
+            progress.hasBegun.wait()
+            Self.begin(callers) {
+                tollgate_close(OpaquePointer(bitPattern: number))
+                progress.note("closed")
+            }
+            let ping = "tollgate.v1.DiagnosticsService/Ping"
+            var error = tollgate_error()
+            // Until the client is closing, calls are answered or fail with their connection.
+            while Self.text(error) != "cancelled" {
+                tollgate_free(tollgate_call_json(client, ping, "{}", nil, &error))
+            }
+            progress.note(Self.text(error))
+            // Long enough for a close that waits for nobody.
+            Thread.sleep(forTimeInterval: 0.1)
+            progress.mayEnd.signal()
+            callers.wait()
+            tollgate_close(client)
+            _ = tollgate_call_json(client, ping, "{}", nil, &error)
+            progress.note(Self.text(error))
+            return progress.all
+        }
+        #expect(seen.first == "cancelled")
+        #expect(seen.last == "cancelled")
+        #expect(seen.dropFirst().first == "callback ended")
+        #expect(Set(seen.dropFirst(2).dropLast()) == ["call returned 0", "closed"])
+    }
+
+    private static func begin(_ group: DispatchGroup, _ body: @escaping @Sendable () -> Void) {
+        group.enter()
+        Thread.detachNewThread {
+            body()
+            group.leave()
+        }
+    }
+
     @Test func `what makes no sense is refused without a server`() async throws {
         var error = tollgate_error()
         #expect(tollgate_connect(nil, nil, &error) == nil)
@@ -152,4 +216,15 @@ import TollgateRPC
         tollgate_free(nil)
         #expect(tollgate_api_version() == TOLLGATE_API_VERSION)
     }
+}
+
+/// How far a callback has come, and in which order things happened.
+private final class CallbackProgress: Sendable {
+    let hasBegun = DispatchSemaphore(value: 0)
+    let mayEnd = DispatchSemaphore(value: 0)
+    private let events: Mutex<[String]> = Mutex([])
+
+    func note(_ event: String) { events.withLock { $0.append(event) } }
+
+    var all: [String] { events.withLock { $0 } }
 }

@@ -56,6 +56,14 @@ import TollgateClient
         }
     }
 
+    private func weighed(session: String) -> CallOptions {
+        var options = CallOptions(authorization: session)
+        options.priority = .background
+        options.compression = .zlib
+        options.hasChecksum = true
+        return options
+    }
+
     @Test func `the snippet about tests runs`() async throws {
         let quota = HostedMethod.unary(Methods.AccountsService.getQuota) {
             (_: V1.GetQuotaRequest, call) -> V1.GetQuotaResponse in

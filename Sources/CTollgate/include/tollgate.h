@@ -11,9 +11,12 @@
  *
  * Threads: every function may be called from any thread, and a client from any number of threads
  * at once; each call waits on the thread that makes it. Callbacks run on the thread that called
- * tollgate_stream_json, one at a time. tollgate_close ends calls that still run; it waits for them,
- * so it must not be called from a callback. No function may be called after fork() in the child of
- * a process that has made a client.
+ * tollgate_stream_json, one at a time. No function may be called after fork() in the child of a
+ * process that has made a client.
+ *
+ * The end: tollgate_close ends calls that still run and returns when each of them has returned and
+ * no callback runs or will run; so it must not be called from a callback. Calls that begin meanwhile
+ * or later fail with the code "cancelled", and closing once more does nothing.
  *
  * Memory: what a function returns belongs to the caller, who gives it back by tollgate_free. What
  * is passed in is not kept after the function has returned.
@@ -100,7 +103,10 @@ int32_t tollgate_stream_json(
 /* Gives back what a function returned; NULL is fine. */
 void tollgate_free(void *pointer);
 
-/* Ends the client: running calls fail, connections are closed. NULL is fine. */
+/*
+ * Ends the client: running calls fail and are waited for, new ones are refused, connections are
+ * closed. NULL is fine.
+ */
 void tollgate_close(tollgate_client *client);
 
 #ifdef __cplusplus

@@ -15,7 +15,7 @@ final class StreamSource: IncomingStream {
         var reporting = Reporting()
         var end: Result<Void, any Error>?
         var trailers: [String: String] = [:]
-        var reader: CheckedContinuation<Void, Never>?
+        var reader: CheckedContinuation<Wakening, Never>?
     }
 
     /// When the connection is told how far the reader is.
@@ -24,6 +24,14 @@ final class StreamSource: IncomingStream {
         var everyBytes = Limits.rpcStreamWindowBytes / 4
         /// Also whenever everything that came has been read.
         var whenCaughtUp = false
+    }
+
+    /// Why a reader goes on.
+    private enum Wakening {
+        /// There may be something to take.
+        case look
+        /// Another reader waits already.
+        case isSecond
     }
 
     private let state = Mutex(State())
@@ -54,7 +62,7 @@ final class StreamSource: IncomingStream {
                 try result.get()
                 return nil
             case .wait:
-                await waitForMore()
+                guard await waitForMore() == .look else { throw Self.secondReader }
             }
         }
     }
@@ -81,17 +89,22 @@ final class StreamSource: IncomingStream {
         return .message(message, report: (state.consumed, state.unreportedMessages))
     }
 
-    private func waitForMore() async {
+    private static let secondReader = RPCError(
+        code: RPCError.Code.badResponse,
+        text: "Two tasks read one stream at the same time; a stream has one reader")
+
+    private func waitForMore() async -> Wakening {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let isReady = state.withLock { state in
-                    let mayWait =
-                        state.messages.isEmpty && state.end == nil && !Task.isCancelled
-                        && state.reader == nil
-                    if mayWait { state.reader = continuation }
-                    return !mayWait
+                let wakening = state.withLock { state -> Wakening? in
+                    guard state.messages.isEmpty, state.end == nil, !Task.isCancelled else {
+                        return .look
+                    }
+                    guard state.reader == nil else { return .isSecond }
+                    state.reader = continuation
+                    return nil
                 }
-                if isReady { continuation.resume() }
+                if let wakening { continuation.resume(returning: wakening) }
             }
         } onCancel: {
             cancel()
@@ -110,13 +123,13 @@ final class StreamSource: IncomingStream {
 
     /// Takes in a message.
     func deliver(_ message: [UInt8]) {
-        let reader = state.withLock { state -> CheckedContinuation<Void, Never>? in
+        let reader = state.withLock { state -> CheckedContinuation<Wakening, Never>? in
             guard state.end == nil else { return nil }
             state.messages.append(message)
             defer { state.reader = nil }
             return state.reader
         }
-        reader?.resume()
+        reader?.resume(returning: .look)
     }
 
     /// Ends the stream after what was delivered; the first end counts.
@@ -129,6 +142,6 @@ final class StreamSource: IncomingStream {
             defer { state.reader = nil }
             return state.reader
         }
-        reader?.resume()
+        reader?.resume(returning: .look)
     }
 }

@@ -4,7 +4,7 @@ import NIOCore
 struct CallAdmission: ~Copyable {
     private let gate: MethodGate
     private let budget: ConnectionBudget
-    private let bytes: Int
+    private var bytes: Int
 
     /// Takes the room.
     /// - Throws: 2004 if there is none; nothing is taken then.
@@ -21,6 +21,19 @@ struct CallAdmission: ~Copyable {
         self.gate = gate
         self.budget = budget
         self.bytes = bytes
+    }
+
+    /// Takes room for bytes that the call turned out to need.
+    /// - Throws: 2004 if there is none; nothing is taken then.
+    mutating func grow(_ more: Int) throws(RPCError) {
+        try budget.take(more)
+        bytes += more
+    }
+
+    /// Gives some of the room back.
+    mutating func shrink(_ less: Int) {
+        budget.giveBack(less)
+        bytes -= less
     }
 
     /// Gives the room back; without a latency if the caller gave the call up.

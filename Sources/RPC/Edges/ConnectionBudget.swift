@@ -71,6 +71,13 @@ final class ConnectionBudget: @unchecked Sendable {
     /// Counts a request that is to be worked on.
     /// - Throws: 2004 if the connection, or all of them, have too many bytes in work.
     func enter(_ bytes: Int) throws(RPCError) {
+        try take(bytes)
+        callsInFlight += 1
+    }
+
+    /// Counts bytes that a call which is being worked on turned out to need.
+    /// - Throws: 2004 if the connection, or all of them, have too many bytes in work.
+    func take(_ bytes: Int) throws(RPCError) {
         guard bytesInFlight + bytes <= edge.limits.bytesInFlightPerConnection else {
             ServerEdge.refused("connection_bytes")
             throw .overLimit("Too many bytes wait on this connection")
@@ -80,13 +87,17 @@ final class ConnectionBudget: @unchecked Sendable {
             throw .overLimit("Too many bytes wait in this server")
         }
         bytesInFlight += bytes
-        callsInFlight += 1
     }
 
-    /// Gives back what ``enter(_:)`` counted.
-    func leave(_ bytes: Int) {
+    /// Gives back what ``take(_:)`` counted.
+    func giveBack(_ bytes: Int) {
         bytesInFlight -= bytes
         edge.removeInFlight(bytes)
+    }
+
+    /// Gives back what ``enter(_:)`` counted, and what was taken since.
+    func leave(_ bytes: Int) {
+        giveBack(bytes)
         callsInFlight -= 1
         if callsInFlight == 0 { lastCall = .now() }
     }

@@ -37,13 +37,16 @@ final class MethodGate: Sendable {
         throw .overLimit("Too many calls of \(name) run")
     }
 
-    /// Takes in a call's end; without a latency if its caller gave it up.
+    /// Takes in a call's end; without a latency if its caller gave it up before its deadline.
     func leave(latency: TimeAmount?, now: NIODeadline) {
         state.withLock { state in
             state.inFlight -= 1
             state.limiter?.leave(latency: latency, now: now)
         }
     }
+
+    /// How many calls may run by what their latency says; nil if it is not followed.
+    var adaptiveLimit: Int? { state.withLock { $0.limiter?.limit } }
 
     /// How many calls run.
     var inFlight: Int { state.withLock { $0.inFlight } }

@@ -1,3 +1,4 @@
+import DequeModule
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -56,6 +57,10 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     var identity: ConnectionIdentity?
     private(set) var context: ChannelHandlerContext?
     private(set) var lastWrite: EventLoopFuture<Void>?
+    /// What the answer goes on with, in its order; the stream's window bounds it.
+    var outgoing: Deque<Outgoing> = []
+    /// A long message is being turned into JSON, and what comes after it waits.
+    var isConverting = false
     private let isEncrypted: Bool
     private var credential: [UInt8]?
     private var connection: ServerConnection?
@@ -115,10 +120,16 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     private func leave() {
         context = nil
+        let unwritten = outgoing
+        outgoing = []
+        for lost in unwritten { lost.written.fail(ChannelError.ioOnClosedChannel) }
         patience?.cancel()
         task?.cancel()
         task = nil
     }
+
+    /// Has what was written leave.
+    func flush() { context?.flush() }
 
     /// Closes the connection unless something else happens within so many milliseconds.
     func wait(_ milliseconds: Int64?) {
@@ -306,14 +317,7 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
             return
         }
         phase = .answering(answer)
-        switch step {
-        case .none: break
-        case .message(let bytes): respond(with: bytes, answer)
-        case .failure(let failure): respond(failure)
-        case .begin: beginEvents()
-        case .event(let bytes): writeEvent(bytes)
-        case .end(let failure): endEvents(failure)
-        }
+        queue(step)
     }
 
     /// Tells the server how far the client has got, once what was written has left.

@@ -35,6 +35,9 @@ struct IncomingPayload {
     /// The payload if there is nothing to check and nothing to unpack.
     var plain: ByteBuffer? { compressType == 0 && checksumType == 0 ? bytes : nil }
 
+    /// Whether more may come out of the payload than it has bytes.
+    var isCompressed: Bool { compressType != 0 }
+
     /// Whether the sender secured the payload, so that it will like the answer secured too.
     var hasChecksum: Bool { checksumType == PayloadChecksum.crc32c }
 

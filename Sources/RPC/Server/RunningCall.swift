@@ -1,4 +1,5 @@
 import NIOCore
+import TollgateKernel
 import TollgateWire
 
 /// A call whose task runs or whose last messages are still to be sent, as its connection sees it.
@@ -21,10 +22,14 @@ final class RunningCall: @unchecked Sendable {
     var source: StreamSource?
     /// The request whose fragments are arriving.
     var partial = ByteBuffer()
+    /// Bytes of the request's messages that have been read.
+    private var readBytes: Int64 = 0
     /// The stream stands among those that have something to send.
     var isReady = false
     /// An answer that is too long to be packed on the event loop.
     var longAnswer: ByteBuffer?
+    /// The deadline had passed when nobody waited for the call any more.
+    private var isOverdue = false
     /// The task; nil until it first suspends, and after its end.
     var task: Task<Void, Never>?
     /// How the handler ended, once it has; what it wrote may still have to be sent.
@@ -65,11 +70,34 @@ final class RunningCall: @unchecked Sendable {
         self.admission = consume admission
     }
 
+    /// Counts bytes that the call keeps beside its packet's: unpacked ones, those of a stream.
+    /// - Throws: 2004 if the connection or the server has too many in work.
+    func charge(_ bytes: Int) throws(RPCError) { try admission?.grow(bytes) }
+
+    /// Gives back what was charged for a stream's messages up to here: their reader has them.
+    func wasRead(upTo total: Int64) {
+        guard total > readBytes else { return }
+        admission?.shrink(Int(total - readBytes))
+        readBytes = total
+    }
+
     /// Gives back the room that the call took; its task is at its end.
-    func leave(wasGivenUp: Bool) {
+    ///
+    /// What was cancelled before its deadline says nothing about our load; what was too late does.
+    func leave() {
         guard let admission = admission.take() else { return }
         let now = NIODeadline.now()
-        admission.leave(latency: wasGivenUp ? nil : now - arrival, now: now)
+        let wasCancelled = outcome?.error?.code == RPCError.Code.cancelled
+        admission.leave(latency: wasCancelled && !isOverdue ? nil : now - arrival, now: now)
+    }
+
+    /// Notes that nobody waits for the call any more.
+    ///
+    /// Our callers give a call up at the same deadline, and may be heard a little before our own
+    /// look at it: that is late too.
+    func noteGivenUp(at now: NIODeadline) {
+        let tick = TimeAmount.milliseconds(Limits.rpcDeadlineTickMilliseconds)
+        if now + tick >= context.deadline.moment { isOverdue = true }
     }
 
     /// Tells the handler to stop; what it wrote and was not sent is dropped.

@@ -89,7 +89,7 @@ extension ServerConnection {
                 task = CallTask.start(on: loop.executor) { [self] in
                     await run(call) {
                         try await answer(
-                            unpacked(request), call.context,
+                            unpacked(request, of: call), call.context,
                             UnaryReply(connection: self, call: call))
                     }
                 }
@@ -97,7 +97,9 @@ extension ServerConnection {
         case .serverStreaming(let answer):
             let sink = makeSink(call, request)
             task = CallTask.start(on: loop.executor) { [self] in
-                await run(call) { try await answer(unpacked(request), call.context, sink) }
+                await run(call) {
+                    try await answer(unpacked(request, of: call), call.context, sink)
+                }
             }
         case .streamOfRequests(let answer):
             let (sink, source) = (makeSink(call, request), makeSource(call, request))
@@ -112,14 +114,22 @@ extension ServerConnection {
     }
 
     /// The request's message, checked and unpacked.
-    private func unpacked(_ request: IncomingRequest) async throws -> ByteBuffer {
+    ///
+    /// What came out of few bytes counts as well as they do. Until it is counted it lies on one of
+    /// the pool's threads, which are as few as processors.
+    private func unpacked(
+        _ request: IncomingRequest, of call: RunningCall
+    ) async throws -> ByteBuffer {
         if let plain = request.payload.plain { return plain }
+        let message: ByteBuffer
         do {
-            return try await request.payload.unpacked(
+            message = try await request.payload.unpacked(
                 attachment: request.attachment, limitBytes: core.maximumBodyBytes)
         } catch let error as PayloadError {
             throw IncomingRequest.badRequest("\(error)")
         }
+        if request.payload.isCompressed { try call.charge(message.readableBytes) }
+        return message
     }
 
     /// Runs a handler with its interceptors and its deadline, then ends the call.
@@ -172,8 +182,7 @@ extension ServerConnection {
     /// Gives a call's place back.
     func forget(_ call: RunningCall) {
         guard calls[Int(call.id.index)] === call else { return }
-        let code = call.outcome?.error?.code
-        call.leave(wasGivenUp: code == RPCError.Code.cancelled)
+        call.leave()
         call.sink = nil
         call.source = nil
         calls[Int(call.id.index)] = nil
@@ -312,6 +321,7 @@ extension ServerConnection {
     /// Cancels a call that nobody waits for; one whose handler has ended is forgotten at once.
     func giveUp(_ id: CallID) {
         guard let call = calls[Int(id.index)] else { return }
+        call.noteGivenUp(at: .now())
         call.cancel()
         if call.outcome != nil { forget(call) }
     }

@@ -15,7 +15,8 @@ extension ServerConnection {
             if let reply { writeStreamFrame(reply) }
             stop(id)
         case .data(let id, let isWhole, let endsRequests):
-            guard let call = calls[Int(id.index)] else { return }
+            guard let call = calls[Int(id.index)], holdsStreamBytes(of: call, frame.bodySize)
+            else { return }
             call.partial.writeImmutableBuffer(frame.body)
             if isWhole {
                 call.source?.deliver(Array(call.partial.readableBytesView))
@@ -23,6 +24,21 @@ extension ServerConnection {
             }
             if endsRequests { call.source?.end(.success(())) }
         case .requestsEnded(let id): calls[Int(id.index)]?.source?.end(.success(()))
+        }
+    }
+
+    /// Counts what a stream's reader has not taken yet; a stream that takes too much room ends.
+    private func holdsStreamBytes(of call: RunningCall, _ bytes: Int) -> Bool {
+        do throws(RPCError) {
+            try call.charge(bytes)
+            return true
+        } catch {
+            var error = error
+            // Its handler runs, and what it did stays.
+            error.isNotProcessed = false
+            endStream(call, error)
+            giveUp(call.id)
+            return false
         }
     }
 
@@ -70,6 +86,7 @@ extension ServerConnection {
     private func acknowledge(
         _ call: RunningCall, _ total: Int64, _ messages: Int, wantsFeedback: Bool
     ) {
+        call.wasRead(upTo: total)
         let frame = machine.consumed(call.id, upTo: total, messages: messages)
         if let frame, wantsFeedback { writeStreamFrame(frame) }
     }

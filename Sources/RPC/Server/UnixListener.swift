@@ -6,35 +6,88 @@ import NIOPosix
 enum UnixListener {
     /// Binds and listens; a socket that nobody listens on any more is replaced.
     ///
-    /// The file is removed again when the channel is closed in order.
-    /// - Throws: `IOError`: EADDRINUSE if somebody listens there, EEXIST if the file is no socket,
-    ///   ENAMETOOLONG if the path does not fit an address.
+    /// A lock on the file PATH.lock says whose the place is: between bind and listen a server looks
+    /// like one that is gone. Both files are removed again when the channel is closed in order.
+    /// - Throws: `IOError`: EADDRINUSE if somebody listens there or is about to, EEXIST if the file
+    ///   is no socket, ENAMETOOLONG if the path does not fit an address.
     static func bind(_ bootstrap: ServerBootstrap, to path: String) async throws -> any Channel {
-        let descriptor = try open(path)
-        let identity = Identity(path)
+        let lock = try PathLock(path)
+        let identity: FileIdentity?
         let channel: any Channel
         do {
-            channel = try await bootstrap.withBoundSocket(descriptor).get()
+            let descriptor = try open(path)
+            identity = FileIdentity(path)
+            do {
+                channel = try await bootstrap.withBoundSocket(descriptor).get()
+            } catch {
+                close(descriptor)
+                throw error
+            }
         } catch {
-            close(descriptor)
+            lock.release()
             throw error
         }
         channel.closeFuture.whenComplete { _ in
-            // Another server may have taken the place meanwhile; its file stays.
-            if let identity, Identity(path) == identity { unlink(path) }
+            // Somebody who knows no lock may have taken the place meanwhile; that file stays.
+            if let identity, FileIdentity(path) == identity { unlink(path) }
+            lock.release()
         }
         return channel
     }
 
-    private struct Identity: Equatable {
+    /// Which file a path leads to.
+    private struct FileIdentity: Equatable {
         let device: UInt64
         let inode: UInt64
 
         init?(_ path: String) {
             var status = stat()
             guard lstat(path, &status) == 0 else { return nil }
+            self.init(status)
+        }
+
+        init?(descriptor: CInt) {
+            var status = stat()
+            guard fstat(descriptor, &status) == 0 else { return nil }
+            self.init(status)
+        }
+
+        private init(_ status: stat) {
             device = UInt64(status.st_dev)
             inode = UInt64(status.st_ino)
+        }
+    }
+
+    /// The lock that whoever listens at a path holds, from before it binds until it has closed; the
+    /// kernel frees it when its process dies.
+    private struct PathLock {
+        private let path: String
+        private let descriptor: CInt
+
+        init(_ socketPath: String) throws {
+            path = socketPath + ".lock"
+            while true {
+                let flags = O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW
+                let opened = Glibc.open(path, flags, 0o600)
+                guard opened >= 0 else { throw failure("open \(path)") }
+                guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+                    close(opened)
+                    throw IOError(
+                        errnoCode: EADDRINUSE, reason: "somebody listens on \(socketPath)")
+                }
+                // Whoever held it before may have removed the file since it was opened here.
+                if FileIdentity(path) == FileIdentity(descriptor: opened) {
+                    descriptor = opened
+                    return
+                }
+                close(opened)
+            }
+        }
+
+        /// Removes the file and frees the lock, in this order: nobody locks a file that is gone.
+        func release() {
+            unlink(path)
+            close(descriptor)
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import NIOCore
 import Testing
 import TollgateKernel
@@ -77,6 +78,46 @@ import TollgateKernel
             let long = path + String(repeating: "x", count: 200)
             await #expect(throws: RPCServerError.self) { try await withServer(long) { _ in } }
         }
+    }
+
+    @Test func `a server that has bound and does not listen yet keeps its place`() async throws {
+        try await withPath { path in
+            // Another process between bind and listen: who connects is refused, as by nobody.
+            let lock = open(path + ".lock", O_CREAT | O_RDWR, 0o600)
+            #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
+            let socket = try boundSocket(path)
+            let inode = try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber]
+            await #expect(throws: RPCServerError.self) { try await withServer(path) { _ in } }
+            let left = try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber]
+            #expect(left as? Int == inode as? Int)
+            close(socket)
+            close(lock)
+            // It died: the kernel has freed its lock.
+            try await withServer(path) { _ in
+                let answer = try await echo(path)
+                #expect(answer == [7])
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder(path)).isEmpty)
+        }
+    }
+
+    private func folder(_ path: String) -> String {
+        URL(filePath: path).deletingLastPathComponent().path()
+    }
+
+    /// A socket that is bound and does not listen.
+    private func boundSocket(_ path: String) throws -> CInt {
+        let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        let status = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        #expect(status == 0)
+        return descriptor
     }
 
     @Test func `pages are answered over it`() async throws {

@@ -27,6 +27,9 @@ enum HTTPTestService {
         ByteBuffer(bytes: try WireJSON.bytes(of: json, as: shape))
     }
 
+    /// A text whose JSON is not made on an event loop.
+    static let longText = String(repeating: "z", count: 100_000)
+
     static func registration(_ events: Events) -> ServiceRegistration {
         let echo: @Sendable (ByteBuffer, ServerCallContext) async throws -> ByteBuffer = {
             body, _ in
@@ -48,6 +51,10 @@ enum HTTPTestService {
                     guard await events.wait(for: "gate opened") else { throw SecretError() }
                     return body
                 },
+                .raw(method("Long")) { _, _ in
+                    events.report("long answered")
+                    return try bytes("{\"text\":\"\(longText)\"}")
+                },
                 .raw(method("Hang")) { body, _ in
                     try await Task.sleep(for: .seconds(60))
                     return body
@@ -56,6 +63,13 @@ enum HTTPTestService {
                     for number in 1...3 {
                         try await stream.write(try bytes("{\"number\":\"\(number)\"}"))
                     }
+                },
+                .rawServerStreaming(method("LongEvents", streaming: .serverStreaming)) {
+                    _, _, stream in
+                    for text in ["first", longText, "third", longText, "fifth"] {
+                        try await stream.write(try bytes("{\"text\":\"\(text)\"}"))
+                    }
+                    events.report("long events written")
                 },
                 .rawServerStreaming(method("FailLate", streaming: .serverStreaming)) {
                     _, _, stream in
