@@ -18,8 +18,9 @@ extension Ledger {
         try settle(known(hold), price: price, at: now)
     }
 
-    /// Ends a hold with a charge, as the other does, for a caller who made the hold and still has it: as
-    /// long as it is open, nothing of it is read again.
+    /// Ends a hold with a charge, as the other does, for a caller who made it and still has it.
+    ///
+    /// As long as it is open, nothing of it is read again.
     ///
     /// The statement that ends it is guarded by what the caller has, so a hold that ended meanwhile
     /// is found out there.

@@ -1,9 +1,9 @@
 extension Schema {
     /// Checks of words as comparisons, which say the same.
     ///
-    /// SQLite builds a scratch table for `word IN (…)` of three words and more, fills it, looks into
-    /// it and drops it: for each row that a chat writes, for each such check. Comparisons cost a few
-    /// instructions.
+    /// SQLite builds a scratch table for `word IN (…)` of three words and more, fills it, looks
+    /// into it and drops it: for each row that a chat writes, for each such check. Comparisons cost
+    /// a few instructions.
     static let wordChecks = Migration(
         number: 7, name: "checks of words without scratch tables",
         steps: [
