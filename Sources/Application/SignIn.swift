@@ -119,15 +119,23 @@ package struct SignIn: Sendable {
     static func identify(
         digest: [UInt8], _ tx: any Transaction, _ now: Timestamp
     ) throws -> (session: LoginSession, account: Account) {
-        guard let session = try tx.auth.loginSession(digest: digest), session.expiresAt > now,
-            let account = try tx.accounts.account(session.account)
-        else {
-            throw Failure(
-                .unauthenticated,
-                "You are not signed in, or the login session is over; sign in again.")
-        }
+        let session = try session(digest: digest, tx, now)
+        guard let account = try tx.accounts.account(session.account) else { throw notSignedIn }
         return (session, account)
     }
+
+    /// Finds a live session inside a transaction.
+    static func session(
+        digest: [UInt8], _ tx: any Transaction, _ now: Timestamp
+    ) throws -> LoginSession {
+        guard let session = try tx.auth.loginSession(digest: digest), session.expiresAt > now else {
+            throw notSignedIn
+        }
+        return session
+    }
+
+    static let notSignedIn = Failure(
+        .unauthenticated, "You are not signed in, or the login session is over; sign in again.")
 
     /// Ends a session; ending one that is over already is no error.
     package func signOut(_ token: SessionToken) async throws {

@@ -12,15 +12,18 @@ extension Ledger {
         {
             throw failure
         }
-        return try holdNew(request, from: nil, at: now)
+        return try holdNew(request, from: nil, standing: nil, at: now)
     }
 
-    /// As ``hold(_:at:)``, for a caller who has asked ``duplicate(of:requestID:requestHash:)`` in
-    /// this transaction, and perhaps read the lots: on the hot path nothing is read twice.
+    /// As ``hold(_:at:)``, for a caller who knows from this transaction that the request id is new,
+    /// and perhaps what else a hold looks at: on the hot path nothing is read twice.
     ///
-    /// - Parameter lots: What ``spendable(by:at:)`` gave in this transaction; nil reads them.
+    /// - Parameters:
+    ///   - lots: What ``spendable(by:at:)`` gave in this transaction; nil reads them.
+    ///   - standing: The account's, of this transaction and of the request's day, with nothing
+    ///     written since; nil reads it.
     package func holdNew(
-        _ request: HoldRequest, from lots: SpendableLots?, at now: Timestamp
+        _ request: HoldRequest, from lots: SpendableLots?, standing: Standing?, at now: Timestamp
     ) throws -> Hold {
         guard (0...Limits.creditsInOneTransfer).contains(request.amount.micro),
             request.requestHash.count == 32, (request.source == .trial) == (request.trialDay != nil)
@@ -34,8 +37,9 @@ extension Ledger {
         switch request.source {
         case .credits:
             let lots = try lots ?? spendable(by: request.account, at: now)
-            reservations = try reserve(request.amount.micro, for: request, in: lots.lots)
-        case .trial: try takeTrial(request)
+            reservations = try reserve(
+                request.amount.micro, for: request, in: lots.lots, standing?.ledger)
+        case .trial: try takeTrial(request, used: standing?.trialUsed)
         case .promotion: break
         }
         try repository.insert(hold, reservations: reservations)
@@ -44,9 +48,9 @@ extension Ledger {
 
     /// Reserves an amount in the account's lots, earliest expiry first.
     private func reserve(
-        _ amount: Int64, for request: HoldRequest, in lots: [Lot]
+        _ amount: Int64, for request: HoldRequest, in lots: [Lot], _ ledger: CustomerLedger?
     ) throws -> [LotReservation] {
-        var book = try book(of: request.account)
+        var book = try ledger.map { CustomerBook($0) } ?? book(of: request.account)
         guard amount > 0 else { return [] }
         guard book.ledger.balance.micro >= amount else { throw quotaExhausted() }
         var missing = amount
@@ -78,9 +82,11 @@ extension Ledger {
         }
     }
 
-    private func takeTrial(_ request: HoldRequest) throws {
+    private func takeTrial(_ request: HoldRequest, used: Int64?) throws {
         guard let day = request.trialDay else { return }
-        var trial = try accounts.trialDay(of: request.account, on: day)
+        var trial =
+            try used.map { TrialDay(account: request.account, day: day, used: $0) }
+            ?? accounts.trialDay(of: request.account, on: day)
         guard trial.used < request.trialLimit else {
             throw Failure(
                 .quotaExhausted, "Today's free calls are used up; buy credits to go on.")

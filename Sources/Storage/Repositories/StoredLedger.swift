@@ -13,6 +13,25 @@ struct StoredLedger: LedgerRepository {
         }
     }
 
+    func standing(
+        of account: AccountID, on day: ShanghaiDay, requestID: IdempotencyKey
+    ) throws(StoreError) -> Standing? {
+        try connection.first(
+            LedgerText.standing, account.rawValue, day.number, requestID.rawValue
+        ) { row throws(StoreError) in
+            Standing(
+                account: Account(
+                    id: account, openIDDigest: row.bytes(0), status: try row.word(1),
+                    isWhiteListed: row.truth(2), openedAt: row.moment(3)),
+                ledger: CustomerLedger(
+                    account: account, posted: row.integer(4), held: row.integer(5),
+                    sequence: row.integer(6), chainHash: row.bytes(7)),
+                trialUsed: row.integer(8),
+                earlier: row.isNull(9)
+                    ? nil : EarlierHold(requestHash: row.bytes(9), state: try row.word(10)))
+        }
+    }
+
     func save(_ new: CustomerLedger, replacing old: CustomerLedger) throws(StoreError) {
         let changed = try connection.run(
             LedgerText.saveLedger, new.posted, new.held, new.sequence, new.chainHash,
@@ -83,17 +102,17 @@ struct StoredLedger: LedgerRepository {
         }
     }
 
-    func reservations(of hold: HoldID) throws(StoreError) -> [LotReservation] {
-        try connection.all(LedgerText.reservations, hold.rawValue) { row in
-            LotReservation(lot: LotID(rawValue: row.integer(0)), amount: row.integer(1))
+    func reservations(of hold: HoldID) throws(StoreError) -> [ReservedLot] {
+        try connection.all(LedgerText.reservations, hold.rawValue) { row throws(StoreError) in
+            ReservedLot(lot: try Self.lot(row), amount: row.integer(8))
         }
     }
 
-    func end(_ hold: Hold) throws(StoreError) {
+    func end(_ hold: Hold) throws(StoreError) -> Bool {
         let changed = try connection.run(
             LedgerText.endHold, hold.state.rawValue, hold.settled.micro, hold.endedAt?.milliseconds,
-            hold.id.rawValue)
-        guard changed == 1 else { throw .conflict("hold \(hold.id) has ended") }
+            hold.id.rawValue, hold.account.rawValue, hold.source.rawValue, hold.amount.micro)
+        return changed == 1
     }
 
     private static func lot(_ row: Row) throws(StoreError) -> Lot {
@@ -119,6 +138,15 @@ struct StoredLedger: LedgerRepository {
     enum LedgerText {
         static let ledger = SQL(
             "SELECT posted, held, sequence, chain_hash FROM customer_ledgers WHERE account = $1")
+        static let standing = SQL(
+            """
+            SELECT openid_digest, status, is_white_listed, opened_at, posted, held, sequence,
+                chain_hash, COALESCE(used, 0), request_hash, state
+            FROM accounts JOIN customer_ledgers ON customer_ledgers.account = accounts.id
+                LEFT JOIN trial_days ON trial_days.account = accounts.id AND day = $2
+                LEFT JOIN holds ON holds.account = accounts.id AND request_id = $3
+            WHERE accounts.id = $1
+            """)
         static let saveLedger = SQL(
             """
             UPDATE customer_ledgers SET posted = $1, held = $2, sequence = $3, chain_hash = $4
@@ -175,11 +203,14 @@ struct StoredLedger: LedgerRepository {
         static let insertReservation = SQL(
             "INSERT INTO hold_lots (hold, position, lot, amount) VALUES ($1, $2, $3, $4)")
         static let reservations = SQL(
-            "SELECT lot, amount FROM hold_lots WHERE hold = $1 ORDER BY position")
+            """
+            SELECT \(lotColumns), amount FROM hold_lots JOIN lots ON lots.id = lot
+            WHERE hold = $1 ORDER BY position
+            """)
         static let endHold = SQL(
             """
             UPDATE holds SET state = $1, settled = $2, ended_at = $3
-            WHERE id = $4 AND state = 'held'
+            WHERE id = $4 AND state = 'held' AND account = $5 AND source = $6 AND amount = $7
             """)
     }
 }
