@@ -64,8 +64,9 @@ extension Limits {
     /// is back at most.
     package static let storeReconnectMaximumMilliseconds: Int64 = 1_000
 
-    /// How long it is tried to find out what became of a COMMIT: as long as a failover takes. No
-    /// longer, because the connection's thread does nothing else meanwhile.
+    /// How long it is tried to find out what became of a COMMIT: as long as a failover takes.
+    ///
+    /// No longer, because the connection's thread does nothing else meanwhile.
     package static let storeSettleMilliseconds: Int64 = 30_000
 
     /// How long a statement of one such try may run: some tries fit in.

@@ -78,7 +78,7 @@ final class PostgreSQLPool: Sendable {
         }
     }
 
-    /// Makes a pool; nothing connects yet. `fallback` does the reads that this one cannot.
+    /// Makes a pool whose reads `fallback` does where this one cannot; nothing connects yet.
     init(
         _ target: PostgreSQLTarget, _ purpose: PostgreSQLSession.Purpose, count: Int,
         _ environment: PostgreSQLEnvironment, fallback: PostgreSQLPool? = nil
