@@ -24,4 +24,8 @@ extension Limits {
 
     /// Credits that each caller of a benchmark has: no number of rounds uses them up.
     package static let benchCredits: Int64 = 10_000_000
+
+    /// How long a program that is stopped may take to end before it is killed, in milliseconds: a
+    /// server's drain of calls that nobody makes any more.
+    package static let benchStopMilliseconds = 10_000
 }

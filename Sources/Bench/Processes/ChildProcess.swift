@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TollgateKernel
 
 /// A program that a benchmark runs beside itself.
@@ -8,6 +9,7 @@ package final class ChildProcess: Sendable {
     private let input: Pipe
     private let output: String
     private let ended: AsyncStream<Void>
+    private let hasEnded = DispatchGroup()
 
     /// Starts a program; what it says on standard error goes where ours goes.
     ///
@@ -34,10 +36,15 @@ package final class ChildProcess: Sendable {
         process.standardOutput = file
         let (stream, continuation) = AsyncStream<Void>.makeStream()
         ended = stream
-        process.terminationHandler = { _ in continuation.finish() }
+        hasEnded.enter()
+        process.terminationHandler = { [hasEnded] _ in
+            continuation.finish()
+            hasEnded.leave()
+        }
         do {
             try process.run()
         } catch {
+            hasEnded.leave()
             throw Failure(.unavailable, "\(program) cannot be started: \(error).")
         }
     }
@@ -84,11 +91,20 @@ package final class ChildProcess: Sendable {
     /// What the program has written so far.
     private var text: String { (try? String(contentsOfFile: output, encoding: .utf8)) ?? "" }
 
-    /// Asks it to end, closes its input, and waits.
+    /// Asks it to end, closes its input, and waits; who does not end soon is killed.
     package func stop() async {
         try? input.fileHandleForWriting.close()
         if process.isRunning { process.terminate() }
-        for await _ in ended {}
+        let killing = DispatchWorkItem { [process] in
+            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        }
+        DispatchQueue.global().asyncAfter(
+            deadline: .now() + .milliseconds(Limits.benchStopMilliseconds), execute: killing)
+        // Not cut short by a cancelled task: a program that nobody waits for would be left.
+        await withCheckedContinuation { continuation in
+            hasEnded.notify(queue: .global()) { continuation.resume() }
+        }
+        killing.cancel()
     }
 
     /// Runs `body` beside a program, then ends the program.
