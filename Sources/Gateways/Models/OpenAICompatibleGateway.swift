@@ -117,6 +117,8 @@ package struct OpenAICompatibleGateway: ModelGateway {
 
 /// What is known of an answer between its events.
 private struct AnswerInProgress {
+    private static let endMark = Array("[DONE]".utf8)
+
     private var finishReason: String?
     private var usage: TokenUsage?
 
@@ -153,7 +155,7 @@ private struct AnswerInProgress {
     private mutating func take(
         _ event: ServerSentEvents.Event
     ) throws(ModelGatewayFailure) -> ModelEvent? {
-        if event.data.elementsEqual("[DONE]".utf8) {
+        if event.data == Self.endMark {
             return .finished(reason: finishReason ?? "unknown", usage: usage)
         }
         let chunk: ChatChunk

@@ -17,6 +17,11 @@ struct ServerSentEvents {
     /// A line or an event larger than ``Limits/serverSentEventBytes``.
     struct TooLarge: Error {}
 
+    // Slices like those they are compared with: against a string's view, each byte would go
+    // through tables of witnesses.
+    private static let dataField = ArraySlice("data".utf8)
+    private static let eventField = ArraySlice("event".utf8)
+
     /// The line that has not ended yet.
     private var line: [UInt8] = []
     private var data: [UInt8] = []
@@ -81,12 +86,12 @@ struct ServerSentEvents {
         var value = bytes[colon...].dropFirst()
         if value.first == 0x20 { value = value.dropFirst() }
         let name = bytes[..<colon]
-        if name.elementsEqual("data".utf8) {
+        if name == Self.dataField {
             if hasData { data.append(0x0a) }
             guard data.count + value.count <= Limits.serverSentEventBytes else { throw TooLarge() }
             data.append(contentsOf: value)
             hasData = true
-        } else if name.elementsEqual("event".utf8) {
+        } else if name == Self.eventField {
             type = String(decoding: value, as: UTF8.self)
         }
     }
