@@ -22,13 +22,15 @@ extension AnswerQuestion {
         }
         let offer = try await catalogue.snapshot()
         let model = try offer.model(question.model)
-        let digest = try question.token.digest
-        let (account, isPermitted) = try await ports.store.read { tx in
-            let account = try SignIn.identify(digest: digest, tx, startedAt).account
+        let proof = try Caller.Proof(question.caller)
+        let (caller, isPermitted) = try await ports.store.read { tx in
+            let caller = try Caller.identify(proof, tx, startedAt)
             let isPermitted =
-                try model.isOpenToAll || tx.accounts.isPermitted(model.name, for: account.id)
-            return (account, isPermitted)
+                try model.isOpenToAll
+                || tx.accounts.isPermitted(model.name, for: caller.account.id)
+            return (caller, isPermitted)
         }
+        let account = caller.account
         let asked = ChatQuestion(
             model: model.name, messages: question.turns, maxTokens: question.maxTokens)
         let facts = ChatFacts(
@@ -36,13 +38,14 @@ extension AnswerQuestion {
         let judged: ChatQuestion
         let requestHash: [UInt8]
         do {
+            if let refusal = caller.apiKey?.refusal(of: model.name) { throw refusal }
             (judged, requestHash) = try await judge(asked, facts, by: offer.words)
         } catch let failure as Failure {
             try await recordRefusal(failure, of: account.id, model: model.name)
             throw failure
         }
         return AdmittedQuestion(
-            account: account, model: model, routes: offer.routes[model.name] ?? [],
+            account: account, apiKey: caller.apiKey?.id, model: model, routes: offer.routes[model.name] ?? [],
             turns: judged.messages, maxTokens: question.maxTokens, requestID: requestID,
             requestHash: requestHash, words: offer.words, startedAt: startedAt)
     }
@@ -81,21 +84,23 @@ extension AnswerQuestion {
                     Failure(.accountFrozen, "This account is frozen; ask the operator why."),
                     admitted, tx, now)
             }
+            // So is the key: it may be revoked by now, and others count in it.
+            let key = try Self.key(of: admitted, tx)
+            if let refusal = key?.refusal(at: now) {
+                return try Self.refuse(refusal, admitted, tx, now)
+            }
             let trial = try tx.accounts.trialDay(
                 of: admitted.account.id, on: ShanghaiDay(now))
             let source = Hold.Source.paying(
                 isWhiteListed: account?.isWhiteListed ?? false, trialUsed: trial.used,
                 trialLimit: ports.policy.trialCallsPerDay)
-            guard let request = try Self.request(admitted, source, ledger, ports.policy, now)
-            else {
-                return try Self.refuse(
-                    Failure(
-                        .quotaExhausted,
-                        "Your free call of today and your credits are used up; buy more to go on."),
-                    admitted, tx, now)
+            let planned = try Self.plan(admitted, source, key, ledger, ports.policy, now)
+            guard case .reserve(let wanted) = planned else {
+                return try Self.refuse(planned.refusal, admitted, tx, now)
             }
-            let hold = try ledger.holdNew(request.hold, from: request.lots, at: now)
-            return .held(HoldGrant(hold: hold, maxTokens: request.maxTokens))
+            let hold = try ledger.holdNew(wanted.request, from: wanted.lots, at: now)
+            if let key { try tx.apiKeys.saveUse(of: key.used(at: now)) }
+            return .held(HoldGrant(hold: hold, maxTokens: wanted.maxTokens))
         }
     }
 
@@ -108,24 +113,39 @@ extension AnswerQuestion {
         return .refused(failure)
     }
 
-    private static func request(
-        _ admitted: AdmittedQuestion, _ source: Hold.Source, _ ledger: Ledger,
+    /// The key that asks, as it stands now.
+    private static func key(of admitted: AdmittedQuestion, _ tx: any Transaction) throws
+        -> APIKey?
+    {
+        guard let id = admitted.apiKey else { return nil }
+        guard let key = try tx.apiKeys.apiKey(id) else { throw APIKey.unknown }
+        return key
+    }
+
+    private static func plan(
+        _ admitted: AdmittedQuestion, _ source: Hold.Source, _ key: APIKey?, _ ledger: Ledger,
         _ policy: ServicePolicy, _ now: Timestamp
-    ) throws -> (hold: HoldRequest, lots: SpendableLots?, maxTokens: Int64)? {
+    ) throws -> HoldPlanning {
         let lots =
             source == .credits ? try ledger.spendable(by: admitted.account.id, at: now) : nil
+        // A key's cap counts what credits pay, as its owner does.
+        let balance = lots.map { min($0.credits, key?.left ?? $0.credits) }
         guard
             let plan = ChatPricing.holdPlan(
                 messages: admitted.turns, price: admitted.model.price,
                 requestedMaxTokens: admitted.maxTokens, modelMaxTokens: admitted.model.maxTokens,
-                balance: lots?.credits)
-        else { return nil }
+                balance: balance)
+        else {
+            let isCapped = lots.map { balance != $0.credits } ?? false
+            return isCapped ? .aboveTheCapOfTheKey : .aboveTheBalance
+        }
         let hold = HoldRequest(
             account: admitted.account.id, requestID: admitted.requestID,
             requestHash: admitted.requestHash, source: source, amount: plan.amount,
             trialDay: source == .trial ? ShanghaiDay(now) : nil,
-            trialLimit: policy.trialCallsPerDay, expiresAt: policy.holdExpiry(from: now))
-        return (hold, lots, plan.maxTokens)
+            trialLimit: policy.trialCallsPerDay, expiresAt: policy.holdExpiry(from: now),
+            apiKey: admitted.apiKey)
+        return .reserve(PlannedHold(request: hold, lots: lots, maxTokens: plan.maxTokens))
     }
 
     private func recordRefusal(
@@ -136,4 +156,30 @@ extension AnswerQuestion {
             try tx.chat.insertRefusal(account: account, model: model, code: failure.code, at: now)
         }
     }
+}
+
+/// What a call's price comes to against what may be spent on it.
+private enum HoldPlanning {
+    case reserve(PlannedHold)
+    case aboveTheBalance
+    case aboveTheCapOfTheKey
+
+    /// What the asker is told if nothing is reserved.
+    var refusal: Failure {
+        if case .aboveTheCapOfTheKey = self {
+            return Failure(
+                .quotaExhausted,
+                "This API key's spend cap does not cover the call; use another key.")
+        }
+        return Failure(
+            .quotaExhausted,
+            "Your free call of today and your credits are used up; buy more to go on.")
+    }
+}
+
+/// A hold that is covered, and what of it the provider is told.
+private struct PlannedHold {
+    var request: HoldRequest
+    var lots: SpendableLots?
+    var maxTokens: Int64
 }

@@ -7,8 +7,8 @@ package import TollgateKernel
 
 /// A question as it came over the wire, with whose it is.
 package struct Question: Sendable {
-    /// The login session that asks.
-    package var token: SessionToken
+    /// On whose behalf: a login session or an API key.
+    package var caller: CallerCredential
     /// The model's name; empty is the default model.
     package var model: String
     /// The conversation, the question last.
@@ -20,10 +20,10 @@ package struct Question: Sendable {
 
     /// Makes a question.
     package init(
-        token: SessionToken, model: String, turns: [ChatMessage], maxTokens: Int64,
+        caller: CallerCredential, model: String, turns: [ChatMessage], maxTokens: Int64,
         requestID: String
     ) {
-        self.token = token
+        self.caller = caller
         self.model = model
         self.turns = turns
         self.maxTokens = maxTokens
@@ -236,6 +236,8 @@ package struct AnswerQuestion: Sendable {
 /// A question that was judged and may be held for.
 struct AdmittedQuestion: Sendable {
     var account: Account
+    /// The API key that asks; nil for a person.
+    var apiKey: APIKeyID?
     var model: ChatModel
     var routes: [ChannelRoute]
     /// The conversation as the rules rewrote it.

@@ -17,6 +17,8 @@ package protocol Transaction {
     var ledger: any LedgerRepository { get }
     /// Rollups.
     var analytics: any AnalyticsRepository { get }
+    /// Keys for programs.
+    var apiKeys: any APIKeyRepository { get }
     /// Login codes and sessions.
     var auth: any AuthRepository { get }
     /// Models, channels, usage.

@@ -29,6 +29,12 @@ package struct AccountID: Identifier {
     package init(rawValue: Int64) { self.rawValue = rawValue }
 }
 
+/// A key with which programs call on an account's behalf.
+package struct APIKeyID: Identifier {
+    package let rawValue: Int64
+    package init(rawValue: Int64) { self.rawValue = rawValue }
+}
+
 /// A reservation of credits, or of a free trial, for one call.
 package struct HoldID: Identifier {
     package let rawValue: Int64

@@ -16,7 +16,8 @@ struct ChatHandlers: ChatServiceHandlers {
     func listModels(_ request: V1.ListModelsRequest, _ context: ServerCallContext) async throws
         -> V1.ListModelsResponse
     {
-        let account = try await caller.account(of: context)
+        let caller = try await caller.caller(of: context)
+        let account = caller.account
         let models = try await catalogue.snapshot().models
         let closed = models.filter { !$0.isOpenToAll }.map(\.name)
         let permitted = try await queries.permitted(closed, for: account.id)
@@ -25,6 +26,7 @@ struct ChatHandlers: ChatServiceHandlers {
                 V1.Model(
                     model,
                     permitted: account.status == .active
+                        && caller.apiKey?.refusal(of: model.name) == nil
                         && (model.isOpenToAll || permitted.contains(model.name)))
             })
     }
@@ -34,7 +36,7 @@ struct ChatHandlers: ChatServiceHandlers {
         _ responses: ServerStreamWriter<V1.AnswerEvent>
     ) async throws {
         let question = Question(
-            token: try CallerIdentity.token(of: context), model: request.model,
+            caller: try CallerIdentity.credential(of: context), model: request.model,
             turns: try QuestionLimits.messages(from: request.turns.map { ($0.role, $0.content) }),
             maxTokens: request.maxTokens,
             requestID: request.requestId)

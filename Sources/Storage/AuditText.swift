@@ -12,7 +12,7 @@ enum AuditText {
             name: "C2",
             summary: "balances equal re-added transfers, lots, open holds and reservations",
             rows: SQL("SELECT COUNT(*) FROM customer_ledgers"),
-            violations: [balances, lotReservations, holdReservations]),
+            violations: [balances, lotReservations, holdReservations, keySpending]),
         LedgerAudit.Checker(
             name: "C3", summary: "no customer account is below zero",
             rows: SQL("SELECT COUNT(*) FROM customer_ledgers"),
@@ -112,6 +112,22 @@ enum AuditText {
         GROUP BY holds.id, holds.amount, holds.source
         HAVING COALESCE(SUM(hold_lots.amount), 0)
             <> CASE WHEN holds.source = 'credits' THEN holds.amount ELSE 0 END
+        """)
+
+    /// What an API key has reserved and spent is what its holds say.
+    private static let keySpending = SQL(
+        """
+        WITH used AS (
+            SELECT api_key, SUM(settled) AS spent,
+                SUM(CASE WHEN state = 'held' THEN amount ELSE 0 END) AS held
+            FROM holds WHERE api_key IS NOT NULL AND source = 'credits' GROUP BY api_key)
+        SELECT 'API key ' || id || ': spent ' || api_keys.spent || ', held ' || api_keys.held
+            || '; its holds: spent ' || COALESCE(used.spent, 0) || ', held '
+            || COALESCE(used.held, 0)
+        FROM api_keys LEFT JOIN used ON used.api_key = api_keys.id
+        WHERE api_keys.spent <> COALESCE(used.spent, 0)
+            OR api_keys.held <> COALESCE(used.held, 0)
+            OR api_keys.spent + api_keys.held > api_keys.spend_cap
         """)
 
     private static let negativeBalances = SQL(

@@ -44,6 +44,7 @@ struct StoredTransaction: Transaction {
     var accounts: any AccountRepository { StoredAccounts(connection: freshConnection) }
     var ledger: any LedgerRepository { StoredLedger(connection: freshConnection) }
     var analytics: any AnalyticsRepository { StoredAnalytics(connection: connection) }
+    var apiKeys: any APIKeyRepository { StoredAPIKeys(connection: freshConnection) }
     var auth: any AuthRepository { StoredAuth(connection: freshConnection) }
     var chat: any ChatRepository { StoredChat(connection: connection) }
     var jobs: any JobRepository { StoredJobs(connection: connection) }

@@ -19,6 +19,8 @@ import TollgateRPC
 
     private static let callers: [String: Caller] = [
         "AccountsService/GetQuota": .person, "AccountsService/ListLedger": .person,
+        "ApiKeysService/CreateApiKey": .person, "ApiKeysService/ListApiKeys": .person,
+        "ApiKeysService/RevokeApiKey": .person,
         "AuthService/Login": .anyone, "AuthService/Logout": .person,
         "AuthService/WhoAmI": .person, "ChatService/Ask": .person,
         "ChatService/ListModels": .person, "DiagnosticsService/Ping": .anyone,

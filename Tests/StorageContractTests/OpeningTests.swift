@@ -124,7 +124,7 @@ import Weixin
     @Test func aFailingMigrationLeavesNothing() async throws {
         let folder = try await made()
         let next = Migration(
-            number: 7, name: "broken",
+            number: Int64(Schema.migrations.count) + 1, name: "broken",
             steps: [.statement("CREATE TABLE half (id {key}) {end}"), .statement("nonsense")])
         let connection = try WriterConnection(path: folder.database)
         let migrator = Migrator(migrations: Schema.migrations + [next], dialect: .sqlite)

@@ -29,12 +29,15 @@ extension Ledger {
             id: HoldID(rawValue: identifiers.next()), account: request.account,
             requestID: request.requestID, requestHash: request.requestHash, source: request.source,
             amount: request.amount, state: .held, settled: .zero, trialDay: request.trialDay,
-            createdAt: now, expiresAt: request.expiresAt, endedAt: nil)
+            createdAt: now, expiresAt: request.expiresAt, endedAt: nil, apiKey: request.apiKey)
         var reservations: [LotReservation] = []
         switch request.source {
         case .credits:
             let lots = try lots ?? spendable(by: request.account, at: now)
             reservations = try reserve(request.amount.micro, for: request, in: lots.lots)
+            if let key = request.apiKey, request.amount > .zero {
+                try repository.changeSpending(of: key, heldBy: request.amount.micro, spentBy: 0)
+            }
         case .trial: try takeTrial(request)
         case .promotion: break
         }

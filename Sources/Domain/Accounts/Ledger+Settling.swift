@@ -62,6 +62,10 @@ extension Ledger {
         case .credits:
             try charge(settled, of: hold, book: &book, at: now)
             try book.save(in: repository)
+            if let key = hold.apiKey, hold.amount > .zero {
+                try repository.changeSpending(
+                    of: key, heldBy: -hold.amount.micro, spentBy: settled)
+            }
         case .trial where state != .settled:
             try giveTrialBack(of: hold)
         case .trial, .promotion:

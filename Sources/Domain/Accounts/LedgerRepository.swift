@@ -121,12 +121,14 @@ package struct Hold: Hashable, Sendable {
     package var expiresAt: Timestamp
     /// When it ended.
     package var endedAt: Timestamp?
+    /// The API key that the call was made with; nil for a person's own.
+    package var apiKey: APIKeyID?
 
     /// Makes a value.
     package init(
         id: HoldID, account: AccountID, requestID: IdempotencyKey, requestHash: [UInt8],
         source: Source, amount: Credits, state: State, settled: Credits, trialDay: ShanghaiDay?,
-        createdAt: Timestamp, expiresAt: Timestamp, endedAt: Timestamp?
+        createdAt: Timestamp, expiresAt: Timestamp, endedAt: Timestamp?, apiKey: APIKeyID? = nil
     ) {
         self.id = id
         self.account = account
@@ -140,6 +142,7 @@ package struct Hold: Hashable, Sendable {
         self.createdAt = createdAt
         self.expiresAt = expiresAt
         self.endedAt = endedAt
+        self.apiKey = apiKey
     }
 }
 
@@ -206,6 +209,11 @@ package protocol LedgerRepository {
     /// Stores the end of a hold (state, settled, endedAt), guarded by state `held`: `conflict` if
     /// it has ended already.
     func end(_ hold: Hold) throws(StoreError)
+
+    /// Changes what an API key's open holds have reserved and what its ended ones were charged, in
+    /// micro-credits; `constraint` if that would take it above its spend cap.
+    func changeSpending(of key: APIKeyID, heldBy held: Int64, spentBy spent: Int64)
+        throws(StoreError)
 
     /// Whether a transfer with this key exists.
     func transferExists(key: String) throws(StoreError) -> Bool

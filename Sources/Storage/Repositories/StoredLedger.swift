@@ -75,7 +75,7 @@ struct StoredLedger: LedgerRepository {
             LedgerText.insertHold, hold.id.rawValue, hold.account.rawValue, hold.requestID.rawValue,
             hold.requestHash, hold.source.rawValue, hold.amount.micro, hold.state.rawValue,
             hold.settled.micro, hold.trialDay?.number, hold.createdAt.milliseconds,
-            hold.expiresAt.milliseconds, hold.endedAt?.milliseconds)
+            hold.expiresAt.milliseconds, hold.endedAt?.milliseconds, hold.apiKey?.rawValue)
         for (position, reservation) in reservations.enumerated() {
             try connection.run(
                 LedgerText.insertReservation, hold.id.rawValue, position, reservation.lot.rawValue,
@@ -96,6 +96,14 @@ struct StoredLedger: LedgerRepository {
         guard changed == 1 else { throw .conflict("hold \(hold.id) has ended") }
     }
 
+    func changeSpending(
+        of key: APIKeyID, heldBy held: Int64, spentBy spent: Int64
+    ) throws(StoreError) {
+        let changed = try connection.run(
+            LedgerText.changeSpending, held, spent, key.rawValue)
+        guard changed == 1 else { throw .conflict("no API key \(key)") }
+    }
+
     private static func lot(_ row: Row) throws(StoreError) -> Lot {
         Lot(
             id: LotID(rawValue: row.integer(0)), account: AccountID(rawValue: row.integer(1)),
@@ -112,7 +120,8 @@ struct StoredLedger: LedgerRepository {
             state: try row.word(6), settled: Credits(micro: row.integer(7)),
             trialDay: row.optionalInteger(8).map(ShanghaiDay.init(number:)),
             createdAt: row.moment(9), expiresAt: row.moment(10),
-            endedAt: row.optionalMoment(11))
+            endedAt: row.optionalMoment(11),
+            apiKey: row.optionalInteger(12).map(APIKeyID.init(rawValue:)))
     }
 
     /// The statements; tests look at their query plans.
@@ -157,7 +166,7 @@ struct StoredLedger: LedgerRepository {
 
         static let holdColumns = """
             id, account, request_id, request_hash, source, amount, state, settled, trial_day,
-            created_at, expires_at, ended_at
+            created_at, expires_at, ended_at, api_key
             """
         static let hold = SQL("SELECT \(holdColumns) FROM holds WHERE id = $1")
         static let holdOfRequest = SQL(
@@ -170,12 +179,14 @@ struct StoredLedger: LedgerRepository {
         static let insertHold = SQL(
             """
             INSERT INTO holds (\(holdColumns))
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
             """)
         static let insertReservation = SQL(
             "INSERT INTO hold_lots (hold, position, lot, amount) VALUES ($1, $2, $3, $4)")
         static let reservations = SQL(
             "SELECT lot, amount FROM hold_lots WHERE hold = $1 ORDER BY position")
+        static let changeSpending = SQL(
+            "UPDATE api_keys SET held = held + $1, spent = spent + $2 WHERE id = $3")
         static let endHold = SQL(
             """
             UPDATE holds SET state = $1, settled = $2, ended_at = $3
