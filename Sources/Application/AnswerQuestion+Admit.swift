@@ -45,7 +45,8 @@ extension AnswerQuestion {
             throw failure
         }
         return AdmittedQuestion(
-            account: account, apiKey: caller.apiKey?.id, model: model, routes: offer.routes[model.name] ?? [],
+            account: account, apiKey: caller.apiKey?.id, model: model,
+            routes: offer.routes[model.name] ?? [],
             turns: judged.messages, maxTokens: question.maxTokens, requestID: requestID,
             requestHash: requestHash, words: offer.words, startedAt: startedAt)
     }

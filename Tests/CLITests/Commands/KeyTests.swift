@@ -119,11 +119,12 @@ struct KeyTests {
         #expect(refused.errors.contains("can be read by others"))
     }
 
-    @Test(arguments: [
-        ("5", 5_000_000), ("0.25", 250_000), ("1,000", 1_000_000_000), ("0.000001", 1),
-        ("-1", nil), ("1.", nil), (".5", nil), ("0.0000001", nil), ("x", nil), ("", nil),
-        ("99999999999999999999", nil),
-    ] as [(String, Int64?)])
+    @Test(
+        arguments: [
+            ("5", 5_000_000), ("0.25", 250_000), ("1,000", 1_000_000_000), ("0.000001", 1),
+            ("-1", nil), ("1.", nil), (".5", nil), ("0.0000001", nil), ("x", nil), ("", nil),
+            ("99999999999999999999", nil),
+        ] as [(String, Int64?)])
     func creditsAreReadAsPeopleWriteThem(text: String, micro: Int64?) {
         #expect(Amounts.parseCredits(text) == micro)
     }
