@@ -79,8 +79,9 @@ extension AnswerQuestion {
                 return .refused(duplicate)
             }
             // Judged again on what stands now: an operator may have frozen the account meanwhile.
-            let account = try tx.accounts.account(admitted.account.id)
-            if account?.status != .active {
+            guard let account = try tx.accounts.account(admitted.account.id),
+                account.status == .active
+            else {
                 return try Self.refuse(
                     Failure(.accountFrozen, "This account is frozen; ask the operator why."),
                     admitted, tx, now)
@@ -93,15 +94,25 @@ extension AnswerQuestion {
             let trial = try tx.accounts.trialDay(
                 of: admitted.account.id, on: ShanghaiDay(now))
             let source = Hold.Source.paying(
-                isWhiteListed: account?.isWhiteListed ?? false, trialUsed: trial.used,
+                isWhiteListed: account.isWhiteListed, trialUsed: trial.used,
                 trialLimit: ports.policy.trialCallsPerDay)
-            let planned = try Self.plan(admitted, source, key, ledger, ports.policy, now)
+            let planned = try Self.plan(
+                admitted, source, key, account.tier, ledger, ports.policy, now)
             guard case .reserve(let wanted) = planned else {
                 return try Self.refuse(planned.refusal, admitted, tx, now)
             }
-            let hold = try ledger.holdNew(wanted.request, from: wanted.lots, at: now)
+            let hold: Hold
+            do {
+                hold = try ledger.holdNew(wanted.request, from: wanted.lots, at: now)
+            } catch let failure as Failure {
+                // A rule refuses before it writes: limits of the account, mostly.
+                return try Self.refuse(failure, admitted, tx, now)
+            }
             if let key { try tx.apiKeys.saveUse(of: key.used(at: now)) }
-            return .held(HoldGrant(hold: hold, maxTokens: wanted.maxTokens))
+            return .held(
+                HoldGrant(
+                    hold: hold, maxTokens: wanted.maxTokens,
+                    priceFactor: account.tier.priceFactor))
         }
     }
 
@@ -124,8 +135,8 @@ extension AnswerQuestion {
     }
 
     private static func plan(
-        _ admitted: AdmittedQuestion, _ source: Hold.Source, _ key: APIKey?, _ ledger: Ledger,
-        _ policy: ServicePolicy, _ now: Timestamp
+        _ admitted: AdmittedQuestion, _ source: Hold.Source, _ key: APIKey?, _ tier: Tier,
+        _ ledger: Ledger, _ policy: ServicePolicy, _ now: Timestamp
     ) throws -> HoldPlanning {
         let lots =
             source == .credits ? try ledger.spendable(by: admitted.account.id, at: now) : nil
@@ -135,7 +146,7 @@ extension AnswerQuestion {
             let plan = ChatPricing.holdPlan(
                 messages: admitted.turns, price: admitted.model.price,
                 requestedMaxTokens: admitted.maxTokens, modelMaxTokens: admitted.model.maxTokens,
-                balance: balance)
+                factor: tier.priceFactor, balance: balance)
         else {
             let isCapped = lots.map { balance != $0.credits } ?? false
             return isCapped ? .aboveTheCapOfTheKey : .aboveTheBalance
@@ -145,7 +156,7 @@ extension AnswerQuestion {
             requestHash: admitted.requestHash, source: source, amount: plan.amount,
             trialDay: source == .trial ? ShanghaiDay(now) : nil,
             trialLimit: policy.trialCallsPerDay, expiresAt: policy.holdExpiry(from: now),
-            apiKey: admitted.apiKey)
+            apiKey: admitted.apiKey, limits: tier.limits)
         return .reserve(PlannedHold(request: hold, lots: lots, maxTokens: plan.maxTokens))
     }
 

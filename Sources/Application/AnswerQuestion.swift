@@ -175,20 +175,24 @@ package struct AnswerQuestion: Sendable {
         let usage =
             progress.usage
             ?? TokenEstimate.usage(prompt: admitted.turns, answer: progress.received)
-        let price = ChatPricing.price(of: usage, at: admitted.model.price)
+        let price = ChatPricing.price(
+            of: usage, at: admitted.model.price, factor: grant.priceFactor)
         let endedAt = ports.clock.now()
         let record = UsageRecord(
             hold: grant.hold.id, account: grant.hold.account, model: admitted.model.name,
             channel: progress.channel, source: grant.hold.source.rawValue, usage: usage,
             isEstimated: progress.usage == nil, charged: .zero, outcome: outcome,
-            startedAt: progress.startedAt, firstTokenAt: progress.firstTokenAt, endedAt: endedAt)
+            startedAt: progress.startedAt, firstTokenAt: progress.firstTokenAt, endedAt: endedAt,
+            priceFactor: grant.priceFactor)
         let finishReason = progress.finishReason
         let trialLimit = ports.policy.trialCallsPerDay
         return try await slot.settle { [ports] in
             try await Self.writePersistently(ports.store) { tx in
                 let ledger = Ledger(
                     tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
-                let ended = try ledger.settle(grant.hold.id, price: price, at: endedAt)
+                let ended = try ledger.settle(
+                    grant.hold.id, price: price,
+                    tokens: usage.promptTokens + usage.completionTokens, at: endedAt)
                 var record = record
                 record.charged = ended.charged
                 // Again after an outcome nobody knew: then the row may be there.
@@ -253,6 +257,8 @@ struct AdmittedQuestion: Sendable {
 struct HoldGrant: Sendable {
     var hold: Hold
     var maxTokens: Int64
+    /// What the account's tier multiplied the price by: the same when the hold ends.
+    var priceFactor: PriceFactor
 }
 
 /// How far an answer has come.

@@ -24,7 +24,7 @@ struct ChatHandlers: ChatServiceHandlers {
         return V1.ListModelsResponse(
             models: models.map { model in
                 V1.Model(
-                    model,
+                    model, price: model.price.shown(times: account.tier.priceFactor),
                     permitted: account.status == .active
                         && caller.apiKey?.refusal(of: model.name) == nil
                         && (model.isOpenToAll || permitted.contains(model.name)))
@@ -47,12 +47,12 @@ struct ChatHandlers: ChatServiceHandlers {
 }
 
 extension V1.Model {
-    fileprivate init(_ model: ChatModel, permitted: Bool) {
+    fileprivate init(_ model: ChatModel, price: ChatPrice, permitted: Bool) {
         self.init(
             name: model.name.rawValue, summary: model.summary,
-            pricePerCallMicroCredits: model.price.perCall.micro,
-            pricePerThousandPromptTokensMicroCredits: model.price.perThousandPromptTokens.micro,
-            pricePerThousandCompletionTokensMicroCredits: model.price
+            pricePerCallMicroCredits: price.perCall.micro,
+            pricePerThousandPromptTokensMicroCredits: price.perThousandPromptTokens.micro,
+            pricePerThousandCompletionTokensMicroCredits: price
                 .perThousandCompletionTokens.micro, maxTokens: model.maxTokens,
             permitted: permitted)
     }

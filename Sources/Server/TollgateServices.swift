@@ -77,6 +77,7 @@ package struct TollgateServices: Sendable {
             WeixinHandlers(receivePush: parts.receivePush).service,
             JobsHandlers(queries: operators, descriptions: parts.jobs).service,
             OperationsHandlers(queries: operators).service,
+            AdminHandlers(administration: Administration(parts.ports)).service,
             DiagnosticsHandlers(
                 clock: parts.ports.clock, version: parts.version, realm: parts.realm
             ).service,

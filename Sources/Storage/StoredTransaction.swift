@@ -41,6 +41,7 @@ struct StoredTransaction: Transaction {
         }
     }
 
+    var adminLog: any AdminLogRepository { StoredAdminLog(connection: connection) }
     var accounts: any AccountRepository { StoredAccounts(connection: freshConnection) }
     var ledger: any LedgerRepository { StoredLedger(connection: freshConnection) }
     var analytics: any AnalyticsRepository { StoredAnalytics(connection: connection) }
@@ -50,6 +51,7 @@ struct StoredTransaction: Transaction {
     var jobs: any JobRepository { StoredJobs(connection: connection) }
     var operations: any OperationsRepository { StoredOperations(connection: connection) }
     var orders: any OrderRepository { StoredOrders(connection: connection) }
+    var tiers: any TierRepository { StoredTiers(connection: freshConnection) }
     var outbox: any OutboxRepository { StoredOutbox(connection: connection) }
     var pushes: any PushRepository { StoredPushes(connection: connection) }
 }

@@ -101,6 +101,7 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
             throw .conflict("ledger")
         }
         try check(new.held >= 0 && new.posted >= new.held, "ledger held >= 0, posted >= held")
+        try check(new.activity.openCalls >= 0, "ledger open_calls >= 0")
         ledgers[new.account] = new
     }
 

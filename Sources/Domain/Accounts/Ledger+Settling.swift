@@ -12,15 +12,21 @@ extension Ledger {
     /// expired before its answer was complete, the price goes written_off → revenue, once (key
     /// `settle:<hold>`).
     ///
-    /// - Parameter price: not negative; read as ``Limits/creditsInOneTransfer`` if it is above.
+    /// - Parameters:
+    ///   - price: not negative; read as ``Limits/creditsInOneTransfer`` if it is above.
+    ///   - tokens: what the call used, for the account's limit of a minute.
     /// - Throws: `not_found` for an unknown hold.
-    package func settle(_ hold: HoldID, price: Credits, at now: Timestamp) throws -> HoldOutcome {
+    package func settle(
+        _ hold: HoldID, price: Credits, tokens: Int64 = 0, at now: Timestamp
+    ) throws -> HoldOutcome {
         guard price.micro >= 0 else {
             throw Failure(.internalError, "A price cannot be negative.")
         }
         let hold = try known(hold)
         let micro = min(price.micro, Limits.creditsInOneTransfer)
-        guard hold.state != .held else { return try end(hold, as: .settled, price: micro, at: now) }
+        guard hold.state != .held else {
+            return try end(hold, as: .settled, price: micro, tokens: tokens, at: now)
+        }
         var writtenOff: Int64 = 0
         if hold.state == .expired, micro > 0,
             try !repository.transferExists(key: settleKey(of: hold))
@@ -43,13 +49,13 @@ extension Ledger {
         }
         let hold = try known(hold)
         guard hold.state == .held else { return try earlierOutcome(of: hold, writtenOff: 0) }
-        return try end(hold, as: state, price: 0, at: now)
+        return try end(hold, as: state, price: 0, tokens: 0, at: now)
     }
 
     /// Ends an open hold: the one place where that happens.
-    func end(_ hold: Hold, as state: Hold.State, price: Int64, at now: Timestamp) throws
-        -> HoldOutcome
-    {
+    func end(
+        _ hold: Hold, as state: Hold.State, price: Int64, tokens: Int64, at now: Timestamp
+    ) throws -> HoldOutcome {
         let settled = min(price, hold.amount.micro)
         var ended = hold
         ended.state = state
@@ -58,10 +64,10 @@ extension Ledger {
         // Guarded by the state: whoever comes second fails here, before any money moves.
         try repository.end(ended)
         var book = try book(of: hold.account)
+        book.endCall(tokens: tokens, at: now)
         switch hold.source {
         case .credits:
             try charge(settled, of: hold, book: &book, at: now)
-            try book.save(in: repository)
             if let key = hold.apiKey, hold.amount > .zero {
                 try repository.changeSpending(
                     of: key, heldBy: -hold.amount.micro, spentBy: settled)
@@ -71,6 +77,7 @@ extension Ledger {
         case .trial, .promotion:
             try chargePromotion(settled, of: hold, at: now)
         }
+        try book.save(in: repository)
         let overrun = price - settled
         if overrun > 0 { try writeOff(overrun, of: hold, key: "overrun:\(hold.id)", at: now) }
         return HoldOutcome(

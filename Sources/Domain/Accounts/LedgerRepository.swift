@@ -14,19 +14,23 @@ package struct CustomerLedger: Hashable, Sendable {
     package var sequence: Int64
     /// The hash of the last one; 32 zero bytes before the first.
     package var chainHash: [UInt8]
+    /// What the account does now and did this minute.
+    package var activity: AccountActivity
 
     /// What a new hold can take.
     package var balance: Credits { Credits(micro: posted - held) }
 
     /// Makes a value.
     package init(
-        account: AccountID, posted: Int64, held: Int64, sequence: Int64, chainHash: [UInt8]
+        account: AccountID, posted: Int64, held: Int64, sequence: Int64, chainHash: [UInt8],
+        activity: AccountActivity = .none
     ) {
         self.account = account
         self.posted = posted
         self.held = held
         self.sequence = sequence
         self.chainHash = chainHash
+        self.activity = activity
     }
 }
 
@@ -167,7 +171,7 @@ package protocol LedgerRepository {
     /// The balance row of an account; nil if the account is unknown.
     func customerLedger(_ account: AccountID) throws(StoreError) -> CustomerLedger?
 
-    /// Stores `new`, guarded by every value of `old`: `conflict` if the row is not `old` any more.
+    /// Stores `new`, guarded by the money of `old`: `conflict` if that is not there any more.
     func save(_ new: CustomerLedger, replacing old: CustomerLedger) throws(StoreError)
 
     /// Lots with something neither spent nor reserved nor expired at `now`, earliest expiry first,

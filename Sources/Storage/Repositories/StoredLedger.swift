@@ -9,14 +9,20 @@ struct StoredLedger: LedgerRepository {
         try connection.first(LedgerText.ledger, account.rawValue) { row in
             CustomerLedger(
                 account: account, posted: row.integer(0), held: row.integer(1),
-                sequence: row.integer(2), chainHash: row.bytes(3))
+                sequence: row.integer(2), chainHash: row.bytes(3),
+                activity: AccountActivity(
+                    openCalls: row.integer(4),
+                    requests: MinuteCount(minute: row.integer(5), count: row.integer(6)),
+                    tokens: MinuteCount(minute: row.integer(7), count: row.integer(8))))
         }
     }
 
     func save(_ new: CustomerLedger, replacing old: CustomerLedger) throws(StoreError) {
         let changed = try connection.run(
             LedgerText.saveLedger, new.posted, new.held, new.sequence, new.chainHash,
-            old.account.rawValue, old.posted, old.held, old.sequence, old.chainHash)
+            new.activity.openCalls, new.activity.requests.minute, new.activity.requests.count,
+            new.activity.tokens.minute, new.activity.tokens.count, old.account.rawValue,
+            old.posted, old.held, old.sequence, old.chainHash)
         guard changed == 1 else { throw .conflict("balance of \(old.account) has changed") }
     }
 
@@ -127,11 +133,18 @@ struct StoredLedger: LedgerRepository {
     /// The statements; tests look at their query plans.
     enum LedgerText {
         static let ledger = SQL(
-            "SELECT posted, held, sequence, chain_hash FROM customer_ledgers WHERE account = $1")
+            """
+            SELECT posted, held, sequence, chain_hash, open_calls, request_minute, request_count,
+                token_minute, token_count
+            FROM customer_ledgers WHERE account = $1
+            """)
         static let saveLedger = SQL(
             """
-            UPDATE customer_ledgers SET posted = $1, held = $2, sequence = $3, chain_hash = $4
-            WHERE account = $5 AND posted = $6 AND held = $7 AND sequence = $8 AND chain_hash = $9
+            UPDATE customer_ledgers SET posted = $1, held = $2, sequence = $3, chain_hash = $4,
+                open_calls = $5, request_minute = $6, request_count = $7, token_minute = $8,
+                token_count = $9
+            WHERE account = $10 AND posted = $11 AND held = $12 AND sequence = $13
+                AND chain_hash = $14
             """)
 
         static let lotColumns =
