@@ -6,7 +6,7 @@
 // RECORDING is what `tollgate bench store` saw its own store run on a copy of the same database:
 // the texts as SQLite was given them, and the parameters of one hold after the other (its form is
 // in Sources/Bench/Store/HoldRecording.swift). So this program holds no statement of its own but
-// those of batches: BEGIN IMMEDIATE, a savepoint for each hold, COMMIT. It prepares each text once,
+// those of batches: BEGIN IMMEDIATE and COMMIT, as the store's own. It prepares each text once,
 // binds, steps and reads every column, as the store does.
 #include <sqlite3.h>
 
@@ -188,8 +188,6 @@ int main(int count, char **arguments) {
     for (uint32_t place = 0; place < item_count; place++) items[place] = read_item();
 
     sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE", -1), *commit = prepare("COMMIT", -1);
-    sqlite3_stmt *savepoint = prepare("SAVEPOINT item", -1);
-    sqlite3_stmt *release = prepare("RELEASE item", -1);
     int64_t rows = rows_of_holds();
     // The log is there before anything is measured, as it is when a store has been opened.
     finish(begin);
@@ -204,11 +202,7 @@ int main(int count, char **arguments) {
         int64_t started = now;
         uint32_t first = done;
         finish(begin);
-        for (; done < last; done++) {
-            finish(savepoint);
-            run_item(statements, items[done]);
-            finish(release);
-        }
+        for (; done < last; done++) run_item(statements, items[done]);
         run_item(statements, per_batch);
         int64_t committing = monotonic_nanoseconds();
         finish(commit);

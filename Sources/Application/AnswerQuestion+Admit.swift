@@ -11,7 +11,10 @@ enum HoldVerdict: Sendable {
 }
 
 extension AnswerQuestion {
-    /// Judges a question by everything that needs no write: shape, session, model, words.
+    /// Judges a question by everything that needs no account: shape, model, words.
+    ///
+    /// What the words came to is told only once the account was judged, in ``hold(_:)``: a read of
+    /// its own before that would cost a turn of another thread for each question.
     func admit(_ question: Question) async throws -> AdmittedQuestion {
         let startedAt = ports.clock.now()
         try QuestionLimits.validate(question.turns)
@@ -23,150 +26,123 @@ extension AnswerQuestion {
         let offer = try await catalogue.snapshot()
         let model = try offer.model(question.model)
         let proof = try Caller.Proof(question.caller)
-        let (caller, isPermitted) = try await ports.store.read { tx in
-            let caller = try Caller.identify(proof, tx, startedAt)
-            let isPermitted =
-                try model.isOpenToAll
-                || tx.accounts.isPermitted(model.name, for: caller.account.id)
-            return (caller, isPermitted)
-        }
-        let account = caller.account
         let asked = ChatQuestion(
             model: model.name, messages: question.turns, maxTokens: question.maxTokens)
-        let facts = ChatFacts(
-            isFrozen: account.status == .frozen, model: model, isModelPermitted: isPermitted)
-        let judged: ChatQuestion
-        let requestHash: [UInt8]
-        do {
-            if let refusal = caller.apiKey?.refusal(of: model.name) { throw refusal }
-            (judged, requestHash) = try await judge(asked, facts, by: offer.words)
-        } catch let failure as Failure {
-            try await recordRefusal(failure, of: account.id, model: model.name)
-            throw failure
-        }
+        let judged = try await judge(asked, by: offer.words, for: proof, startedAt)
         return AdmittedQuestion(
-            account: account, apiKey: caller.apiKey?.id, model: model,
-            routes: offer.routes[model.name] ?? [],
-            turns: judged.messages, maxTokens: question.maxTokens, requestID: requestID,
-            requestHash: requestHash, words: offer.words, startedAt: startedAt)
+            proof: proof, model: model, routes: offer.routes[model.name] ?? [],
+            judged: judged, requestID: requestID, words: offer.words, startedAt: startedAt)
     }
 
-    /// The question as the rules leave it, and its fingerprint as it came; a long one is judged
-    /// away from the event loop.
+    /// What the words of a question come to, and its fingerprint as it came; a long one is judged
+    /// away from the event loop, and for nobody who is not signed in.
     private func judge(
-        _ asked: ChatQuestion, _ facts: ChatFacts, by words: WordFilter
-    ) async throws -> (judged: ChatQuestion, requestHash: [UInt8]) {
-        let judge: @Sendable () throws -> (ChatQuestion, [UInt8]) = {
-            let judged = try RuleChain.standard(words: words).apply(to: asked, facts)
+        _ asked: ChatQuestion, by words: WordFilter, for proof: Caller.Proof, _ now: Timestamp
+    ) async throws -> JudgedWords {
+        let judge: @Sendable () throws -> JudgedWords = {
             let canonical = RequestFingerprint.canonicalBytes(
                 model: asked.model, turns: asked.messages, maxTokens: asked.maxTokens)
-            return (judged, try SHA256.hash(canonical))
+            let hash = try SHA256.hash(canonical)
+            switch SensitiveWordRule(words).judge(asked) {
+            case .allow: return JudgedWords(asked: asked, requestHash: hash)
+            case .rewrite(let rewritten): return JudgedWords(asked: rewritten, requestHash: hash)
+            case .deny(let failure):
+                return JudgedWords(asked: asked, refusal: failure, requestHash: hash)
+            }
         }
         let bytes = asked.messages.reduce(0) { $0 + $1.content.utf8.count }
-        return bytes <= Limits.chatBytesJudgedInPlace ? try judge() : try await heavyWork.run(judge)
+        guard bytes > Limits.chatBytesJudgedInPlace else { return try judge() }
+        _ = try await ports.store.read { tx in try Caller.identify(proof, tx, now) }
+        return try await heavyWork.run(judge)
     }
 
-    /// Counters and hold in one transaction: what pays, whether it covers the call, the
-    /// reservation.
+    /// Who asks, whether they may, counters and hold in one transaction: what pays, whether it
+    /// covers the call, the reservation.
     func hold(_ admitted: AdmittedQuestion) async throws -> AppliedWrite<HoldVerdict> {
         let now = admitted.startedAt
         return try await ports.store.begin { [ports] tx in
+            let asker = try Caller.find(admitted.proof, tx, now)
+            guard
+                let standing = try tx.ledger.standing(
+                    of: asker.account, on: ShanghaiDay(now), requestID: admitted.requestID)
+            else { throw SignIn.notSignedIn }
+            // A refusal is a value, not an error: its count must be kept.
+            func refuse(_ failure: Failure) throws -> HoldVerdict {
+                try tx.chat.insertRefusal(
+                    account: asker.account, model: admitted.model.name, code: failure.code, at: now)
+                return .refused(failure)
+            }
+            if let refusal = try Self.refusal(of: admitted, standing, asker.apiKey, tx) {
+                return try refuse(refusal)
+            }
+            if let earlier = standing.earlier {
+                return .refused(
+                    Ledger.repeated(earlier, requestHash: admitted.judged.requestHash))
+            }
+            if let refusal = asker.apiKey?.refusal(at: now) { return try refuse(refusal) }
             let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
-            if let duplicate = try ledger.duplicate(
-                of: admitted.account.id, requestID: admitted.requestID,
-                requestHash: admitted.requestHash)
-            {
-                return .refused(duplicate)
-            }
-            // Judged again on what stands now: an operator may have frozen the account meanwhile.
-            guard let account = try tx.accounts.account(admitted.account.id),
-                account.status == .active
-            else {
-                return try Self.refuse(
-                    Failure(.accountFrozen, "This account is frozen; ask the operator why."),
-                    admitted, tx, now)
-            }
-            // So is the key: it may be revoked by now, and others count in it.
-            let key = try Self.key(of: admitted, tx)
-            if let refusal = key?.refusal(at: now) {
-                return try Self.refuse(refusal, admitted, tx, now)
-            }
-            let trial = try tx.accounts.trialDay(
-                of: admitted.account.id, on: ShanghaiDay(now))
-            let source = Hold.Source.paying(
-                isWhiteListed: account.isWhiteListed, trialUsed: trial.used,
-                trialLimit: ports.policy.trialCallsPerDay)
             let planned = try Self.plan(
-                admitted, source, key, account.tier, ledger, ports.policy, now)
-            guard case .reserve(let wanted) = planned else {
-                return try Self.refuse(planned.refusal, admitted, tx, now)
-            }
+                admitted, standing, asker.apiKey, ledger, ports.policy, now)
+            guard case .reserve(let wanted) = planned else { return try refuse(planned.refusal) }
             let hold: Hold
             do {
-                hold = try ledger.holdNew(wanted.request, from: wanted.lots, at: now)
+                hold = try ledger.holdNew(
+                    wanted.request, from: wanted.lots, standing: standing, at: now)
             } catch let failure as Failure {
                 // A rule refuses before it writes: limits of the account, mostly.
-                return try Self.refuse(failure, admitted, tx, now)
+                return try refuse(failure)
             }
-            if let key { try tx.apiKeys.saveUse(of: key.used(at: now)) }
+            if let key = asker.apiKey { try tx.apiKeys.saveUse(of: key.used(at: now)) }
             return .held(
                 HoldGrant(
                     hold: hold, maxTokens: wanted.maxTokens,
-                    priceFactor: account.tier.priceFactor))
+                    priceFactor: standing.account.tier.priceFactor))
         }
     }
 
-    /// A refusal is a value, not an error: its count must be kept.
-    private static func refuse(
-        _ failure: Failure, _ admitted: AdmittedQuestion, _ tx: any Transaction, _ now: Timestamp
-    ) throws -> HoldVerdict {
-        try tx.chat.insertRefusal(
-            account: admitted.account.id, model: admitted.model.name, code: failure.code, at: now)
-        return .refused(failure)
-    }
-
-    /// The key that asks, as it stands now.
-    private static func key(of admitted: AdmittedQuestion, _ tx: any Transaction) throws
-        -> APIKey?
-    {
-        guard let id = admitted.apiKey else { return nil }
-        guard let key = try tx.apiKeys.apiKey(id) else { throw APIKey.unknown }
-        return key
+    /// What the rules say of the account, the model and the words, in that order.
+    private static func refusal(
+        of admitted: AdmittedQuestion, _ standing: Standing, _ key: APIKey?,
+        _ tx: any Transaction
+    ) throws -> Failure? {
+        let facts = ChatFacts(
+            isFrozen: standing.account.status != .active, model: admitted.model,
+            isModelPermitted: try admitted.model.isOpenToAll
+                || tx.accounts.isPermitted(admitted.model.name, for: standing.account.id))
+        if case .deny(let failure) = RuleChain.account.judge(admitted.judged.asked, facts) {
+            return failure
+        }
+        return key?.refusal(of: admitted.model.name) ?? admitted.judged.refusal
     }
 
     private static func plan(
-        _ admitted: AdmittedQuestion, _ source: Hold.Source, _ key: APIKey?, _ tier: Tier,
-        _ ledger: Ledger, _ policy: ServicePolicy, _ now: Timestamp
+        _ admitted: AdmittedQuestion, _ standing: Standing, _ key: APIKey?, _ ledger: Ledger,
+        _ policy: ServicePolicy, _ now: Timestamp
     ) throws -> HoldPlanning {
-        let lots =
-            source == .credits ? try ledger.spendable(by: admitted.account.id, at: now) : nil
+        let account = standing.account
+        let source = Hold.Source.paying(
+            isWhiteListed: account.isWhiteListed, trialUsed: standing.trialUsed,
+            trialLimit: policy.trialCallsPerDay)
+        let lots = source == .credits ? try ledger.spendable(by: account.id, at: now) : nil
         // A key's cap counts what credits pay, as its owner does.
         let balance = lots.map { min($0.credits, key?.left ?? $0.credits) }
         guard
             let plan = ChatPricing.holdPlan(
-                messages: admitted.turns, price: admitted.model.price,
-                requestedMaxTokens: admitted.maxTokens, modelMaxTokens: admitted.model.maxTokens,
-                factor: tier.priceFactor, balance: balance)
+                messages: admitted.judged.asked.messages, price: admitted.model.price,
+                requestedMaxTokens: admitted.judged.asked.maxTokens,
+                modelMaxTokens: admitted.model.maxTokens, factor: account.tier.priceFactor,
+                balance: balance)
         else {
             let isCapped = lots.map { balance != $0.credits } ?? false
             return isCapped ? .aboveTheCapOfTheKey : .aboveTheBalance
         }
         let hold = HoldRequest(
-            account: admitted.account.id, requestID: admitted.requestID,
-            requestHash: admitted.requestHash, source: source, amount: plan.amount,
+            account: account.id, requestID: admitted.requestID,
+            requestHash: admitted.judged.requestHash, source: source, amount: plan.amount,
             trialDay: source == .trial ? ShanghaiDay(now) : nil,
             trialLimit: policy.trialCallsPerDay, expiresAt: policy.holdExpiry(from: now),
-            apiKey: admitted.apiKey, limits: tier.limits)
+            apiKey: key?.id, limits: account.tier.limits)
         return .reserve(PlannedHold(request: hold, lots: lots, maxTokens: plan.maxTokens))
-    }
-
-    private func recordRefusal(
-        _ failure: Failure, of account: AccountID, model: ModelName
-    ) async throws {
-        let now = ports.clock.now()
-        try await ports.store.write { tx in
-            try tx.chat.insertRefusal(account: account, model: model, code: failure.code, at: now)
-        }
     }
 }
 

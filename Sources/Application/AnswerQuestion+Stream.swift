@@ -39,9 +39,9 @@ extension AnswerQuestion {
     ) async throws {
         let endpoint = ModelEndpoint(
             channel: route.channel, kind: route.kind, baseURL: route.baseURL,
-            apiKey: try vault.open(route.sealedAPIKey, label: "channel:\(route.channel)"))
+            apiKey: try keys.key(ofChannel: route.channel, sealed: route.sealedAPIKey))
         let request = ModelRequest(
-            upstreamModel: route.upstreamModel, messages: admitted.turns,
+            upstreamModel: route.upstreamModel, messages: admitted.judged.asked.messages,
             maxTokens: progress.grant.maxTokens,
             correlationID: progress.grant.hold.id.description)
         var filter = StreamingWordFilter(admitted.words)

@@ -68,7 +68,7 @@ package struct AnswerQuestion: Sendable {
     let ports: Ports
     let catalogue: Catalogue
     let gateway: any ModelGateway
-    let vault: Vault
+    let keys: OpenedKeys
     let channels: ChannelBoard
     let heavyWork: any HeavyWork
     private let settlements: Settlements
@@ -84,7 +84,7 @@ package struct AnswerQuestion: Sendable {
         self.ports = ports
         self.catalogue = catalogue
         self.gateway = gateway
-        self.vault = vault
+        keys = OpenedKeys(vault)
         self.settlements = settlements
         self.heavyWork = heavyWork
         channels = ChannelBoard(clock: ports.clock)
@@ -174,7 +174,8 @@ package struct AnswerQuestion: Sendable {
         let grant = progress.grant
         let usage =
             progress.usage
-            ?? TokenEstimate.usage(prompt: admitted.turns, answer: progress.received)
+            ?? TokenEstimate.usage(
+                prompt: admitted.judged.asked.messages, answer: progress.received)
         let price = ChatPricing.price(
             of: usage, at: admitted.model.price, factor: grant.priceFactor)
         let endedAt = ports.clock.now()
@@ -186,35 +187,55 @@ package struct AnswerQuestion: Sendable {
             priceFactor: grant.priceFactor)
         let finishReason = progress.finishReason
         let trialLimit = ports.policy.trialCallsPerDay
-        return try await slot.settle { [ports] in
-            try await Self.writePersistently(ports.store) { tx in
-                let ledger = Ledger(
-                    tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
-                let ended = try ledger.settle(
-                    grant.hold.id, price: price,
-                    tokens: usage.promptTokens + usage.completionTokens, at: endedAt)
-                var record = record
-                record.charged = ended.charged
-                // Again after an outcome nobody knew: then the row may be there.
-                if try !tx.chat.hasUsage(of: grant.hold.id) { try tx.chat.insert(record) }
-                let trial = try tx.accounts.trialDay(
-                    of: grant.hold.account, on: ShanghaiDay(endedAt))
-                return AnswerReceipt(
-                    finishReason: finishReason, usage: usage, isEstimated: record.isEstimated,
-                    charged: ended.charged, balance: ended.balance,
-                    trialLeft: max(0, trialLimit - trial.used))
-            }
+        return try await end(slot) { [ports] tx in
+            let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
+            let ended = try ledger.settle(
+                grant.hold, price: price, tokens: usage.promptTokens + usage.completionTokens,
+                at: endedAt)
+            var record = record
+            record.charged = ended.charged
+            // Again after an outcome nobody knew: then the row may be there, and stays.
+            try tx.chat.insert(record)
+            // Where no call is free there is nothing to look up.
+            let trialLeft =
+                trialLimit == 0
+                ? 0
+                : try trialLimit
+                    - tx.accounts.trialDay(of: grant.hold.account, on: ShanghaiDay(endedAt)).used
+            return AnswerReceipt(
+                finishReason: finishReason, usage: usage, isEstimated: record.isEstimated,
+                charged: ended.charged, balance: ended.balance, trialLeft: max(0, trialLeft))
         }
     }
 
     private func release(_ grant: HoldGrant, _ slot: Settlements.Slot) async throws {
         let now = ports.clock.now()
-        try await slot.settle { [ports] in
-            _ = try await Self.writePersistently(ports.store) { tx in
-                try Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
-                    .release(grant.hold.id, as: .released, at: now)
+        _ = try await end(slot) { [ports] tx in
+            try Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
+                .release(grant.hold.id, as: .released, at: now)
+        }
+    }
+
+    /// Ends a hold by a write that goes to the store at once, and to the group of settlements if
+    /// the store has no room for it or cannot tell what became of it.
+    ///
+    /// A write that was handed in is made, however cancelled its caller is (``Store``), and the
+    /// slot is held until it is durable: the group would only add its turns of other threads.
+    private func end<Value: Sendable>(
+        _ slot: Settlements.Slot, _ body: @escaping @Sendable (any Transaction) throws -> Value
+    ) async throws -> Value {
+        do {
+            let value = try await ports.store.write(body)
+            return withExtendedLifetime(slot) { value }
+        } catch let failure as Failure where Self.mayBeTriedAgain(failure) {
+            return try await slot.settle { [store = ports.store] in
+                try await Self.writePersistently(store, body)
             }
         }
+    }
+
+    private static func mayBeTriedAgain(_ failure: Failure) -> Bool {
+        [.unavailable, .unknownOutcome].contains(failure.code)
     }
 
     /// Ends a hold also when the store has no room just now, or cannot tell whether it was ended.
@@ -227,9 +248,7 @@ package struct AnswerQuestion: Sendable {
         for pause in Limits.settlementPausesMilliseconds {
             do {
                 return try await store.write(body)
-            } catch let failure as Failure
-                where [.unavailable, .unknownOutcome].contains(failure.code)
-            {
+            } catch let failure as Failure where mayBeTriedAgain(failure) {
                 try? await Task.sleep(for: .milliseconds(pause))
             }
         }
@@ -239,18 +258,25 @@ package struct AnswerQuestion: Sendable {
 
 /// A question that was judged and may be held for.
 struct AdmittedQuestion: Sendable {
-    var account: Account
-    /// The API key that asks; nil for a person.
-    var apiKey: APIKeyID?
+    /// Who asks, by what they sent: whose it is, is read with the hold.
+    var proof: Caller.Proof
     var model: ChatModel
     var routes: [ChannelRoute]
-    /// The conversation as the rules rewrote it.
-    var turns: [ChatMessage]
-    var maxTokens: Int64
+    /// What its words came to.
+    var judged: JudgedWords
     var requestID: IdempotencyKey
-    var requestHash: [UInt8]
     var words: WordFilter
     var startedAt: Timestamp
+}
+
+/// What the words of a question came to.
+struct JudgedWords: Sendable {
+    /// The question as the words' rule rewrote it.
+    var asked: ChatQuestion
+    /// Why its words refuse it; told once the account was judged.
+    var refusal: Failure?
+    /// SHA-256 of the question as it came.
+    var requestHash: [UInt8]
 }
 
 /// A hold, and the most tokens it covers.

@@ -31,15 +31,28 @@ package struct Caller: Sendable {
     static func identify(
         _ proof: Proof, _ tx: any Transaction, _ now: Timestamp
     ) throws -> Caller {
+        let asker = try find(proof, tx, now)
+        guard let account = try tx.accounts.account(asker.account) else {
+            throw SignIn.notSignedIn
+        }
+        return Caller(account: account, session: asker.session, apiKey: asker.apiKey)
+    }
+
+    /// Finds a live session or key alone, for who reads the account in another way.
+    ///
+    /// - Throws: `unauthenticated` if it is unknown or over.
+    static func find(
+        _ proof: Proof, _ tx: any Transaction, _ now: Timestamp
+    ) throws -> (account: AccountID, session: LoginSession?, apiKey: APIKey?) {
         switch proof {
         case .session(let digest):
-            let (session, account) = try SignIn.identify(digest: digest, tx, now)
-            return Caller(account: account, session: session)
+            let session = try SignIn.session(digest: digest, tx, now)
+            return (session.account, session, nil)
         case .apiKey(let id, let digest):
             guard let key = try tx.apiKeys.apiKey(id), key.matches(digest: digest),
-                key.isLive(at: now), let account = try tx.accounts.account(key.account)
+                key.isLive(at: now)
             else { throw APIKey.unknown }
-            return Caller(account: account, apiKey: key)
+            return (key.account, nil, key)
         }
     }
 }

@@ -102,32 +102,18 @@ package struct SignIn: Sendable {
         return .signedIn(session, accountOpened: known == nil)
     }
 
-    /// The account and session behind a token.
-    ///
-    /// - Throws: `unauthenticated` if the session is unknown or over.
-    package func whoIs(_ token: SessionToken) async throws -> (
-        session: LoginSession, account: Account
-    ) {
-        let now = ports.clock.now()
-        let digest = try token.digest
-        return try await ports.store.read { tx in
-            try SignIn.identify(digest: digest, tx, now)
+    /// Finds a live session inside a transaction.
+    static func session(
+        digest: [UInt8], _ tx: any Transaction, _ now: Timestamp
+    ) throws -> LoginSession {
+        guard let session = try tx.auth.loginSession(digest: digest), session.expiresAt > now else {
+            throw notSignedIn
         }
+        return session
     }
 
-    /// Finds a live session and its account inside a transaction.
-    static func identify(
-        digest: [UInt8], _ tx: any Transaction, _ now: Timestamp
-    ) throws -> (session: LoginSession, account: Account) {
-        guard let session = try tx.auth.loginSession(digest: digest), session.expiresAt > now,
-            let account = try tx.accounts.account(session.account)
-        else {
-            throw Failure(
-                .unauthenticated,
-                "You are not signed in, or the login session is over; sign in again.")
-        }
-        return (session, account)
-    }
+    static let notSignedIn = Failure(
+        .unauthenticated, "You are not signed in, or the login session is over; sign in again.")
 
     /// Ends a session; ending one that is over already is no error.
     package func signOut(_ token: SessionToken) async throws {

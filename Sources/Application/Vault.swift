@@ -1,4 +1,5 @@
 internal import Cryptography
+internal import Synchronization
 package import TollgateKernel
 
 /// Seals small secrets for the store: providers' keys.
@@ -42,5 +43,36 @@ package struct Vault: Sendable {
                 .internalError,
                 "The secret of \(label) does not open: it was sealed under another master key.")
         }
+    }
+}
+
+/// Providers' keys as they were opened last, so that not each question opens one again.
+///
+/// A key is used only for the very bytes it was opened from: an operator's new key is opened as
+/// soon as the catalogue shows it.
+package final class OpenedKeys: Sendable {
+    private struct Opened {
+        var sealed: [UInt8]
+        var key: String
+    }
+
+    private let vault: Vault
+    private let opened = Mutex<[String: Opened]>([:])
+
+    /// Makes an empty memory over a vault.
+    package init(_ vault: Vault) { self.vault = vault }
+
+    /// The key of a channel; at most ``Limits/openedKeys`` are remembered.
+    ///
+    /// - Throws: as ``Vault/open(_:label:)``.
+    package func key(ofChannel channel: String, sealed: [UInt8]) throws(Failure) -> String {
+        let known = opened.withLock { $0[channel] }
+        if let known, known.sealed == sealed { return known.key }
+        let key = try vault.open(sealed, label: "channel:\(channel)")
+        opened.withLock { opened in
+            if opened.count >= Limits.openedKeys { opened.removeAll() }
+            opened[channel] = Opened(sealed: sealed, key: key)
+        }
+        return key
     }
 }

@@ -13,6 +13,11 @@ extension Limits {
     /// a second, and a busy server reads them once a second instead of with each question.
     package static let catalogueAgeMilliseconds: Int64 = 1_000
 
+    /// Providers' keys kept open: more than an operator has channels.
+    ///
+    /// Past it all are forgotten, and each is opened again when it is needed.
+    package static let openedKeys = 1_024
+
     /// Channels tried for one question: enough to get past a failing provider, few enough that a
     /// question everybody refuses ends soon.
     package static let channelsTriedPerQuestion = 4

@@ -18,6 +18,10 @@ extension Limits {
     /// Bytes of a streamed response in all: an answer of 100,000 tokens has some 30 MiB of events.
     package static let outgoingStreamBytes = 128 * 1_024 * 1_024
 
+    /// Bytes set aside for what arrives of a response before its reader takes it: a page, which a
+    /// short answer's events fit in.
+    package static let outgoingPieceBytes = 4_096
+
     /// Bytes of a streamed response waiting for their reader before the socket is left alone.
     package static let outgoingBufferedBytes = 64 * 1_024
 

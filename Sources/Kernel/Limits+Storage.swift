@@ -3,6 +3,10 @@ extension Limits {
     /// still waits only a few milliseconds for the first.
     package static let writesInOneBatch = 256
 
+    /// Batches that set their closures apart after one failed halfway: such failures come in rows,
+    /// and a batch that runs twice must stay the exception.
+    package static let batchesSetApart = 64
+
     /// Writes that wait for their batch: 16 batches, some 100 ms of a slow disk.
     ///
     /// More callers are refused at once instead of waiting longer than they care to.
@@ -23,6 +27,10 @@ extension Limits {
     /// Pages in the write-ahead log before a commit moves them into the database: 16 MiB of 4 KiB,
     /// so that recovery after a crash stays well under a second.
     package static let walPages = 4_096
+
+    /// Pages that the writing connection keeps: 16 MiB, so that the indexes a busy day adds to, at
+    /// places nobody can foresee, are not read again with each batch.
+    package static let writerCacheKibibytes = 16 * 1_024
 
     /// The log file is cut back to this when it was moved: a long reader may have let it grow.
     package static let walFileBytes = 64 * 1_024 * 1_024

@@ -57,10 +57,12 @@ package final class TimeSortedIdentifiers: IdentifierGenerator {
 
     package func next() -> Int64 {
         let milliseconds = max(1, clock.now().milliseconds - Self.epochMilliseconds)
-        let fresh = milliseconds << 22 | Int64(random.number() & 0x3f_ffff)
         return last.withLock { last in
-            // Within one millisecond, and when the clock steps back, count up: order is kept.
-            last = fresh >> 22 > last >> 22 ? fresh : last + 1
+            // Within one millisecond, and when the clock steps back, count up: order is kept, and
+            // the kernel is asked for random bits once a millisecond.
+            last =
+                milliseconds > last >> 22
+                ? milliseconds << 22 | Int64(random.number() & 0x3f_ffff) : last + 1
             return last
         }
     }

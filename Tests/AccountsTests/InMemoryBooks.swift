@@ -95,6 +95,21 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
         return ledgers[account]
     }
 
+    func standing(
+        of account: AccountID, on day: ShanghaiDay, requestID: IdempotencyKey
+    ) -> Standing? {
+        calls += 1
+        guard let row = accountRows[account], let ledger = ledgers[account] else { return nil }
+        let earlier = requests[RequestKey(account: account, requestID: requestID)]
+            .flatMap { holds[$0] }
+        return Standing(
+            account: row, ledger: ledger,
+            trialUsed: trialDays[TrialKey(account: account, day: day), default: 0],
+            earlier: earlier.map {
+                EarlierHold(requestHash: $0.requestHash, state: $0.state)
+            })
+    }
+
     func save(_ new: CustomerLedger, replacing old: CustomerLedger) throws(StoreError) {
         calls += 1
         guard ledgers[old.account] == old, new.account == old.account else {
@@ -202,20 +217,25 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
         holdReservations[hold.id] = reservations
     }
 
-    func reservations(of hold: HoldID) -> [LotReservation] {
+    func reservations(of hold: HoldID) -> [ReservedLot] {
         calls += 1
-        return holdReservations[hold] ?? []
+        return (holdReservations[hold] ?? []).compactMap { reservation in
+            lots[reservation.lot].map { ReservedLot(lot: $0, amount: reservation.amount) }
+        }
     }
 
-    func end(_ hold: Hold) throws(StoreError) {
+    func end(_ hold: Hold) throws(StoreError) -> Bool {
         calls += 1
-        guard var row = holds[hold.id], row.state == .held else { throw .conflict("hold") }
+        guard var row = holds[hold.id], row.state == .held, row.account == hold.account,
+            row.source == hold.source, row.amount == hold.amount
+        else { return false }
         try check(hold.state != .held && hold.endedAt != nil, "hold ends")
         try check(.zero <= hold.settled && hold.settled <= row.amount, "hold settled <= amount")
         row.state = hold.state
         row.settled = hold.settled
         row.endedAt = hold.endedAt
         holds[hold.id] = row
+        return true
     }
 
     func changeSpending(

@@ -110,6 +110,35 @@ struct SettlingTests {
         #expect(bench.books.writes == writes)
     }
 
+    @Test(arguments: [Hold.State.settled, .released, .expired])
+    func aHoldThatEndedBehindItsMakersBackKeepsItsOutcome(state: Hold.State) throws {
+        let bench = try Bench()
+        try bench.buy(100)
+        let hold = try bench.ledger.hold(bench.request(60), at: bench.at(1))
+        if state == .settled {
+            _ = try bench.ledger.settle(hold.id, price: Credits(micro: 20), at: bench.at(2))
+        } else {
+            _ = try bench.ledger.release(hold.id, as: state, at: bench.at(2))
+        }
+        let outcome = try bench.ledger.settle(hold, price: Credits(micro: 50), at: bench.at(3))
+        #expect(outcome.state == state && !outcome.wasOpen)
+        #expect(outcome.charged == Credits(micro: state == .settled ? 20 : 0))
+        #expect(outcome.writtenOff == Credits(micro: state == .expired ? 50 : 0))
+        #expect(bench.balance == [state == .settled ? 80 : 100, 0])
+    }
+
+    @Test func aHoldThatIsNotTheStoredOneIsNotSettled() throws {
+        let bench = try Bench()
+        try bench.buy(100)
+        let hold = try bench.ledger.hold(bench.request(60), at: bench.at(1))
+        var other = hold
+        other.amount = Credits(micro: 90)
+        #expect(throws: StoreError.self) {
+            try bench.ledger.settle(other, price: Credits(micro: 80), at: bench.at(2))
+        }
+        #expect(bench.balance == [100, 60])
+    }
+
     @Test func settlingAReleasedHoldChangesNothing() throws {
         let bench = try Bench()
         try bench.buy(100)

@@ -11,49 +11,61 @@ struct HoldRecorderTests {
 
     private func plain(_ texts: String...) -> [(String, String)] { texts.map { ($0, $0) } }
 
-    @Test func `what stands between a savepoint and its release is one hold`() {
+    private static let first = "SELECT id FROM holds WHERE account = $1"
+    private static let last = "INSERT INTO write_attempts VALUES ($1)"
+
+    /// The first statement of an account's hold.
+    private func first(_ account: Int) -> [(String, String)] {
+        [(Self.first, "SELECT id FROM holds WHERE account = \(account)")]
+    }
+
+    /// The last statement of a batch.
+    private func last(_ number: Int) -> [(String, String)] {
+        [(Self.last, "INSERT INTO write_attempts VALUES (\(number))")]
+    }
+
+    @Test func `a hold goes from its look at earlier ones to the next hold or the batch's end`() {
         let recorder = recorder(
             plain("PRAGMA synchronous = FULL", "PRAGMA synchronous", "BEGIN IMMEDIATE")
-                + plain("SAVEPOINT item") + [("SELECT $1", "SELECT 1")] + plain("RELEASE item")
-                + plain("SAVEPOINT item") + [("SELECT $1", "SELECT 2"), ("a $1", "a NULL")]
-                + plain("RELEASE item") + [("batch $1", "batch 9")] + plain("COMMIT"))
+                + first(1) + first(2) + [("a $1", "a NULL")] + last(9) + plain("COMMIT"))
         let recording = recorder.recording
         #expect(recorder.fault == nil)
         #expect(recording.settings == ["PRAGMA synchronous = FULL"])
-        #expect(recording.texts == ["SELECT $1", "a $1", "batch $1"])
+        #expect(recording.texts == [Self.first, "a $1", Self.last])
         #expect(
             recording.holds == [
                 [.init(text: 0, parameters: [.integer(1)])],
                 [.init(text: 0, parameters: [.integer(2)]), .init(text: 1, parameters: [.null])],
             ])
         #expect(recording.perBatch == [.init(text: 2, parameters: [.integer(9)])])
-        #expect(recording.textsOfOneHold == ["SELECT $1", "a $1"])
+        #expect(recording.textsOfOneHold == [Self.first, "a $1"])
     }
 
     @Test func `what a trigger runs belongs to the statement that fired it`() {
         let recorder = recorder(
-            plain("BEGIN IMMEDIATE", "SAVEPOINT item", "a", "-- b", "RELEASE item", "COMMIT"))
-        #expect(recorder.recording.texts == ["a"])
+            plain("BEGIN IMMEDIATE") + first(1) + plain("a", "-- b", "COMMIT"))
+        #expect(recorder.recording.texts == [Self.first, "a"])
+        #expect(recorder.recording.holds.map(\.count) == [2])
     }
 
     @Test func `a transaction without a hold leaves nothing behind`() {
         let recorder = recorder(
             plain("BEGIN IMMEDIATE", "CREATE TABLE a", "COMMIT", "BEGIN IMMEDIATE")
-                + plain("SAVEPOINT item", "b", "RELEASE item", "c", "COMMIT"))
-        #expect(recorder.recording.texts == ["b", "c"])
-        #expect(recorder.recording.holds == [[.init(text: 0, parameters: [])]])
-        #expect(recorder.recording.perBatch == [.init(text: 1, parameters: [])])
+                + first(7) + last(8) + plain("COMMIT"))
+        #expect(recorder.recording.texts == [Self.first, Self.last])
+        #expect(recorder.recording.holds == [[.init(text: 0, parameters: [.integer(7)])]])
+        #expect(recorder.recording.perBatch == [.init(text: 1, parameters: [.integer(8)])])
     }
 
     @Test func `a hold that was undone spoils the recording`() {
         let recorder = recorder(
-            plain("BEGIN IMMEDIATE", "SAVEPOINT item", "ROLLBACK TO item", "RELEASE item"))
+            plain("BEGIN IMMEDIATE") + first(1) + plain("ROLLBACK"))
         #expect(recorder.fault == .undone)
     }
 
     @Test func `a statement whose values cannot be read spoils the recording`() {
         let recorder = recorder(
-            plain("BEGIN IMMEDIATE", "SAVEPOINT item") + [("a $1", "a 1.5")])
+            plain("BEGIN IMMEDIATE") + first(1) + [("a $1", "a 1.5")])
         #expect(recorder.fault == .unreadable("a $1"))
     }
 

@@ -49,14 +49,14 @@ struct OpenAICompatibleGatewayTests {
                         Recording.request, from: endpoint(server, path: "/\(cut)")
                     ) { event in received.withLock { $0.append(event) } }
                 }
-                let events = received.withLock { $0 }
-                #expect(Array(Recording.events.prefix(events.count)) == events)
+                let events = joined(received.withLock { $0 })
                 if cut == bytes.count {
                     #expect(kind == nil)
                     #expect(events == Recording.events)
                 } else {
                     #expect(kind == .truncated)
                     #expect(events.count < Recording.events.count)
+                    #expect(events.allSatisfy { Recording.beginnings.contains($0) })
                 }
             }
         }
@@ -92,8 +92,32 @@ struct OpenAICompatibleGatewayTests {
         }
         defer { server.stop() }
         for path in ["/lf", "/cr", "/crlf"] {
-            #expect(try await collect(from: server, path: path) == Recording.events)
+            #expect(joined(try await collect(from: server, path: path)) == Recording.events)
         }
+    }
+
+    @Test
+    func `what arrives together leaves together, and what comes later is not waited for`()
+        async throws
+    {
+        let seen = Mutex<[ModelEvent]>([])
+        let server = try RawServer { connection in
+            _ = connection.readRequest()
+            let half = Recording.delta("a") + Recording.delta("b")
+            connection.send(Recording.head + half)
+            // The second half is sent only once the first has come out at the other end.
+            while seen.withLock({ $0.isEmpty }) { usleep(1_000) }
+            connection.send(half + "data: [DONE]\n\n")
+        }
+        defer { server.stop() }
+        try await withTransfers { transfers in
+            try await gateway(transfers).stream(Recording.request, from: endpoint(server)) {
+                event in seen.withLock { $0.append(event) }
+            }
+        }
+        let events = seen.withLock { $0 }
+        #expect(
+            events == [.delta("ab"), .delta("ab"), .finished(reason: "unknown", usage: nil)])
     }
 
     @Test
@@ -368,6 +392,18 @@ private func collect(from server: RawServer, path: String = "") async throws -> 
     }
 }
 
+/// The events with the texts of neighbouring deltas put together: how an answer was cut on its way
+/// is no property of it.
+private func joined(_ events: [ModelEvent]) -> [ModelEvent] {
+    events.reduce(into: []) { result, event in
+        if case .delta(let text) = event, case .delta(let before) = result.last {
+            result[result.count - 1] = .delta(before + text)
+        } else {
+            result.append(event)
+        }
+    }
+}
+
 private func modelFailure<Value>(_ body: () async throws -> Value) async
     -> ModelGatewayFailure.Kind?
 {
@@ -415,10 +451,18 @@ private enum Recording {
             """
 
     static let events: [ModelEvent] = [
-        .delta("你"), .delta("好\n"),
+        .delta("你好\n"),
         .finished(
             reason: "stop", usage: TokenUsage(promptTokens: 9, completionTokens: 2)),
     ]
+
+    /// What may have come of it when it broke off.
+    static let beginnings: [ModelEvent] = [.delta("你"), .delta("你好\n")]
+
+    /// An event with a piece of text.
+    static func delta(_ text: String) -> String {
+        "data: {\"choices\":[{\"delta\":{\"content\":\"\(text)\"}}]}\n\n"
+    }
 
     /// `data: {"choices":[{"delta":{"content":"zip"},"finish_reason":"stop"}]}`, a blank line and
     /// `data: [DONE]`, compressed by gzip.

@@ -77,33 +77,75 @@ import Weixin
     }
 
     @Test func appliedComesBeforeDurable() async throws {
-        try await withStore { store, _ in
-            let gate = Gate()
-            let applied = Tally()
-            let durable = Tally()
-            try await store.inOneBatch(2) { index in
-                if index == 0 {
-                    _ = await Ending {
-                        let write = try await store.begin { tx in
-                            try tx.pushes.insert(push("early"))
-                            return 7
-                        }
-                        #expect(write.value == 7)
-                        applied.add()
-                        // The batch is held open by the other write: nobody sees the row yet.
-                        #expect(try await !store.hasPush("early"))
-                        #expect(durable.value == 0)
-                        gate.open()
-                        #expect(try await write.durable() == 7)
-                        durable.add()
-                        #expect(try await store.hasPush("early"))
-                        #expect(try await write.durable() == 7, "asked twice, told twice")
-                    }
-                } else {
-                    _ = await Ending { try await store.write { _ in gate.hold() } }
-                }
+        let gate = Gate()
+        let fault = CommitFault(kind: { _ in
+            gate.hold()
+            return nil
+        })
+        try await withStore(commitFault: fault) { store, _ in
+            let write = try await store.begin { tx in
+                try tx.pushes.insert(push("early"))
+                return 7
             }
-            #expect(applied.value == 1 && durable.value == 1)
+            #expect(write.value == 7)
+            // The COMMIT waits: nobody sees the row yet.
+            #expect(try await !store.hasPush("early"))
+            gate.open()
+            #expect(try await write.durable() == 7)
+            #expect(try await store.hasPush("early"))
+            #expect(try await write.durable() == 7, "asked twice, told twice")
+        }
+    }
+
+    @Test func nothingIsAppliedThatANeighbourMayUndo() async throws {
+        let commits = Tally()
+        try await withStore(commitFault: counting(commits)) { store, _ in
+            for round in 1...3 {
+                let runs = Tally()
+                let failures = Tally()
+                try await store.inOneBatch(2) { index in
+                    if index == 0 {
+                        let value = try? await store.begin { tx in
+                            try tx.pushes.insert(push("\(round)"))
+                            runs.add()
+                            return runs.value
+                        }.value
+                        #expect(value == runs.value, "the last run's value")
+                    } else {
+                        let ending = await Ending {
+                            try await store.write { tx in
+                                try tx.pushes.insert(push("failing \(round)"))
+                                throw Failure(.conflict, "not this one")
+                            }
+                        }
+                        #expect(ending == .failure(.conflict))
+                        failures.add()
+                    }
+                }
+                // The first time all ran twice; after that the writer is careful for a while.
+                #expect(runs.value == (round == 1 ? 2 : 1))
+                #expect(failures.value == 1)
+                #expect(try await store.hasPush("\(round)"))
+                #expect(try await !store.hasPush("failing \(round)"))
+            }
+            #expect(commits.value == 6, "each round's gate and its batch")
+        }
+    }
+
+    @Test func aClosureThatFailsBeforeItChangesAnythingDisturbsNobody() async throws {
+        try await withStore { store, _ in
+            let runs = Tally()
+            try await store.inOneBatch(3) { index in
+                let ending = await Ending {
+                    try await store.write { tx in
+                        runs.add()
+                        if index == 1 { throw Failure(.conflict, "not this one") }
+                        try tx.pushes.insert(push("\(index)"))
+                    }
+                }
+                #expect(ending == (index == 1 ? .failure(.conflict) : .value))
+            }
+            #expect(runs.value == 3)
         }
     }
 

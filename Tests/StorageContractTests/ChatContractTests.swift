@@ -94,7 +94,13 @@ import TollgateKernel
             try tx.ledger.insert(hold(1), reservations: [])
             let usage = usage(of: 1)
             try tx.chat.insert(usage)
-            #expect(try refused { try tx.chat.insert(usage) } == .constraint)
+            var second = usage
+            second.charged = .zero
+            try tx.chat.insert(second)
+            let charged = try connection(tx).all(
+                SQL("SELECT charged FROM usage_records")
+            ) { $0.integer(0) }
+            #expect(charged == [usage.charged.micro])
             #expect(try refused { try tx.chat.insert(self.usage(of: 2)) } == .constraint)
             try tx.chat.insertRefusal(
                 account: nil, model: ModelName(rawValue: "m"), code: .quotaExhausted, at: start)

@@ -1,3 +1,4 @@
+import Accounts
 import Application
 import Dispatch
 import GRDB
@@ -137,6 +138,80 @@ import Weixin
         let queue = try DatabaseQueue(path: folder.database)
         #expect(try await queue.read { try !$0.tableExists("half") })
         try queue.close()
+    }
+
+    @Test func aTextThatIsNotAsExpectedStaysAsItIs() async throws {
+        let folder = try await made()
+        let next = Migration(
+            number: Int64(Schema.migrations.count) + 1, name: "of another schema",
+            steps: [.restate("holds", was: "no such text", becomes: "nonsense")])
+        let connection = try WriterConnection(path: folder.database)
+        let migrator = Migrator(migrations: Schema.migrations + [next], dialect: .sqlite)
+        let failed = try connection.use { used in
+            (try? migrator.migrate(.sqlite(used), now: Timestamp(milliseconds: 2))) == nil
+        }
+        #expect(failed)
+        connection.close()
+        await expect(nil) { try await folder.open() }
+    }
+
+    @Test func restatedChecksSayOfEveryWordWhatTheySaidBefore() throws {
+        let queue = try DatabaseQueue()
+        var compared = 0
+        for case .restate(_, let was, let becomes) in Schema.wordChecks.steps {
+            let column = String(was.prefix { $0 != " " })
+            let listed = was.split(separator: "'").enumerated()
+                .filter { $0.offset % 2 == 1 }.map { String($0.element) }
+            #expect(listed.count >= 3)
+            for word in listed + ["", "gift", listed[0].uppercased(), listed[0] + " "] {
+                let (before, after) = try queue.read { database in
+                    let values = "FROM (SELECT '\(word)' AS \(column))"
+                    return (
+                        try Bool.fetchOne(database, sql: "SELECT \(was) \(values)"),
+                        try Bool.fetchOne(database, sql: "SELECT \(becomes) \(values)")
+                    )
+                }
+                #expect(before == listed.contains(word) && after == before, "\(was): \(word)")
+                compared += 1
+            }
+        }
+        #expect(compared > 50)
+    }
+
+    @Test func aStoreOfTheVersionBeforeKeepsItsRowsAndItsChecks() async throws {
+        let folder = try TemporaryFolder()
+        let before = Migrator(
+            migrations: Schema.migrations.filter { $0.number < Schema.wordChecks.number },
+            dialect: .sqlite)
+        let writer = try WriterConnection(path: folder.database)
+        let isMade = try writer.use { used in
+            do {
+                try before.prepare(.sqlite(used), realm: .sandbox, now: start)
+                try before.migrate(.sqlite(used), now: start)
+                try StoredTransaction(.sqlite(used)).accounts.insert(account(), openID: "o")
+                return true
+            } catch {
+                return false
+            }
+        }
+        #expect(isMade)
+        writer.close()
+        let store = try await folder.open()
+        try await store.write { tx in
+            try tx.ledger.insert(hold(1), reservations: [])
+            let direct = try connection(tx)
+            for change in ["source = 'gift'", "state = 'lost', ended_at = 1"] {
+                #expect(
+                    try refused { try direct.execute("UPDATE holds SET \(change)") }
+                        == .constraint)
+            }
+            let texts = try direct.all(
+                SQL("SELECT sql FROM sqlite_schema WHERE name IN ('holds', 'transfers')")
+            ) { $0.text(0) }
+            #expect(texts.count == 2 && texts.allSatisfy { !$0.contains(" IN ('") })
+        }
+        await store.close()
+        await expect(nil) { try await folder.open() }
     }
 
     @Test func twoProcessesTakeTurns() async throws {

@@ -88,6 +88,13 @@ struct HoldRecorder: Sendable {
         case undone
     }
 
+    /// How the first statement of a hold begins and what it looks for: an earlier hold of its id.
+    ///
+    /// Nothing else marks where one hold of a batch ends and the next begins.
+    private static let firstOfHold = (beginning: "SELECT", part: "FROM holds WHERE account = $1")
+    /// How the statement begins that ends a batch with its number.
+    private static let lastOfBatch = "INSERT INTO write_attempts"
+
     private enum Place {
         case outside
         case insideBatch
@@ -117,24 +124,32 @@ struct HoldRecorder: Sendable {
             batchStart = (recording, numbers)
         case (.outside, _):
             if text.hasPrefix("PRAGMA"), text.contains("=") { recording.settings.append(text) }
-        case (.insideBatch, _) where text.hasPrefix("SAVEPOINT"):
-            place = .insideHold
-            steps = []
-        case (.insideBatch, _) where text.hasPrefix("COMMIT"):
+        case (_, _) where text.hasPrefix("COMMIT"):
+            finishHold()
             place = .outside
             finishBatch()
-        case (.insideHold, _) where text.hasPrefix("RELEASE"):
-            place = .insideBatch
-            recording.holds.append(steps)
-            steps = []
         case (_, _) where text.hasPrefix("ROLLBACK"): fault = .undone
         default:
+            if text.hasPrefix(Self.firstOfHold.beginning), text.contains(Self.firstOfHold.part) {
+                finishHold()
+                place = .insideHold
+                steps = []
+            } else if text.hasPrefix(Self.lastOfBatch) {
+                finishHold()
+            }
             guard let values = ExpandedStatement.values(text: text, expanded: expanded) else {
                 fault = .unreadable(text)
                 return
             }
             steps.append(HoldRecording.Step(text: number(of: text), parameters: values))
         }
+    }
+
+    private mutating func finishHold() {
+        guard place == .insideHold else { return }
+        place = .insideBatch
+        recording.holds.append(steps)
+        steps = []
     }
 
     /// Keeps what a batch of holds ran at its end; forgets a transaction without a hold, such as

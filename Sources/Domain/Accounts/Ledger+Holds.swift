@@ -13,15 +13,18 @@ extension Ledger {
         {
             throw failure
         }
-        return try holdNew(request, from: nil, at: now)
+        return try holdNew(request, from: nil, standing: nil, at: now)
     }
 
-    /// As ``hold(_:at:)``, for a caller who has asked ``duplicate(of:requestID:requestHash:)`` in
-    /// this transaction, and perhaps read the lots: on the hot path nothing is read twice.
+    /// As ``hold(_:at:)``, for a caller who knows from this transaction that the request id is new,
+    /// and perhaps what else a hold looks at: on the hot path nothing is read twice.
     ///
-    /// - Parameter lots: What ``spendable(by:at:)`` gave in this transaction; nil reads them.
+    /// - Parameters:
+    ///   - lots: What ``spendable(by:at:)`` gave in this transaction; nil reads them.
+    ///   - standing: The account's, of this transaction and of the request's day, with nothing
+    ///     written since; nil reads it.
     package func holdNew(
-        _ request: HoldRequest, from lots: SpendableLots?, at now: Timestamp
+        _ request: HoldRequest, from lots: SpendableLots?, standing: Standing?, at now: Timestamp
     ) throws -> Hold {
         guard (0...Limits.creditsInOneTransfer).contains(request.amount.micro),
             request.requestHash.count == 32, (request.source == .trial) == (request.trialDay != nil)
@@ -31,7 +34,7 @@ extension Ledger {
             requestID: request.requestID, requestHash: request.requestHash, source: request.source,
             amount: request.amount, state: .held, settled: .zero, trialDay: request.trialDay,
             createdAt: now, expiresAt: request.expiresAt, endedAt: nil, apiKey: request.apiKey)
-        var book = try book(of: request.account)
+        var book = try standing.map { CustomerBook($0.ledger) } ?? book(of: request.account)
         if let refusal = request.limits.refusal(after: book.ledger.activity, at: now) {
             throw refusal
         }
@@ -44,7 +47,7 @@ extension Ledger {
             if let key = request.apiKey, request.amount > .zero {
                 try repository.changeSpending(of: key, heldBy: request.amount.micro, spentBy: 0)
             }
-        case .trial: try takeTrial(request)
+        case .trial: try takeTrial(request, used: standing?.trialUsed)
         case .promotion: break
         }
         // What a call counts stands in the row that its reservation changes anyway.
@@ -87,9 +90,11 @@ extension Ledger {
         }
     }
 
-    private func takeTrial(_ request: HoldRequest) throws {
+    private func takeTrial(_ request: HoldRequest, used: Int64?) throws {
         guard let day = request.trialDay else { return }
-        var trial = try accounts.trialDay(of: request.account, on: day)
+        var trial =
+            try used.map { TrialDay(account: request.account, day: day, used: $0) }
+            ?? accounts.trialDay(of: request.account, on: day)
         guard trial.used < request.trialLimit else {
             throw Failure(
                 .quotaExhausted, "Today's free calls are used up; buy credits to go on.")

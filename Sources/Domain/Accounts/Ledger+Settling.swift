@@ -19,13 +19,31 @@ extension Ledger {
     package func settle(
         _ hold: HoldID, price: Credits, tokens: Int64 = 0, at now: Timestamp
     ) throws -> HoldOutcome {
+        try settle(known(hold), price: price, tokens: tokens, at: now)
+    }
+
+    /// Ends a hold with a charge, as the other does, for a caller who made it and still has it.
+    ///
+    /// As long as it is open, nothing of it is read again.
+    ///
+    /// The statement that ends it is guarded by what the caller has, so a hold that ended meanwhile
+    /// is found out there.
+    package func settle(
+        _ hold: Hold, price: Credits, tokens: Int64 = 0, at now: Timestamp
+    ) throws -> HoldOutcome {
         guard price.micro >= 0 else {
             throw Failure(.internalError, "A price cannot be negative.")
         }
-        let hold = try known(hold)
         let micro = min(price.micro, Limits.creditsInOneTransfer)
+        if hold.state == .held,
+            let outcome = try endIfOpen(
+                hold, as: .settled, price: micro, tokens: tokens, at: now)
+        {
+            return outcome
+        }
+        let hold = try known(hold.id)
         guard hold.state != .held else {
-            return try end(hold, as: .settled, price: micro, tokens: tokens, at: now)
+            throw StoreError.conflict("hold \(hold.id) is not what was settled")
         }
         var writtenOff: Int64 = 0
         if hold.state == .expired, micro > 0,
@@ -52,17 +70,32 @@ extension Ledger {
         return try end(hold, as: state, price: 0, tokens: 0, at: now)
     }
 
-    /// Ends an open hold: the one place where that happens.
+    /// Ends an open hold.
+    ///
+    /// - Throws: `conflict` if it has ended already.
     func end(
         _ hold: Hold, as state: Hold.State, price: Int64, tokens: Int64, at now: Timestamp
     ) throws -> HoldOutcome {
+        guard
+            let outcome = try endIfOpen(hold, as: state, price: price, tokens: tokens, at: now)
+        else {
+            throw StoreError.conflict("hold \(hold.id) has ended")
+        }
+        return outcome
+    }
+
+    /// Ends a hold, the one place where that happens; nil, and nothing changed, if it has ended
+    /// already.
+    private func endIfOpen(
+        _ hold: Hold, as state: Hold.State, price: Int64, tokens: Int64, at now: Timestamp
+    ) throws -> HoldOutcome? {
         let settled = min(price, hold.amount.micro)
         var ended = hold
         ended.state = state
         ended.settled = Credits(micro: settled)
         ended.endedAt = now
-        // Guarded by the state: whoever comes second fails here, before any money moves.
-        try repository.end(ended)
+        // Guarded by the state: whoever comes second leaves here, before any money moves.
+        guard try repository.end(ended) else { return nil }
         var book = try book(of: hold.account)
         book.endCall(tokens: tokens, at: now)
         switch hold.source {
@@ -98,12 +131,12 @@ extension Ledger {
         }
         guard hold.amount > .zero else { return }
         var unpaid = settled
+        var reserved: Int64 = 0
         for reservation in try repository.reservations(of: hold.id) {
-            guard let old = try repository.lot(reservation.lot) else {
-                throw StoreError.corrupt("hold \(hold.id) reserves a lot that does not exist")
-            }
+            let old = reservation.lot
             let taken = min(unpaid, reservation.amount)
             unpaid -= taken
+            reserved += reservation.amount
             var new = old
             new.held -= reservation.amount
             new.remaining -= taken
@@ -113,8 +146,8 @@ extension Ledger {
             }
             try repository.save(new, replacing: old)
         }
-        guard unpaid == 0 else {
-            throw StoreError.corrupt("hold \(hold.id) reserves less than its amount")
+        guard unpaid == 0, reserved == hold.amount.micro else {
+            throw StoreError.corrupt("hold \(hold.id) does not reserve its amount")
         }
         book.changeHeld(by: -hold.amount.micro)
     }

@@ -109,13 +109,20 @@ package struct Ledger {
         of account: AccountID, requestID: IdempotencyKey, requestHash: [UInt8]
     ) throws -> Failure? {
         guard let hold = try repository.hold(of: account, requestID: requestID) else { return nil }
-        guard hold.requestHash == requestHash else {
+        return Self.repeated(
+            EarlierHold(requestHash: hold.requestHash, state: hold.state),
+            requestHash: requestHash)
+    }
+
+    /// What the maker of a request is told whose id made a hold before.
+    package static func repeated(_ earlier: EarlierHold, requestHash: [UInt8]) -> Failure {
+        guard earlier.requestHash == requestHash else {
             return Failure(
                 .mismatch,
                 "This request id was used for another question; choose a new one for each question."
             )
         }
-        switch hold.state {
+        switch earlier.state {
         case .held:
             return Failure(
                 .inProgress, "This request is being answered; wait for its answer.",

@@ -164,12 +164,68 @@ package struct LotReservation: Hashable, Sendable {
     }
 }
 
+/// What a hold reserves of one lot, with the lot as it stands now.
+package struct ReservedLot: Hashable, Sendable {
+    /// The lot.
+    package var lot: Lot
+    /// How much of it is reserved, in micro-credits.
+    package var amount: Int64
+
+    /// Makes a value.
+    package init(lot: Lot, amount: Int64) {
+        self.lot = lot
+        self.amount = amount
+    }
+}
+
+/// What a new request of an account has to know of it, read in one go.
+package struct Standing: Hashable, Sendable {
+    /// The account.
+    package var account: Account
+    /// Its balance.
+    package var ledger: CustomerLedger
+    /// Free calls of the day that are used or under way.
+    package var trialUsed: Int64
+    /// The hold that the same request id made before.
+    package var earlier: EarlierHold?
+
+    /// Makes a value.
+    package init(
+        account: Account, ledger: CustomerLedger, trialUsed: Int64, earlier: EarlierHold?
+    ) {
+        self.account = account
+        self.ledger = ledger
+        self.trialUsed = trialUsed
+        self.earlier = earlier
+    }
+}
+
+/// As much of a hold as tells a repeated request what became of the first one.
+package struct EarlierHold: Hashable, Sendable {
+    /// SHA-256 of the first request, 32 bytes.
+    package var requestHash: [UInt8]
+    /// How the hold stands.
+    package var state: Hold.State
+
+    /// Makes a value.
+    package init(requestHash: [UInt8], state: Hold.State) {
+        self.requestHash = requestHash
+        self.state = state
+    }
+}
+
 /// Stores balances, lots, holds and transfers: primitives only, the rules are ``Ledger``'s.
 ///
 /// Every method runs inside one transaction.
 package protocol LedgerRepository {
     /// The balance row of an account; nil if the account is unknown.
     func customerLedger(_ account: AccountID) throws(StoreError) -> CustomerLedger?
+
+    /// Account, balance, the day's free calls, and the hold of this request id if there is one; nil
+    /// if the account is unknown.
+    func standing(
+        of account: AccountID, on day: ShanghaiDay, requestID: IdempotencyKey
+    ) throws(StoreError) -> Standing?
 
     /// Stores `new`, guarded by the money of `old`: `conflict` if that is not there any more.
     func save(_ new: CustomerLedger, replacing old: CustomerLedger) throws(StoreError)
@@ -208,11 +264,11 @@ package protocol LedgerRepository {
     func insert(_ hold: Hold, reservations: [LotReservation]) throws(StoreError)
 
     /// What a hold reserves, in the order it was reserved.
-    func reservations(of hold: HoldID) throws(StoreError) -> [LotReservation]
+    func reservations(of hold: HoldID) throws(StoreError) -> [ReservedLot]
 
-    /// Stores the end of a hold (state, settled, endedAt), guarded by state `held`: `conflict` if
-    /// it has ended already.
-    func end(_ hold: Hold) throws(StoreError)
+    /// Stores the end of a hold (state, settled, endedAt), guarded by state `held` and by account,
+    /// source and amount; false, and nothing changed, if it has ended already or is another.
+    func end(_ hold: Hold) throws(StoreError) -> Bool
 
     /// Changes what an API key's open holds have reserved and what its ended ones were charged, in
     /// micro-credits; `constraint` if that would take it above its spend cap.

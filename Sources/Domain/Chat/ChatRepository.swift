@@ -181,11 +181,8 @@ package protocol ChatRepository {
     /// Adds or replaces a word.
     func save(_ word: SensitiveWord) throws(StoreError)
 
-    /// Adds a usage row; the hold is unique.
+    /// Adds a hold's usage row; one that is there already stays as it is.
     func insert(_ usage: UsageRecord) throws(StoreError)
-
-    /// Whether a hold has its usage row.
-    func hasUsage(of hold: HoldID) throws(StoreError) -> Bool
 
     /// Counts a refused question: which model was asked for, which code refused it.
     func insertRefusal(

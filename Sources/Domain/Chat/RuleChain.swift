@@ -40,12 +40,11 @@ package struct RuleChain: ChatRule {
     /// Makes a chain.
     package init(_ rules: [any ChatRule]) { self.rules = rules }
 
-    /// The chain of every question: account, model, words.
+    /// What every question's account is asked for, in the transaction that makes the hold.
     ///
-    /// The quota is judged where the hold is made, in the same transaction.
-    package static func standard(words: WordFilter) -> RuleChain {
-        RuleChain([AccountStatusRule(), ModelPermissionRule(), SensitiveWordRule(words)])
-    }
+    /// ``SensitiveWordRule`` asks the question alone and is judged before; the quota after, with
+    /// the hold itself.
+    package static let account = RuleChain([AccountStatusRule(), ModelPermissionRule()])
 
     package func judge(_ question: ChatQuestion, _ facts: ChatFacts) -> Verdict {
         var current = question
@@ -113,6 +112,11 @@ package struct SensitiveWordRule: ChatRule {
     package init(_ words: WordFilter) { self.words = words }
 
     package func judge(_ question: ChatQuestion, _ facts: ChatFacts) -> Verdict {
+        judge(question)
+    }
+
+    /// Judges the question: words need no facts.
+    package func judge(_ question: ChatQuestion) -> Verdict {
         guard !words.isEmpty else { return .allow }
         var rewritten = question
         for (index, message) in question.messages.enumerated() {

@@ -75,6 +75,10 @@ extension Transfer {
                 state.isPaused = true
                 return .pause
             }
+            // A streamed answer comes in many small pieces, of which most are taken together.
+            if state.buffer.isEmpty {
+                state.buffer.reserveCapacity(max(bytes.count, Limits.outgoingPieceBytes))
+            }
             state.buffer.append(contentsOf: bytes)
             state.received += bytes.count
             return .taken

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import TollgateKernel
 
 /// Why a text is not the JSON expected.
@@ -128,9 +129,7 @@ struct JSONScanner {
             switch bytes[place] {
             case UInt8(ascii: "\""):
                 index = place + 1
-                guard let text = String(validating: bytes[start..<place], as: UTF8.self) else {
-                    throw .malformed(start)
-                }
+                guard let text = Self.text(bytes[start..<place]) else { throw .malformed(start) }
                 return text
             case UInt8(ascii: "\\"): return try escapedString(from: start, firstEscape: place)
             case 0..<0x20: throw .malformed(place)
@@ -238,6 +237,24 @@ extension JSONScanner {
         guard index > start else { throw .malformed(index) }
     }
 
+    /// The text of bytes that are UTF-8; nil if they are not.
+    ///
+    /// Decoding repairs what is wrong, which shows in the bytes: many times faster than the
+    /// standard library's validating initialiser, which is generic to the last byte.
+    private static func text(_ bytes: ArraySlice<UInt8>) -> String? {
+        bytes.withUnsafeBufferPointer { bytes in
+            var text = String(decoding: bytes, as: UTF8.self)
+            let isSame = text.withUTF8 { decoded in
+                guard decoded.count == bytes.count else { return false }
+                guard let left = decoded.baseAddress, let right = bytes.baseAddress else {
+                    return true
+                }
+                return memcmp(left, right, bytes.count) == 0
+            }
+            return isSame ? text : nil
+        }
+    }
+
     private mutating func escapedString(from start: Int, firstEscape: Int) throws(JSONError)
         -> String
     {
@@ -247,9 +264,7 @@ extension JSONScanner {
             switch bytes[index] {
             case UInt8(ascii: "\""):
                 index += 1
-                guard let text = String(validating: text, as: UTF8.self) else {
-                    throw .malformed(start)
-                }
+                guard let text = Self.text(text[...]) else { throw .malformed(start) }
                 return text
             case UInt8(ascii: "\\"): try escape(into: &text)
             case 0..<0x20: throw .malformed(index)

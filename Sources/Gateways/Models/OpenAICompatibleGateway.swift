@@ -92,21 +92,21 @@ package struct OpenAICompatibleGateway: ModelGateway {
         _ body: IncomingBody, _ onEvent: (ModelEvent) async throws -> Void
     ) async throws {
         var parser = ServerSentEvents()
-        var events: [ServerSentEvents.Event] = []
         var answer = AnswerInProgress()
         while let piece = try await body.next() {
+            var events: [ServerSentEvents.Event] = []
+            var failure: ModelGatewayFailure?
             do {
                 try parser.append(piece, to: &events)
             } catch {
-                throw ModelGatewayFailure(
+                failure = ModelGatewayFailure(
                     .malformed, status: 200, message: "An event is too large")
             }
-            for event in events {
-                guard let news = try answer.take(event) else { continue }
-                try await onEvent(news)
-                if case .finished = news { return }
-            }
-            events.removeAll(keepingCapacity: true)
+            let news = answer.take(events)
+            // What arrived before the fault is delivered, and will be billed.
+            if !news.text.isEmpty { try await onEvent(.delta(news.text)) }
+            if let failure = news.failure ?? failure { throw failure }
+            if let end = news.end { return try await onEvent(end) }
         }
         throw ModelGatewayFailure(
             .truncated, status: 200,
@@ -120,8 +120,39 @@ private struct AnswerInProgress {
     private var finishReason: String?
     private var usage: TokenUsage?
 
+    /// What came to light in one arrival.
+    struct News {
+        /// Text of all its deltas: what arrives together leaves together, in one message.
+        var text = ""
+        /// The end of the answer; what follows it is passed over.
+        var end: ModelEvent?
+        /// Why nothing after the text counts.
+        var failure: ModelGatewayFailure?
+    }
+
+    /// Takes the events of one arrival.
+    mutating func take(_ events: [ServerSentEvents.Event]) -> News {
+        var news = News()
+        for event in events where news.end == nil {
+            do throws(ModelGatewayFailure) {
+                switch try take(event) {
+                case .delta(let text): news.text += text
+                case .finished(let reason, let usage):
+                    news.end = .finished(reason: reason, usage: usage)
+                case nil: break
+                }
+            } catch {
+                news.failure = error
+                break
+            }
+        }
+        return news
+    }
+
     /// What the caller is to be told of an event, if anything.
-    mutating func take(_ event: ServerSentEvents.Event) throws(ModelGatewayFailure) -> ModelEvent? {
+    private mutating func take(
+        _ event: ServerSentEvents.Event
+    ) throws(ModelGatewayFailure) -> ModelEvent? {
         if event.data.elementsEqual("[DONE]".utf8) {
             return .finished(reason: finishReason ?? "unknown", usage: usage)
         }

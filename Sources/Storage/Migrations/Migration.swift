@@ -12,6 +12,9 @@ struct Migration: Sendable {
         /// Refuses changes of a table's rows: `change` of rows where `condition` (over `OLD` and
         /// `NEW`) holds, or of any row.
         case refuse(Change, of: String, named: String, when: String?)
+        /// Says a part of a table's definition in other words that allow the very same rows. Only
+        /// SQLite cares: PostgreSQL keeps what it has.
+        case restate(String, was: String, becomes: String)
     }
 
     /// What is done to a row.
@@ -34,6 +37,8 @@ struct Migration: Sendable {
             case .statement(let text): "statement\n\(text)"
             case .refuse(let change, let table, let name, let condition):
                 "refuse\n\(change.rawValue)\n\(table)\n\(name)\n\(condition ?? "")"
+            case .restate(let table, let was, let becomes):
+                "restate\n\(table)\n\(was)\n\(becomes)"
             }
         }
         do {
@@ -57,9 +62,10 @@ enum SchemaDialect: Sendable {
     case sqlite
     case postgreSQL
 
-    /// The engine's own statement for a step.
-    func render(_ step: Migration.Step) -> String {
+    /// The engine's own statement for a step; nil for one that is more than a statement.
+    func render(_ step: Migration.Step) -> String? {
         switch step {
+        case .restate: return nil
         case .statement(let text):
             var rendered = text
             for (token, spelling) in tokens {

@@ -61,7 +61,7 @@ struct Migrator: Sendable {
     func prepare(
         _ connection: StoreConnection, realm: StoreRealm, now: Timestamp
     ) throws(StoreError) {
-        for step in Self.foundation { try connection.execute(dialect.render(step)) }
+        for step in Self.foundation { try apply(step, connection) }
         try connection.run(Text.addMeta, "realm", realm.rawValue)
         try connection.run(Text.addMeta, "made_at", String(now.milliseconds))
     }
@@ -107,7 +107,7 @@ struct Migrator: Sendable {
         for migration in migrations where migration.number > version {
             try connection.execute(dialect.begin)
             do throws(StoreError) {
-                for step in migration.steps { try connection.execute(dialect.render(step)) }
+                for step in migration.steps { try apply(step, connection) }
                 try connection.run(
                     Text.addApplied, migration.number, migration.name, try migration.checksum(),
                     now.milliseconds)
@@ -117,6 +117,32 @@ struct Migrator: Sendable {
                 throw error
             }
         }
+    }
+
+    private func apply(
+        _ step: Migration.Step, _ connection: StoreConnection
+    ) throws(StoreError) {
+        if let text = dialect.render(step) { return try connection.execute(text) }
+        guard dialect == .sqlite, case .restate(let table, let was, let becomes) = step else {
+            return
+        }
+        try restate(table, was, becomes, connection)
+    }
+
+    /// Changes the text of a table's definition, as SQLite's own manual does for changes that leave
+    /// every row as it is (ALTER TABLE, section 8).
+    ///
+    /// A text that SQLite cannot read fails at the next statement, and undoes the migration.
+    private func restate(
+        _ table: String, _ was: String, _ becomes: String, _ connection: StoreConnection
+    ) throws(StoreError) {
+        let version = try connection.first(Text.schemaVersion) { $0.integer(0) } ?? 0
+        try connection.execute("PRAGMA writable_schema = ON")
+        let changed = try connection.run(Text.restate, table, was, becomes)
+        // Every connection reads the schema again; this one at once.
+        try connection.execute(
+            "PRAGMA schema_version = \(version + 1); PRAGMA writable_schema = RESET")
+        guard changed == 1 else { throw .engine("\(table) is not defined as expected") }
     }
 
     private func tableExists(
@@ -153,6 +179,12 @@ struct Migrator: Sendable {
     ]
 
     private enum Text {
+        static let schemaVersion = SQL("PRAGMA schema_version")
+        static let restate = SQL(
+            """
+            UPDATE sqlite_schema SET sql = replace(sql, $2, $3)
+            WHERE type = 'table' AND name = $1 AND instr(sql, $2) > 0
+            """)
         static let addMeta = SQL(
             """
             INSERT INTO store_meta (name, content) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING

@@ -1,6 +1,6 @@
 extension Schema {
     static let apiKeys = Migration(
-        number: 7, name: "API keys",
+        number: 8, name: "API keys",
         steps: [
             .statement(
                 """

@@ -1,6 +1,6 @@
 extension Schema {
     static let operators = Migration(
-        number: 8, name: "tiers, limits, operators' acts",
+        number: 9, name: "tiers, limits, operators' acts",
         steps: [
             tiers,
             .statement(

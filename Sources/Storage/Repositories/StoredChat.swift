@@ -61,10 +61,6 @@ struct StoredChat: ChatRepository {
             usage.priceFactor.denominator)
     }
 
-    func hasUsage(of hold: HoldID) throws(StoreError) -> Bool {
-        try connection.first(Text.hasUsage, hold.rawValue) { _ in true } ?? false
-    }
-
     func insertRefusal(
         account: AccountID?, model: ModelName, code: Failure.Code, at now: Timestamp
     ) throws(StoreError) {
@@ -139,8 +135,8 @@ struct StoredChat: ChatRepository {
                 completion_tokens, is_estimated, charged, outcome, started_at, first_token_at,
                 ended_at, price_numerator, price_denominator)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+            ON CONFLICT (hold) DO NOTHING
             """)
-        static let hasUsage = SQL("SELECT 1 FROM usage_records WHERE hold = $1")
         static let insertRefusal = SQL(
             "INSERT INTO refusals (account, model, code, occurred_at) VALUES ($1, $2, $3, $4)")
     }

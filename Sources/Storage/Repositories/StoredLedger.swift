@@ -7,13 +7,24 @@ struct StoredLedger: LedgerRepository {
 
     func customerLedger(_ account: AccountID) throws(StoreError) -> CustomerLedger? {
         try connection.first(LedgerText.ledger, account.rawValue) { row in
-            CustomerLedger(
-                account: account, posted: row.integer(0), held: row.integer(1),
-                sequence: row.integer(2), chainHash: row.bytes(3),
-                activity: AccountActivity(
-                    openCalls: row.integer(4),
-                    requests: MinuteCount(minute: row.integer(5), count: row.integer(6)),
-                    tokens: MinuteCount(minute: row.integer(7), count: row.integer(8))))
+            Self.ledger(of: account, row, from: 0)
+        }
+    }
+
+    func standing(
+        of account: AccountID, on day: ShanghaiDay, requestID: IdempotencyKey
+    ) throws(StoreError) -> Standing? {
+        try connection.first(
+            LedgerText.standing, account.rawValue, day.number, requestID.rawValue
+        ) { row throws(StoreError) in
+            Standing(
+                account: Account(
+                    id: account, openIDDigest: row.bytes(0), status: try row.word(1),
+                    isWhiteListed: row.truth(2), openedAt: row.moment(3),
+                    tier: StoredTiers.tier(row, from: 4)),
+                ledger: Self.ledger(of: account, row, from: 10), trialUsed: row.integer(19),
+                earlier: row.isNull(20)
+                    ? nil : EarlierHold(requestHash: row.bytes(20), state: try row.word(21)))
         }
     }
 
@@ -89,17 +100,17 @@ struct StoredLedger: LedgerRepository {
         }
     }
 
-    func reservations(of hold: HoldID) throws(StoreError) -> [LotReservation] {
-        try connection.all(LedgerText.reservations, hold.rawValue) { row in
-            LotReservation(lot: LotID(rawValue: row.integer(0)), amount: row.integer(1))
+    func reservations(of hold: HoldID) throws(StoreError) -> [ReservedLot] {
+        try connection.all(LedgerText.reservations, hold.rawValue) { row throws(StoreError) in
+            ReservedLot(lot: try Self.lot(row), amount: row.integer(8))
         }
     }
 
-    func end(_ hold: Hold) throws(StoreError) {
+    func end(_ hold: Hold) throws(StoreError) -> Bool {
         let changed = try connection.run(
             LedgerText.endHold, hold.state.rawValue, hold.settled.micro, hold.endedAt?.milliseconds,
-            hold.id.rawValue)
-        guard changed == 1 else { throw .conflict("hold \(hold.id) has ended") }
+            hold.id.rawValue, hold.account.rawValue, hold.source.rawValue, hold.amount.micro)
+        return changed == 1
     }
 
     func changeSpending(
@@ -108,6 +119,21 @@ struct StoredLedger: LedgerRepository {
         let changed = try connection.run(
             LedgerText.changeSpending, held, spent, key.rawValue)
         guard changed == 1 else { throw .conflict("no API key \(key)") }
+    }
+
+    /// Reads the columns of a balance that begin at a place.
+    private static func ledger(
+        of account: AccountID, _ row: Row, from first: Int32
+    ) -> CustomerLedger {
+        CustomerLedger(
+            account: account, posted: row.integer(first), held: row.integer(first + 1),
+            sequence: row.integer(first + 2), chainHash: row.bytes(first + 3),
+            activity: AccountActivity(
+                openCalls: row.integer(first + 4),
+                requests: MinuteCount(
+                    minute: row.integer(first + 5), count: row.integer(first + 6)),
+                tokens: MinuteCount(
+                    minute: row.integer(first + 7), count: row.integer(first + 8))))
     }
 
     private static func lot(_ row: Row) throws(StoreError) -> Lot {
@@ -137,6 +163,17 @@ struct StoredLedger: LedgerRepository {
             SELECT posted, held, sequence, chain_hash, open_calls, request_minute, request_count,
                 token_minute, token_count
             FROM customer_ledgers WHERE account = $1
+            """)
+        static let standing = SQL(
+            """
+            SELECT openid_digest, status, is_white_listed, opened_at, \(StoredTiers.columns),
+                posted, held, sequence, chain_hash, open_calls, request_minute, request_count,
+                token_minute, token_count, COALESCE(used, 0), request_hash, state
+            FROM accounts JOIN customer_ledgers ON customer_ledgers.account = accounts.id
+                JOIN tiers ON tiers.name = COALESCE(accounts.tier, 'standard')
+                LEFT JOIN trial_days ON trial_days.account = accounts.id AND day = $2
+                LEFT JOIN holds ON holds.account = accounts.id AND request_id = $3
+            WHERE accounts.id = $1
             """)
         static let saveLedger = SQL(
             """
@@ -197,13 +234,16 @@ struct StoredLedger: LedgerRepository {
         static let insertReservation = SQL(
             "INSERT INTO hold_lots (hold, position, lot, amount) VALUES ($1, $2, $3, $4)")
         static let reservations = SQL(
-            "SELECT lot, amount FROM hold_lots WHERE hold = $1 ORDER BY position")
+            """
+            SELECT \(lotColumns), amount FROM hold_lots JOIN lots ON lots.id = lot
+            WHERE hold = $1 ORDER BY position
+            """)
         static let changeSpending = SQL(
             "UPDATE api_keys SET held = held + $1, spent = spent + $2 WHERE id = $3")
         static let endHold = SQL(
             """
             UPDATE holds SET state = $1, settled = $2, ended_at = $3
-            WHERE id = $4 AND state = 'held'
+            WHERE id = $4 AND state = 'held' AND account = $5 AND source = $6 AND amount = $7
             """)
     }
 }

@@ -9,6 +9,9 @@ enum BatchEnd {
     case notBegun(StoreError)
     /// The engine undid all of it.
     case undone(StoreError)
+    /// A closure failed that had changed rows, so all of it was undone: it has to run again with
+    /// its closures set apart.
+    case mixed
     /// COMMIT failed: nobody knows yet.
     case inDoubt(StoreError)
 }
@@ -38,7 +41,12 @@ package struct CommitFault: Sendable {
     }
 }
 
-/// One transaction with a savepoint for each write.
+/// One transaction of many writes.
+///
+/// A savepoint makes SQLite copy every page that a closure touches, in case it has to be undone:
+/// that costs a quarter of a hold, and hardly a closure fails once it has changed something. So a
+/// batch runs without; if one of its closures fails that had changed rows, the batch is undone,
+/// before anybody has heard of it, and runs again with a savepoint each.
 struct Batch {
     private let connection: SQLiteConnection
     private let attempts: WriteAttempts
@@ -51,7 +59,9 @@ struct Batch {
     }
 
     /// Runs the writes; their outcomes stay with them until they are settled.
-    func run(_ writes: [PendingWrite], number: Int64) -> BatchEnd {
+    ///
+    /// - Parameter isSetApart: Whether each closure gets a savepoint and fails alone.
+    func run(_ writes: [PendingWrite], number: Int64, isSetApart: Bool) -> BatchEnd {
         do throws(StoreError) {
             try connection.run(Text.begin)
         } catch {
@@ -61,17 +71,16 @@ struct Batch {
         do throws(StoreError) {
             let transaction = StoredTransaction(.sqlite(connection))
             for write in writes {
-                try connection.run(Text.savepoint)
-                let succeeded = write.apply(transaction)
-                // A full disk or a read error makes SQLite undo the whole transaction, whatever the
-                // closure made of it.
-                guard !connection.isOutsideTransaction else {
-                    throw .engine("the engine undid the batch")
+                let hasFailedHalfway =
+                    isSetApart
+                    ? try applyApart(write, transaction) : try apply(write, transaction)
+                guard !hasFailedHalfway else {
+                    try connection.execute("ROLLBACK")
+                    return .mixed
                 }
-                if !succeeded { try connection.run(Text.rollbackToSavepoint) }
-                try connection.run(Text.release)
-                if succeeded { write.announceApplied() }
             }
+            // Not before all have run: what was announced is not undone by a neighbour.
+            for write in writes { write.announceApplied() }
             if connection.totalChanges != changesBefore {
                 try attempts.record(number, on: connection)
             }
@@ -80,6 +89,36 @@ struct Batch {
             return connection.isOutsideTransaction ? .undone(error) : .inDoubt(error)
         }
         return commit(number)
+    }
+
+    /// Runs a closure; true if it failed and has changed rows.
+    private func apply(
+        _ write: PendingWrite, _ transaction: StoredTransaction
+    ) throws(StoreError) -> Bool {
+        let changesBefore = connection.totalChanges
+        let succeeded = write.apply(transaction)
+        try checkInsideTransaction()
+        return !succeeded && connection.totalChanges != changesBefore
+    }
+
+    /// Runs a closure and undoes what it changed if it failed; false, for it fails alone.
+    private func applyApart(
+        _ write: PendingWrite, _ transaction: StoredTransaction
+    ) throws(StoreError) -> Bool {
+        try connection.run(Text.savepoint)
+        let succeeded = write.apply(transaction)
+        try checkInsideTransaction()
+        if !succeeded { try connection.run(Text.rollbackToSavepoint) }
+        try connection.run(Text.release)
+        return false
+    }
+
+    /// A full disk or a read error makes SQLite undo the whole transaction, whatever the closure
+    /// made of it.
+    private func checkInsideTransaction() throws(StoreError) {
+        guard !connection.isOutsideTransaction else {
+            throw .engine("the engine undid the batch")
+        }
     }
 
     private func commit(_ number: Int64) -> BatchEnd {

@@ -12,8 +12,8 @@ enum BatchVerdict: Sendable {
 
 /// A write on its way through the queue.
 ///
-/// The order of calls is `apply`, then (if it succeeded and its savepoint was released)
-/// `announceApplied`, then `settle`; after a batch that the engine undid, `apply` comes again.
+/// The order of calls is `apply`, then (once its whole batch was applied) `announceApplied`, then
+/// `settle`; after a batch that was undone, `apply` comes again.
 class PendingWrite: @unchecked Sendable {
     // Unchecked: the caller makes it and hands it over through the queue's lock; from then on the
     // writer's thread alone touches it, except for what subclasses keep behind a lock.
@@ -24,7 +24,7 @@ class PendingWrite: @unchecked Sendable {
     /// Replaces the outcome: the engine refused to keep what the closure did.
     func fail(_ error: any Error) {}
 
-    /// The closure's changes stand in the batch.
+    /// The closure's changes stand in the batch; nothing to tell if it failed.
     func announceApplied() {}
 
     /// The batch is at its end.

@@ -128,8 +128,12 @@ final class SQLiteConnection {
     private func bind<each Parameter: Bindable>(
         _ sql: SQL, _ parameters: repeat each Parameter
     ) throws(StoreError) -> OpaquePointer {
-        if sql.number >= prepared.count || prepared[sql.number] == nil { try prepare(sql) }
-        guard let ready = prepared[sql.number] else { throw .engine("statement was not prepared") }
+        let ready: Prepared
+        if sql.number < prepared.count, let known = prepared[sql.number] {
+            ready = known
+        } else {
+            ready = try prepare(sql)
+        }
         var position = 0
         var code = SQLITE_OK
         for parameter in repeat each parameters {
@@ -143,7 +147,7 @@ final class SQLiteConnection {
         return ready.statement
     }
 
-    private func prepare(_ sql: SQL) throws(StoreError) {
+    private func prepare(_ sql: SQL) throws(StoreError) -> Prepared {
         let owner: Statement
         do {
             owner = try database.cachedStatement(sql: sql.text)
@@ -157,7 +161,9 @@ final class SQLiteConnection {
         }
         guard !places.contains(0) else { throw .engine("parameters are not $1, $2 …: \(sql.text)") }
         while prepared.count <= sql.number { prepared.append(nil) }
-        prepared[sql.number] = Prepared(owner: owner, statement: statement, places: places)
+        let ready = Prepared(owner: owner, statement: statement, places: places)
+        prepared[sql.number] = ready
+        return ready
     }
 
     private func failure(_ code: Int32) -> StoreError {

@@ -33,6 +33,7 @@ final class WriterConnection {
             PRAGMA synchronous = FULL;
             PRAGMA wal_autocheckpoint = \(Limits.walPages);
             PRAGMA journal_size_limit = \(Limits.walFileBytes);
+            PRAGMA cache_size = -\(Limits.writerCacheKibibytes);
             PRAGMA temp_store = MEMORY;
             """)
         let settings = [
