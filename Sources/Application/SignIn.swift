@@ -1,4 +1,4 @@
-package import Accounts
+internal import Accounts
 package import Auth
 internal import Cryptography
 internal import TollgateKernel

@@ -105,11 +105,11 @@ package struct CreateKey: ServiceCommand {
             guard let to else { return made }
             do {
                 try SecretFile.write(made.secret, to: to)
-            } catch {
+            } catch let problem as SecretFile.Problem {
                 // The secret is lost: the key must not stay behind as one that nobody has.
                 let lost = V1.RevokeApiKeyRequest(keyId: made.key?.keyId ?? "")
                 _ = try await keys.revokeApiKey(lost, options: options)
-                throw error.failure(about: "The key's file", path: to)
+                throw problem.failure(about: "The key's file", path: to)
             }
             return made
         }
