@@ -17,7 +17,7 @@ package enum Amounts {
         "\(credits(micro)) \(micro.magnitude == 1_000_000 ? "credit" : "credits")"
     }
 
-    /// Reads credits, such as `5`, `0.25` or `1,000`, as micro-credits; nil if it is no such amount.
+    /// Reads credits, such as `5`, `0.25` or `1,000`, as micro-credits; nil for anything else.
     package static func parseCredits(_ text: String) -> Int64? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard (1...2).contains(parts.count), let first = parts.first else { return nil }

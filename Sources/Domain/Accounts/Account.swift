@@ -64,8 +64,8 @@ package protocol AccountRepository {
     /// The account of the person with this openid digest.
     func account(openIDDigest: [UInt8]) throws(StoreError) -> Account?
 
-    /// Adds an account, in the standard tier, and its empty ledger (posted 0, held 0, sequence 0, a chain hash of 32 zero
-    /// bytes). The digest is unique.
+    /// Adds an account, in the standard tier, and its empty ledger (posted 0, held 0, sequence 0, a
+    /// chain hash of 32 zero bytes). The digest is unique.
     func insert(_ account: Account, openID: String) throws(StoreError)
 
     /// The openid to send messages to; nil if the account is unknown.

@@ -41,6 +41,7 @@ package struct AdjustCredits: ServiceCommand {
     @Option(help: ArgumentHelp("The key of an adjustment to repeat.", valueName: "key"))
     package var key: String?
 
+    /// Who does it, and why.
     @OptionGroup(title: "Act")
     package var act: ActOptions
 

@@ -74,6 +74,7 @@ package struct SetAccountTier: ServiceCommand {
     @Argument(help: "The tier, as `tollgate admin tiers list` shows it.")
     package var tier: String
 
+    /// Who does it, and why.
     @OptionGroup(title: "Act")
     package var act: ActOptions
 
@@ -112,6 +113,7 @@ package struct FreezeAccount: ServiceCommand {
     @Argument(help: "The account's number, 13 characters.")
     package var account: String
 
+    /// Who does it, and why.
     @OptionGroup(title: "Act")
     package var act: ActOptions
 
@@ -144,6 +146,7 @@ package struct UnfreezeAccount: ServiceCommand {
     @Argument(help: "The account's number, 13 characters.")
     package var account: String
 
+    /// Who does it, and why.
     @OptionGroup(title: "Act")
     package var act: ActOptions
 

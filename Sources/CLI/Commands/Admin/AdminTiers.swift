@@ -90,6 +90,7 @@ package struct SetTier: ServiceCommand {
     @Option(help: ArgumentHelp("Chats under way at once, or none.", valueName: "number"))
     package var atOnce: String?
 
+    /// Who does it, and why.
     @OptionGroup(title: "Act")
     package var act: ActOptions
 
