@@ -64,7 +64,7 @@ proto: prerequisites  ## generate code from Proto/
 	@Scripts/proto
 
 clean:  ## remove what was built; data folders stay
-	rm -rf $(BUILD) .build-proto .build-client .build-consumer
+	rm -rf $(BUILD) .build-proto .build-client
 
 prerequisites:
 	@Scripts/prerequisites

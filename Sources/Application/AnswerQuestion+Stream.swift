@@ -40,6 +40,27 @@ extension AnswerQuestion {
         let endpoint = ModelEndpoint(
             channel: route.channel, kind: route.kind, baseURL: route.baseURL,
             apiKey: try keys.key(ofChannel: route.channel, sealed: route.sealedAPIKey))
+        do {
+            try await listen(to: endpoint, route, admitted, applied, &progress, emit)
+        } catch let smaller as SmallerGrant {
+            // Nothing has left yet: asked again for what the hold that was kept covers.
+            progress.grant = smaller.grant
+            try await listen(to: endpoint, route, admitted, applied, &progress, emit)
+        }
+    }
+
+    /// The hold that was kept covers fewer tokens than the provider was asked for.
+    private struct SmallerGrant: Error {
+        let grant: HoldGrant
+    }
+
+    /// Asks one channel and passes its answer on.
+    /// - Throws: ``SmallerGrant`` before the first token has left.
+    private func listen(
+        to endpoint: ModelEndpoint, _ route: ChannelRoute, _ admitted: AdmittedQuestion,
+        _ applied: AppliedWrite<HoldVerdict>, _ progress: inout AnswerProgress,
+        _ emit: (AnswerEvent) async throws -> Void
+    ) async throws {
         let request = ModelRequest(
             upstreamModel: route.upstreamModel, messages: admitted.judged.asked.messages,
             maxTokens: progress.grant.maxTokens,
@@ -52,7 +73,9 @@ extension AnswerQuestion {
         try await gateway.stream(request, from: endpoint) { event in
             // An empty answer is an answer too: it starts and ends.
             if current.firstTokenAt == nil {
-                current.grant = try await durableGrant(applied)
+                let grant = try await durableGrant(applied)
+                guard grant.maxTokens >= request.maxTokens else { throw SmallerGrant(grant: grant) }
+                current.grant = grant
                 current.firstTokenAt = ports.clock.now()
                 try await emit(
                     .started(model: admitted.model.name, source: current.grant.hold.source))

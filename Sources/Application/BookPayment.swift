@@ -87,6 +87,16 @@ private struct Booking {
             try bookOwedBack(order, transactionID: transactionID)
             return try mismatch(order, sentence)
         }
+        if let told = try ledger.recordedPayment(key: Self.key(transactionID)), told != order.total
+        {
+            // Which amount is true nobody here can know, so it does not become the order's price.
+            try bookOwedBack(order, transactionID: transactionID)
+            return try mismatch(
+                order,
+                "This payment was told as \(told) before its order was known; now it is told as "
+                    + "\(order.total)."
+            )
+        }
         return try record(order, transactionID: transactionID)
     }
 
@@ -149,9 +159,10 @@ private struct Booking {
         return .unknownOrder
     }
 
-    /// Books money that came for an order and buys nothing.
+    /// Books money that came for an order and buys nothing; what was told of it first stands.
     private func bookOwedBack(_ order: Order, transactionID: String) throws {
-        guard let total = Self.fen(of: trade) else { return }
+        let told = try ledger.recordedPayment(key: Self.key(transactionID))
+        guard let total = told ?? Self.fen(of: trade) else { return }
         try tx.orders.insert(
             PaymentRecord(
                 transactionID: transactionID, order: order.id, total: total,

@@ -1,7 +1,7 @@
 import CTollgate
 import TollgateClient
 
-/// A call whose arguments from C have been checked and copied; its client waits until its ``end()``.
+/// A call whose arguments from C have been checked and copied; its client waits for its ``end()``.
 struct PreparedCall: Sendable {
     private let handle: ClientHandle
     private let method: MethodDescriptor

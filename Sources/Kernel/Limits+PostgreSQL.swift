@@ -13,6 +13,17 @@ extension Limits {
     /// for a minute.
     package static let storeStatementMilliseconds: Int64 = 120_000
 
+    /// How long a statement of a write may run, its COMMIT included: statements take a millisecond
+    /// and a standby some more, so a COMMIT that waits longer waits for a standby that is gone.
+    package static let storeWriteStatementMilliseconds: Int64 = 10_000
+
+    /// How long an answer is waited for beyond what the server itself allows: a journey there and
+    /// back on a busy machine.
+    package static let storeAnswerMarginMilliseconds: Int64 = 3_000
+
+    /// How long a write that meets others is tried again: callers have given up by then.
+    package static let storeWriteMilliseconds: Int64 = 30_000
+
     /// How long a statement waits for another transaction's lock: far longer than any of ours
     /// takes, so only a session of somebody else is given up on.
     package static let storeLockMilliseconds: Int64 = 5_000
@@ -21,11 +32,8 @@ extension Limits {
     /// its machine holds its rows no longer.
     package static let storeIdleTransactionMilliseconds: Int64 = 10_000
 
-    /// How long an answer is waited for before the connection counts as lost: above the server's
-    /// own limit, which comes first unless the server is frozen or gone.
-    package static let storeAnswerMilliseconds: Int64 = 130_000
-
-    /// The same while the schema is changed: an index on a large table takes its time.
+    /// How long a statement may run that changes the schema: an index on a large table takes its
+    /// time.
     package static let storeMigrationMilliseconds: Int64 = 3_600_000
 
     /// How long work waits for a connection before it is refused: callers have given up by then.
@@ -56,7 +64,14 @@ extension Limits {
     /// is back at most.
     package static let storeReconnectMaximumMilliseconds: Int64 = 1_000
 
-    /// Attempts to find out what became of a COMMIT; pauses double from 20 ms to 2 s, so it takes
-    /// about 30 s, as long as a failover.
-    package static let storeSettleAttempts = 20
+    /// How long it is tried to find out what became of a COMMIT: as long as a failover takes.
+    ///
+    /// No longer, because the connection's thread does nothing else meanwhile.
+    package static let storeSettleMilliseconds: Int64 = 30_000
+
+    /// How long a statement of one such try may run: some tries fit in.
+    package static let storeProbeMilliseconds: Int64 = 3_000
+
+    /// Attempts at one read that a replica's catching up undoes; then the primary is asked.
+    package static let storeReadAttempts = 3
 }

@@ -259,6 +259,11 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
         return transferKeys.contains(key)
     }
 
+    func transferAmount(key: String) -> Int64? {
+        calls += 1
+        return transfers.first { $0.transfer.key == key }?.transfer.amount
+    }
+
     func systemBalances(in unit: LedgerUnit) -> [SystemAccount: Int64] {
         calls += 1
         var balances: [SystemAccount: Int64] = [:]

@@ -245,6 +245,51 @@ struct Buying {
         }
     }
 
+    @Test(arguments: [1, 100, 250])
+    func `A payment told with two amounts buys nothing and moves no price`(
+        firstFen: Int64
+    ) async throws {
+        try await Buying.with { buying in
+            let order = try await buying.order()
+            let trade = try buying.paid(order)
+            var early = trade
+            early.outTradeNumber = "TG0000000000000"
+            early.total = Money(fen: firstFen)
+            _ = try await buying.book.book(buying.notification(of: early))
+            #expect(try await buying.booked() == ["refunds": firstFen])
+            let isPrice = firstFen == order.total.fen
+            for number in 2...3 {
+                let verdict = try await buying.book.book(
+                    buying.notification(of: trade, id: "EV-\(number)"))
+                let expected: BookingVerdict =
+                    !isPrice
+                    ? .incident("payment_mismatch")
+                    : number == 2 ? .delivered(order.id) : .alreadyBooked(order.id)
+                #expect(verdict == expected)
+            }
+            // What was told first stays where it is owed back.
+            #expect(try await buying.booked() == [isPrice ? "sales" : "refunds": firstFen])
+            #expect(try await buying.bought() == (isPrice ? Credits(whole: 10) : .zero))
+            let incidents = isPrice ? ["unknown_order"] : ["amount_mismatch", "unknown_order"]
+            #expect(try await buying.incidents() == incidents)
+        }
+    }
+
+    @Test func `A payment with a wrong amount is in the books as it was told first`() async throws {
+        try await Buying.with { buying in
+            let order = try await buying.order()
+            var trade = try buying.paid(order)
+            trade.total = Money(fen: 40)
+            trade.outTradeNumber = "TG0000000000000"
+            _ = try await buying.book.book(buying.notification(of: trade))
+            trade.total = Money(fen: 60)
+            trade.outTradeNumber = order.outTradeNumber
+            let verdict = try await buying.book.book(buying.notification(of: trade, id: "EV-2"))
+            #expect(verdict == .incident("payment_mismatch"))
+            #expect(try await buying.booked() == ["refunds": 40])
+        }
+    }
+
     @Test func `A second payment of one order is in the books but buys nothing`() async throws {
         try await Buying.with { buying in
             let order = try await buying.order()

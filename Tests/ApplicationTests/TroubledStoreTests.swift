@@ -1,6 +1,7 @@
 import Accounts
 import Application
 import Chat
+import Storage
 import Synchronization
 import TestSupport
 import Testing
@@ -138,6 +139,70 @@ private final class TroubledStore: Store {
                 #expect(failure?.code == .accountFrozen)
                 #expect(try await asking.balance().held == .zero)
                 #expect(try await asking.balance().trialUsed == 0)
+            }
+            #expect(try await bench.violations() == [])
+        }
+    }
+
+    /// Reserves some of an account's credits for another call.
+    private static func reserve(
+        _ amount: Credits, of account: AccountID, _ bench: TestBench
+    ) -> @Sendable (any Store) async throws -> Void {
+        let (now, identifiers) = (bench.clock.now(), bench.ports.identifiers)
+        return { store in
+            try await store.write { tx in
+                let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
+                let other = HoldRequest(
+                    account: account, requestID: try #require(IdempotencyKey(checking: "other")),
+                    requestHash: Array(repeating: 1, count: 32), source: .credits, amount: amount,
+                    trialDay: nil, trialLimit: 0, expiresAt: now.adding(milliseconds: 600_000))
+                let lots = try ledger.spendable(by: account, at: now)
+                _ = try ledger.holdNew(other, from: lots, at: now)
+            }
+        }
+    }
+
+    @Test func `A second run that covers fewer tokens asks the model again, for those`()
+        async throws
+    {
+        let policy = ServicePolicy(trialCallsPerDay: 0)
+        try await TestBench.with(policy: policy) { bench in
+            try await bench.offer()
+            try await bench.store.write { tx in
+                // Two credits of welcome cover 500 of these tokens.
+                try tx.chat.save(
+                    ChatModel(
+                        name: ModelName(rawValue: "m"), summary: "",
+                        price: ChatPrice(
+                            perCall: .zero, perThousandPromptTokens: .zero,
+                            perThousandCompletionTokens: Credits(whole: 4)), maxTokens: 1_000,
+                        isOpenToAll: true, isEnabled: true, position: 1))
+            }
+            try await bench.withSettlements { settlements in
+                let asking = try await Asking(bench, settlements)
+                asking.models.script(
+                    "a",
+                    [
+                        .event(.delta("ok")),
+                        .event(
+                            .finished(
+                                reason: "length",
+                                usage: TokenUsage(promptTokens: 5, completionTokens: 250))),
+                    ])
+                let store = TroubledStore(
+                    bench.store,
+                    beforeSecondRun: Self.reserve(Credits(whole: 1), of: asking.account, bench))
+                let events = try await Self.ask(asking, settlements, over: store)
+                #expect(asking.models.requests.map(\.maxTokens) == [500, 250])
+                let starts = events.filter { if case .started = $0 { true } else { false } }
+                #expect(starts.count == 1)
+                guard case .finished(let receipt) = events.last else {
+                    Issue.record("no receipt")
+                    return
+                }
+                // All that was held; nothing is written off.
+                #expect(receipt.charged == Credits(whole: 1))
+                #expect(receipt.balance == .zero)
             }
             #expect(try await bench.violations() == [])
         }

@@ -41,12 +41,15 @@ struct TemporarySchema: Sendable {
 
     func open(
         realm: StoreRealm = .sandbox, role: StoreRole = .serve, waitMilliseconds: Int64 = 2_000,
-        application: String = "tests", commitFault: CommitFault? = nil
+        application: String = "tests", replica: String? = nil,
+        patience: PostgreSQLPatience = PostgreSQLPatience(), commitFault: CommitFault? = nil
     ) async throws -> PostgreSQLStore {
         try await PostgreSQLStore.open(
             PostgreSQLTarget(server.address(schema: name, application: application)),
-            realm: realm, role: role, clock: FixedClock(milliseconds: 1_000_000),
-            schemaWaitMilliseconds: waitMilliseconds, commitFault: commitFault)
+            replica: try replica.map { try PostgreSQLTarget($0) }, realm: realm, role: role,
+            clock: FixedClock(milliseconds: 1_000_000),
+            schemaWaitMilliseconds: waitMilliseconds, patience: patience,
+            commitFault: commitFault)
     }
 }
 

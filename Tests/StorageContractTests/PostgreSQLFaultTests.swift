@@ -121,7 +121,9 @@ struct PostgreSQLFaultTests {
                     isGone.withLock { $0 = true }
                     return .afterCommit
                 }, refusesReopening: { isGone.withLock { $0 } })
-            let store = try await schema.open(commitFault: fault)
+            var patience = PostgreSQLPatience()
+            patience.settleMilliseconds = 1_000
+            let store = try await schema.open(patience: patience, commitFault: fault)
             let ending = await Ending {
                 try await store.write { tx in try tx.pushes.insert(push("unknown")) }
             }

@@ -1,6 +1,7 @@
 import Accounts
 import Application
 import Auth
+import Glibc
 import Orders
 import TestSupport
 import Testing
@@ -210,6 +211,52 @@ struct PostgreSQLOpeningTests {
                 #expect(!"\(error)".contains("hush"))
             }
         }
+    }
+
+    /// An address, what its surroundings say, and the `sslmode` that libpq is given.
+    private struct Encryption: Sendable {
+        var address: String
+        var around: [String: String] = [:]
+        var expected: String?
+    }
+
+    private static let encryptions: [Encryption] = [
+        Encryption(address: "postgres://me@db.example/d", expected: "require"),
+        Encryption(
+            address: "postgres://me@db.example/d?sslmode=verify-full", expected: "verify-full"),
+        Encryption(address: "postgres://me@127.0.0.1/d"),
+        Encryption(address: "postgres://me@127.0.0.1,db.example/d", expected: "require"),
+        Encryption(address: "postgres:///d"),
+        // The host that counts is the one that libpq would take.
+        Encryption(
+            address: "postgres:///d", around: ["host": "db.example", "sslmode": "prefer"],
+            expected: "require"),
+        Encryption(
+            address: "postgres:///d", around: ["hostaddr": "10.0.0.1"], expected: "require"),
+        Encryption(address: "postgres:///d", around: ["host": "/run/postgresql"]),
+        Encryption(address: "postgres://me@localhost/d", around: ["host": "db.example"]),
+        Encryption(
+            address: "postgres://me@localhost/d", around: ["hostaddr": "10.0.0.1"],
+            expected: "require"),
+        // What was said there stands: nothing is given that would overrule it.
+        Encryption(
+            address: "postgres:///d", around: ["host": "db.example", "sslmode": "verify-full"]),
+        Encryption(address: "postgres://me@db.example/d", around: ["sslmode": "disable"]),
+        Encryption(
+            address: "postgres:///d?sslmode=disable", around: ["host": "db.example"],
+            expected: "disable"),
+    ]
+
+    @Test func whatLeavesTheMachineIsEncrypted() throws {
+        for row in Self.encryptions {
+            let given = try PostgreSQLTarget(row.address).parameters(in: row.around)["sslmode"]
+            #expect(given == row.expected, "\(row)")
+        }
+    }
+
+    @Test func theEnvironmentIsReadAsLibpqReadsIt() {
+        setenv("PGHOST", "127.0.0.1", 0)
+        #expect(PostgreSQLTarget.surroundings["host"] == "127.0.0.1")
     }
 
     @Test(

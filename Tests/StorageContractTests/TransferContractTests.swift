@@ -26,6 +26,7 @@ import TollgateKernel
     @Test(arguments: Engine.all) func aKeyMovesOnce(_ engine: Engine) async throws {
         try await inTransaction(engine) { tx throws in
             #expect(try !tx.ledger.transferExists(key: "key-1"))
+            #expect(try tx.ledger.transferAmount(key: "key-1") == nil)
             try tx.ledger.insert(transfer(1), link: link(1))
             #expect(try tx.ledger.transferExists(key: "key-1"))
             var again = transfer(2)

@@ -15,8 +15,8 @@
  * process that has made a client.
  *
  * The end: tollgate_close ends calls that still run and returns when each of them has returned and
- * no callback runs or will run; so it must not be called from a callback. Calls that begin meanwhile
- * or later fail with the code "cancelled", and closing once more does nothing.
+ * no callback runs or will run; so it must not be called from a callback. Calls that begin
+ * meanwhile or later fail with the code "cancelled", and closing once more does nothing.
  *
  * Memory: what a function returns belongs to the caller, who gives it back by tollgate_free. What
  * is passed in is not kept after the function has returned.

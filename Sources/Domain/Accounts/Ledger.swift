@@ -75,6 +75,11 @@ package struct Ledger {
             key: key, reference: reference, at: now)
     }
 
+    /// What ``recordPayment(_:as:key:reference:at:)`` has recorded under a key; nil if nothing.
+    package func recordedPayment(key: String) throws -> Money? {
+        try repository.transferAmount(key: key).map { Money(fen: $0) }
+    }
+
     /// Makes money that was owed back the price of its order after all, refunds → sales.
     ///
     /// Returns false, and nothing changed, if `key` exists.

@@ -278,6 +278,9 @@ package protocol LedgerRepository {
     /// Whether a transfer with this key exists.
     func transferExists(key: String) throws(StoreError) -> Bool
 
+    /// The amount of the transfer with this key, in its unit; nil if there is none.
+    func transferAmount(key: String) throws(StoreError) -> Int64?
+
     /// Adds a transfer, with its link if one side is a customer; `constraint` if the key exists.
     func insert(_ transfer: Transfer, link: ChainLink?) throws(StoreError)
 

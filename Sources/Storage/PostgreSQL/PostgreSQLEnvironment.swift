@@ -12,6 +12,8 @@ final class PostgreSQLEnvironment: Sendable {
     let random: any RandomSource
     /// Attempts that had to be made again.
     let retried = Counter(label: "tollgate_store_retried_attempts_total")
+    /// How long is waited for what.
+    let patience: PostgreSQLPatience
     private let clock: any WallClock
     private let monotonicClock: any MonotonicClock
     private let commitFault: CommitFault?
@@ -26,8 +28,9 @@ final class PostgreSQLEnvironment: Sendable {
 
     init(
         clock: any WallClock, monotonicClock: any MonotonicClock, random: any RandomSource,
-        commitFault: CommitFault?, logger: Logger
+        patience: PostgreSQLPatience, commitFault: CommitFault?, logger: Logger
     ) {
+        self.patience = patience
         self.clock = clock
         self.monotonicClock = monotonicClock
         self.random = random
@@ -38,8 +41,8 @@ final class PostgreSQLEnvironment: Sendable {
     /// The same for the sessions of another server.
     func forReplica() -> PostgreSQLEnvironment {
         PostgreSQLEnvironment(
-            clock: clock, monotonicClock: monotonicClock, random: random, commitFault: nil,
-            logger: logger)
+            clock: clock, monotonicClock: monotonicClock, random: random, patience: patience,
+            commitFault: nil, logger: logger)
     }
 
     /// The present moment, for rows.

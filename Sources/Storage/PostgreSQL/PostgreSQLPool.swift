@@ -9,6 +9,7 @@ internal import TollgateKernel
 final class PostgreSQLPool: Sendable {
     private let workers: [Worker]
     private let environment: PostgreSQLEnvironment
+    private let timers = DispatchQueue(label: "tollgate.store.postgresql.timers")
     private let state: Mutex<State>
 
     private struct State {
@@ -17,11 +18,26 @@ final class PostgreSQLPool: Sendable {
         var first = 0
         var idle: [Int]
         var isClosed = false
+        /// Somebody will look for work that has waited too long.
+        var isExpiryDue = false
         var closers: [CheckedContinuation<Void, Never>] = []
         var workerCount: Int
 
         var count: Int { waiting.count - first }
         var isAtRest: Bool { idle.count == workerCount && count == 0 }
+
+        /// Takes out what has waited longer than `limit`; how long until the next will have.
+        mutating func expire(
+            at now: Duration, after limit: Duration
+        ) -> (late: [PendingWrite], next: Duration?) {
+            var late: [PendingWrite] = []
+            while first < waiting.count, now - waiting[first].since >= limit, let next = next() {
+                late.append(next.work)
+            }
+            let wait = first < waiting.count ? waiting[first].since + limit - now : nil
+            isExpiryDue = wait != nil
+            return (late, wait)
+        }
 
         mutating func next() -> Waiting? {
             guard first < waiting.count else { return nil }
@@ -40,7 +56,7 @@ final class PostgreSQLPool: Sendable {
     }
 
     private enum Admission {
-        case waits
+        case waits(mustExpire: Bool)
         case wakes(Int)
         case full
         case closed
@@ -62,15 +78,17 @@ final class PostgreSQLPool: Sendable {
         }
     }
 
+    /// Makes a pool whose reads `fallback` does where this one cannot; nothing connects yet.
     init(
         _ target: PostgreSQLTarget, _ purpose: PostgreSQLSession.Purpose, count: Int,
-        _ environment: PostgreSQLEnvironment
+        _ environment: PostgreSQLEnvironment, fallback: PostgreSQLPool? = nil
     ) {
         self.environment = environment
         workers = (0..<count).map { number in
             Worker(
                 "tollgate.store.postgresql.\(number)",
-                PostgreSQLSession(target, purpose, environment))
+                PostgreSQLSession(
+                    target, purpose, environment, fallback: fallback.map { $0.submit }))
         }
         state = Mutex(State(idle: Array(0..<count), workerCount: count))
     }
@@ -85,10 +103,13 @@ final class PostgreSQLPool: Sendable {
             if state.isClosed { return .closed }
             if state.count >= Limits.pendingWrites { return .full }
             state.waiting.append(Waiting(work: work, since: since))
-            return state.idle.popLast().map { .wakes($0) } ?? .waits
+            if let idle = state.idle.popLast() { return .wakes(idle) }
+            defer { state.isExpiryDue = true }
+            return .waits(mustExpire: !state.isExpiryDue)
         }
         switch admission {
-        case .waits: break
+        case .waits(let mustExpire):
+            if mustExpire { expireLater(after: queueLimit) }
         case .wakes(let number):
             let worker = workers[number]
             worker.thread.async { self.drain(number) }
@@ -124,13 +145,22 @@ final class PostgreSQLPool: Sendable {
     }
 
     private func drain(_ number: Int) {
-        while let next = nextOrRest(number) {
-            // Whoever waited so long has given up by now; nothing was done for them.
-            if environment.elapsed() - next.since > .milliseconds(Limits.storeQueueMilliseconds) {
-                next.work.settle(.failed(Self.busy))
-            } else {
-                workers[number].session.run(next.work)
+        while let next = nextOrRest(number) { workers[number].session.run(next.work) }
+    }
+
+    private var queueLimit: Duration { .milliseconds(environment.patience.queueMilliseconds) }
+
+    /// Tells those who have waited too long, also while every connection is taken up: their callers
+    /// have given up by now, and nothing was done for them.
+    private func expireLater(after pause: Duration) {
+        let milliseconds = Int(pause / .milliseconds(1)) + 1
+        timers.asyncAfter(deadline: .now() + .milliseconds(milliseconds)) { [weak self] in
+            guard let self else { return }
+            let (late, next) = state.withLock {
+                $0.expire(at: self.environment.elapsed(), after: self.queueLimit)
             }
+            for work in late { work.settle(.failed(Self.busy)) }
+            if let next { expireLater(after: next) }
         }
     }
 

@@ -25,6 +25,8 @@ final class PostgreSQLSession {
     private let target: PostgreSQLTarget
     private let purpose: Purpose
     private let environment: PostgreSQLEnvironment
+    /// Takes the reads that cannot be done here.
+    private let fallback: (@Sendable (PendingWrite) -> Void)?
     private var live: PostgreSQLConnection?
     private var attempts: PostgreSQLAttempts
     private let policy = RetryPolicy()
@@ -36,8 +38,10 @@ final class PostgreSQLSession {
     }
 
     init(
-        _ target: PostgreSQLTarget, _ purpose: Purpose, _ environment: PostgreSQLEnvironment
+        _ target: PostgreSQLTarget, _ purpose: Purpose, _ environment: PostgreSQLEnvironment,
+        fallback: (@Sendable (PendingWrite) -> Void)? = nil
     ) {
+        self.fallback = fallback
         self.target = target
         self.purpose = purpose
         self.environment = environment
@@ -58,19 +62,29 @@ final class PostgreSQLSession {
     // MARK: Reading
 
     private func read(_ work: PendingWrite) {
-        // A connection that died while it lay idle shows it only now: once more, then.
-        for isLastTry in [false, true] {
-            guard let connection = connected() else { return work.settle(.failed(unavailable)) }
+        // A connection that died while it lay idle shows it only now; and a replica that catches up
+        // undoes a read whose rows are cleared away (40001).
+        for attempt in 1...Limits.storeReadAttempts {
+            if attempt > 1 { pause(beforeAttempt: attempt) }
+            guard let connection = connected() else { break }
             connection.forgetTrouble()
             let began = (try? connection.execute(Self.beginReading)) != nil
             if began {
                 let succeeded = work.apply(StoredTransaction(.postgreSQL(connection)))
+                let wasUndone = connection.trouble == .serialization
                 _ = try? connection.execute(connection.isFailedTransaction ? "ROLLBACK" : "COMMIT")
-                if succeeded || connection.isUsable { return work.settle(.committed) }
+                if !wasUndone, succeeded || connection.isUsable { return work.settle(.committed) }
             }
             if !connection.isUsable { abandon() }
-            if isLastTry { return work.settle(.failed(unavailable)) }
         }
+        if let fallback { fallback(work) } else { work.settle(.failed(unavailable)) }
+    }
+
+    private func pause(beforeAttempt attempt: Int) {
+        environment.retried.increment()
+        environment.pause(
+            policy.pauseMicroseconds(
+                afterAttempts: attempt - 1, random: environment.random.number()))
     }
 
     // MARK: Writing
@@ -89,12 +103,11 @@ final class PostgreSQLSession {
 
     private func write(_ work: PendingWrite) {
         var takenKeys = 0
+        let end = environment.elapsed() + .milliseconds(environment.patience.writeMilliseconds)
         for attempt in 1...Limits.storeAttempts {
             if attempt > 1 {
-                environment.retried.increment()
-                environment.pause(
-                    policy.pauseMicroseconds(
-                        afterAttempts: attempt - 1, random: environment.random.number()))
+                guard environment.elapsed() < end else { break }
+                pause(beforeAttempt: attempt)
             }
             guard let connection = connected() else { return work.settle(.failed(unavailable)) }
             // A taken key is looked at again: a transaction that could not be seen yet may have
@@ -188,18 +201,28 @@ final class PostgreSQLSession {
         return opened()
     }
 
-    private func opened() -> PostgreSQLConnection? {
+    /// Opens a connection whose statements may take so long; the server ends them, and we give up
+    /// a little later.
+    private func opened(statementMilliseconds: Int64? = nil) -> PostgreSQLConnection? {
+        let limit = statementMilliseconds ?? usualStatementMilliseconds
         do throws(StoreError) {
             let connection = try PostgreSQLConnection(
-                target, waitMilliseconds: Limits.storeAnswerMilliseconds,
+                target, waitMilliseconds: limit + Limits.storeAnswerMarginMilliseconds,
                 isForWriting: purpose == .writing)
-            try connection.execute(Self.settings(purpose))
+            try connection.execute(Self.settings(purpose, statementMilliseconds: limit))
             live = connection
             environment.connected()
             return connection
         } catch {
             environment.failed("\(error)")
             return nil
+        }
+    }
+
+    private var usualStatementMilliseconds: Int64 {
+        switch purpose {
+        case .writing: environment.patience.statementMilliseconds
+        case .reading: Limits.storeStatementMilliseconds
         }
     }
 
@@ -223,10 +246,15 @@ final class PostgreSQLSession {
         live = nil
         let batch = attempts.batch
         var pauseMicroseconds: UInt32 = 20_000
-        for _ in 0..<Limits.storeSettleAttempts {
-            if !environment.refusesReopening, let connection = opened(),
+        let patience = environment.patience
+        let end = environment.elapsed() + .milliseconds(patience.settleMilliseconds)
+        while environment.elapsed() < end {
+            if !environment.refusesReopening,
+                let connection = opened(statementMilliseconds: patience.probeMilliseconds),
                 let last = try? attempts.probe(connection, at: environment.now())
             {
+                // The next write has a connection with the usual patience.
+                live = nil
                 return last == batch
                     ? .committed
                     : .failed(
@@ -256,11 +284,11 @@ extension PostgreSQLSession {
     /// Sequential scans are off where a transaction writes: SERIALIZABLE remembers what was read,
     /// and for a scan that is the whole table, so that every two writes would meet. A small table
     /// would be scanned otherwise.
-    static func settings(_ purpose: Purpose) -> String {
+    static func settings(_ purpose: Purpose, statementMilliseconds: Int64) -> String {
         let scans = purpose == .writing ? "off" : "on"
         return """
             SET synchronous_commit = on; SET client_min_messages = warning;
-            SET statement_timeout = \(Limits.storeStatementMilliseconds);
+            SET statement_timeout = \(statementMilliseconds);
             SET lock_timeout = \(Limits.storeLockMilliseconds);
             SET idle_in_transaction_session_timeout = \(Limits.storeIdleTransactionMilliseconds);
             SET enable_seqscan = \(scans)

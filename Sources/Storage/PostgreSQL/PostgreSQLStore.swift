@@ -24,13 +24,15 @@ package final class PostgreSQLStore: OpenedStore {
         self.environment = environment
         writers = PostgreSQLPool(
             primary, .writing, count: Limits.storeWriterConnections, environment)
-        readers = PostgreSQLPool(
+        let readers = PostgreSQLPool(
             primary, .reading, count: Limits.storeReaderConnections, environment)
-        // A replica's failures are its own: they do not make the store unhealthy.
+        self.readers = readers
+        // A replica's failures are its own: they do not make the store unhealthy, and the primary
+        // answers what the replica could not.
         replicaReaders = replica.map {
             PostgreSQLPool(
                 $0.requiring("any"), .reading, count: Limits.storeReaderConnections,
-                environment.forReplica())
+                environment.forReplica(), fallback: readers)
         }
     }
 
@@ -46,10 +48,11 @@ package final class PostgreSQLStore: OpenedStore {
         monotonicClock: any MonotonicClock = SystemMonotonicClock(),
         random: any RandomSource = SystemRandom(),
         schemaWaitMilliseconds: Int64 = Limits.schemaWaitMilliseconds,
-        commitFault: CommitFault? = nil, logger: Logger = Logger(label: "tollgate.store")
+        patience: PostgreSQLPatience = PostgreSQLPatience(), commitFault: CommitFault? = nil,
+        logger: Logger = Logger(label: "tollgate.store")
     ) async throws -> PostgreSQLStore {
         let environment = PostgreSQLEnvironment(
-            clock: clock, monotonicClock: monotonicClock, random: random,
+            clock: clock, monotonicClock: monotonicClock, random: random, patience: patience,
             commitFault: commitFault, logger: logger)
         let opening = PostgreSQLOpening(
             target: target.requiring("read-write"), realm: realm, role: role,
@@ -101,7 +104,8 @@ package final class PostgreSQLStore: OpenedStore {
     /// Refuses new work, settles what waits, then closes every connection.
     package func close() async {
         await writers.close()
-        await readers.close()
+        // First those who may still hand something on to the others.
         await replicaReaders?.close()
+        await readers.close()
     }
 }

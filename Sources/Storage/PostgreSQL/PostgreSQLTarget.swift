@@ -24,15 +24,29 @@ package struct PostgreSQLTarget: Sendable, CustomStringConvertible {
                 description: "The store's address is not postgres://USER@HOST:PORT/DATABASE.")
         }
         defer { PQconninfoFree(parsed) }
-        var options: [String: String] = [:]
+        options = Self.values(parsed)
+    }
+
+    private static func values(
+        _ parsed: UnsafeMutablePointer<PQconninfoOption>
+    ) -> [String: String] {
+        var values: [String: String] = [:]
         var option = parsed
         while let keyword = option.pointee.keyword {
             if let value = option.pointee.val {
-                options[String(cString: keyword)] = String(cString: value)
+                values[String(cString: keyword)] = String(cString: value)
             }
             option += 1
         }
-        self.options = options
+        return values
+    }
+
+    /// What libpq takes where the address says nothing: from the environment (`PGHOST` and the
+    /// like) and the service that `PGSERVICE` names.
+    static var surroundings: [String: String] {
+        guard let parsed = PQconndefaults() else { return [:] }
+        defer { PQconninfoFree(parsed) }
+        return values(parsed)
     }
 
     /// Whether a text is such an address, and not a folder.
@@ -59,9 +73,7 @@ package struct PostgreSQLTarget: Sendable, CustomStringConvertible {
 
     /// Connects, taking as long as `connect_timeout` allows.
     func connect() -> OpaquePointer? {
-        let wanted = Self.defaults.merging(added) { $1 }
-            .merging(isRemote ? ["sslmode": "require"] : [:]) { $1 }
-            .merging(options) { $1 }
+        let wanted = parameters(in: Self.surroundings)
         let keywords = wanted.keys.sorted()
         var pointers = keywords.map { strdup($0) }
         var values = keywords.map { strdup(wanted[$0] ?? "") }
@@ -75,11 +87,28 @@ package struct PostgreSQLTarget: Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether bytes leave the machine: then they are encrypted unless the address says otherwise.
-    private var isRemote: Bool {
-        let hosts = (options["hostaddr"] ?? options["host"] ?? "").split(separator: ",")
-        return hosts.contains { host in
-            !host.hasPrefix("/") && !host.hasPrefix("127.") && host != "localhost" && host != "::1"
+    /// What libpq is given to connect with.
+    ///
+    /// What leaves the machine is encrypted unless the address or its surroundings say otherwise:
+    /// `prefer`, which is what libpq does if nobody says anything, is no such word.
+    func parameters(in surroundings: [String: String]) -> [String: String] {
+        var wanted = Self.defaults.merging(added) { $1 }
+        let isUnsaid = ["", "prefer"].contains(surroundings["sslmode"] ?? "")
+        if isUnsaid, isRemote(surroundings) { wanted["sslmode"] = "require" }
+        return wanted.merging(options) { $1 }
+    }
+
+    private func isRemote(_ surroundings: [String: String]) -> Bool {
+        func said(_ name: String) -> String {
+            if let own = options[name], !own.isEmpty { return own }
+            return surroundings[name] ?? ""
+        }
+        // A number counts before the name, wherever either was said.
+        let hosts = said("hostaddr").isEmpty ? said("host") : said("hostaddr")
+        return hosts.split(separator: ",").contains { host in
+            // A path, and a name in the abstract namespace, are sockets of this machine.
+            !host.hasPrefix("/") && !host.hasPrefix("@") && !host.hasPrefix("127.")
+                && host != "localhost" && host != "::1"
         }
     }
 

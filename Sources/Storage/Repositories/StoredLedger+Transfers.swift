@@ -6,6 +6,10 @@ extension StoredLedger {
         try connection.first(Text.exists, key) { _ in true } ?? false
     }
 
+    func transferAmount(key: String) throws(StoreError) -> Int64? {
+        try connection.first(Text.amount, key) { $0.integer(0) }
+    }
+
     func insert(_ transfer: Transfer, link: ChainLink?) throws(StoreError) {
         let sides = (transfer.from.column, transfer.to.column)
         try connection.run(
@@ -56,6 +60,7 @@ extension StoredLedger {
             occurred_at, sequence, chain_hash, posted_after
             """
         static let exists = SQL("SELECT 1 FROM transfers WHERE transfer_key = $1")
+        static let amount = SQL("SELECT amount FROM transfers WHERE transfer_key = $1")
         static let insert = SQL(
             """
             INSERT INTO transfers (\(columns))

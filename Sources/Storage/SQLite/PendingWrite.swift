@@ -16,7 +16,8 @@ enum BatchVerdict: Sendable {
 /// `settle`; after a batch that was undone, `apply` comes again.
 class PendingWrite: @unchecked Sendable {
     // Unchecked: the caller makes it and hands it over through the queue's lock; from then on the
-    // writer's thread alone touches it, except for what subclasses keep behind a lock.
+    // thread that took it out of the queue alone touches it, except for what subclasses keep behind
+    // a lock.
 
     /// Runs the closure and keeps its outcome; false if it threw.
     func apply(_ transaction: any Transaction) -> Bool { false }

@@ -103,7 +103,10 @@ final class SQLiteConnection {
     /// Writes the log's bytes over themselves and syncs them.
     ///
     /// After a failed sync the kernel calls pages clean that never reached the disk: they can be
-    /// read, but no further sync writes them. Written once more, they are dirty again.
+    /// read, but no further sync writes them. Written once more, they are dirty again. They may
+    /// also have been dropped and read again as they were before: so the disk has to prove, by
+    /// the frames' checksums, that it holds all that the log's index counts.
+    /// - Throws: if it does not.
     func rewriteLog() throws(StoreError) {
         var found: UnsafeMutablePointer<sqlite3_file>?
         let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &found)
@@ -123,6 +126,16 @@ final class SQLiteConnection {
         }
         if result == SQLITE_OK { result = sync(file, SQLITE_SYNC_FULL) }
         guard result == SQLITE_OK else { throw .engine("the log cannot be kept (\(result))") }
+        try proveLog()
+    }
+
+    private func proveLog() throws(StoreError) {
+        var found: UnsafeMutablePointer<sqlite3_file>?
+        let code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER, &found)
+        guard code == SQLITE_OK, let file = found,
+            let name = sqlite3_db_filename(handle, "main"), let log = sqlite3_filename_wal(name)
+        else { throw .engine("the log cannot be reached (\(code))") }
+        try LogOnDisk(path: String(cString: log)).prove(LogIndex(of: file))
     }
 
     private func bind<each Parameter: Bindable>(

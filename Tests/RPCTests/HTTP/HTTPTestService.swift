@@ -31,10 +31,8 @@ enum HTTPTestService {
     static let longText = String(repeating: "z", count: 100_000)
 
     static func registration(_ events: Events) -> ServiceRegistration {
-        let echo: @Sendable (ByteBuffer, ServerCallContext) async throws -> ByteBuffer = {
-            body, _ in
-            body
-        }
+        typealias Answer = @Sendable (ByteBuffer, ServerCallContext) async throws -> ByteBuffer
+        let echo: Answer = { body, _ in body }
         return ServiceRegistration(
             name: "test.Texts",
             methods: [
