@@ -157,7 +157,7 @@ private final class TroubledStore: Store {
                     requestHash: Array(repeating: 1, count: 32), source: .credits, amount: amount,
                     trialDay: nil, trialLimit: 0, expiresAt: now.adding(milliseconds: 600_000))
                 let lots = try ledger.spendable(by: account, at: now)
-                _ = try ledger.holdNew(other, from: lots, at: now)
+                _ = try ledger.holdNew(other, from: lots, standing: nil, at: now)
             }
         }
     }
