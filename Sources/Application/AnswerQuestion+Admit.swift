@@ -25,19 +25,19 @@ extension AnswerQuestion {
         }
         let offer = try await catalogue.snapshot()
         let model = try offer.model(question.model)
-        let digest = try question.token.digest
+        let proof = try Caller.Proof(question.caller)
         let asked = ChatQuestion(
             model: model.name, messages: question.turns, maxTokens: question.maxTokens)
-        let judged = try await judge(asked, by: offer.words, for: digest, startedAt)
+        let judged = try await judge(asked, by: offer.words, for: proof, startedAt)
         return AdmittedQuestion(
-            tokenDigest: digest, model: model, routes: offer.routes[model.name] ?? [],
+            proof: proof, model: model, routes: offer.routes[model.name] ?? [],
             judged: judged, requestID: requestID, words: offer.words, startedAt: startedAt)
     }
 
     /// What the words of a question come to, and its fingerprint as it came; a long one is judged
     /// away from the event loop, and for nobody who is not signed in.
     private func judge(
-        _ asked: ChatQuestion, by words: WordFilter, for digest: [UInt8], _ now: Timestamp
+        _ asked: ChatQuestion, by words: WordFilter, for proof: Caller.Proof, _ now: Timestamp
     ) async throws -> JudgedWords {
         let judge: @Sendable () throws -> JudgedWords = {
             let canonical = RequestFingerprint.canonicalBytes(
@@ -52,7 +52,7 @@ extension AnswerQuestion {
         }
         let bytes = asked.messages.reduce(0) { $0 + $1.content.utf8.count }
         guard bytes > Limits.chatBytesJudgedInPlace else { return try judge() }
-        _ = try await ports.store.read { tx in try SignIn.identify(digest: digest, tx, now) }
+        _ = try await ports.store.read { tx in try Caller.identify(proof, tx, now) }
         return try await heavyWork.run(judge)
     }
 
@@ -61,73 +61,113 @@ extension AnswerQuestion {
     func hold(_ admitted: AdmittedQuestion) async throws -> AppliedWrite<HoldVerdict> {
         let now = admitted.startedAt
         return try await ports.store.begin { [ports] tx in
-            let session = try SignIn.session(digest: admitted.tokenDigest, tx, now)
+            let asker = try Caller.find(admitted.proof, tx, now)
             guard
                 let standing = try tx.ledger.standing(
-                    of: session.account, on: ShanghaiDay(now), requestID: admitted.requestID)
+                    of: asker.account, on: ShanghaiDay(now), requestID: admitted.requestID)
             else { throw SignIn.notSignedIn }
-            if let refusal = try Self.refusal(of: admitted, standing, tx) {
+            // A refusal is a value, not an error: its count must be kept.
+            func refuse(_ failure: Failure) throws -> HoldVerdict {
                 try tx.chat.insertRefusal(
-                    account: session.account, model: admitted.model.name, code: refusal.code,
-                    at: now)
-                // A refusal is a value, not an error: its count must be kept.
-                return .refused(refusal)
+                    account: asker.account, model: admitted.model.name, code: failure.code, at: now)
+                return .refused(failure)
+            }
+            if let refusal = try Self.refusal(of: admitted, standing, asker.apiKey, tx) {
+                return try refuse(refusal)
             }
             if let earlier = standing.earlier {
                 return .refused(
                     Ledger.repeated(earlier, requestHash: admitted.judged.requestHash))
             }
+            if let refusal = asker.apiKey?.refusal(at: now) { return try refuse(refusal) }
             let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
-            guard let request = try Self.request(admitted, standing, ledger, ports.policy, now)
-            else {
-                let refusal = Failure(
-                    .quotaExhausted,
-                    "Your free call of today and your credits are used up; buy more to go on.")
-                try tx.chat.insertRefusal(
-                    account: session.account, model: admitted.model.name, code: refusal.code,
-                    at: now)
-                return .refused(refusal)
+            let planned = try Self.plan(
+                admitted, standing, asker.apiKey, ledger, ports.policy, now)
+            guard case .reserve(let wanted) = planned else { return try refuse(planned.refusal) }
+            let hold: Hold
+            do {
+                hold = try ledger.holdNew(
+                    wanted.request, from: wanted.lots, standing: standing, at: now)
+            } catch let failure as Failure {
+                // A rule refuses before it writes: limits of the account, mostly.
+                return try refuse(failure)
             }
-            let hold = try ledger.holdNew(
-                request.hold, from: request.lots, standing: standing, at: now)
-            return .held(HoldGrant(hold: hold, maxTokens: request.maxTokens))
+            if let key = asker.apiKey { try tx.apiKeys.saveUse(of: key.used(at: now)) }
+            return .held(
+                HoldGrant(
+                    hold: hold, maxTokens: wanted.maxTokens,
+                    priceFactor: standing.account.tier.priceFactor))
         }
     }
 
     /// What the rules say of the account, the model and the words, in that order.
     private static func refusal(
-        of admitted: AdmittedQuestion, _ standing: Standing, _ tx: any Transaction
+        of admitted: AdmittedQuestion, _ standing: Standing, _ key: APIKey?,
+        _ tx: any Transaction
     ) throws -> Failure? {
         let facts = ChatFacts(
             isFrozen: standing.account.status != .active, model: admitted.model,
             isModelPermitted: try admitted.model.isOpenToAll
                 || tx.accounts.isPermitted(admitted.model.name, for: standing.account.id))
-        guard case .deny(let failure) = RuleChain.account.judge(admitted.judged.asked, facts) else {
-            return admitted.judged.refusal
+        if case .deny(let failure) = RuleChain.account.judge(admitted.judged.asked, facts) {
+            return failure
         }
-        return failure
+        return key?.refusal(of: admitted.model.name) ?? admitted.judged.refusal
     }
 
-    private static func request(
-        _ admitted: AdmittedQuestion, _ standing: Standing, _ ledger: Ledger,
+    private static func plan(
+        _ admitted: AdmittedQuestion, _ standing: Standing, _ key: APIKey?, _ ledger: Ledger,
         _ policy: ServicePolicy, _ now: Timestamp
-    ) throws -> (hold: HoldRequest, lots: SpendableLots?, maxTokens: Int64)? {
+    ) throws -> HoldPlanning {
         let account = standing.account
         let source = Hold.Source.paying(
             isWhiteListed: account.isWhiteListed, trialUsed: standing.trialUsed,
             trialLimit: policy.trialCallsPerDay)
         let lots = source == .credits ? try ledger.spendable(by: account.id, at: now) : nil
+        // A key's cap counts what credits pay, as its owner does.
+        let balance = lots.map { min($0.credits, key?.left ?? $0.credits) }
         guard
             let plan = ChatPricing.holdPlan(
                 messages: admitted.judged.asked.messages, price: admitted.model.price,
                 requestedMaxTokens: admitted.judged.asked.maxTokens,
-                modelMaxTokens: admitted.model.maxTokens, balance: lots?.credits)
-        else { return nil }
+                modelMaxTokens: admitted.model.maxTokens, factor: account.tier.priceFactor,
+                balance: balance)
+        else {
+            let isCapped = lots.map { balance != $0.credits } ?? false
+            return isCapped ? .aboveTheCapOfTheKey : .aboveTheBalance
+        }
         let hold = HoldRequest(
             account: account.id, requestID: admitted.requestID,
             requestHash: admitted.judged.requestHash, source: source, amount: plan.amount,
             trialDay: source == .trial ? ShanghaiDay(now) : nil,
-            trialLimit: policy.trialCallsPerDay, expiresAt: policy.holdExpiry(from: now))
-        return (hold, lots, plan.maxTokens)
+            trialLimit: policy.trialCallsPerDay, expiresAt: policy.holdExpiry(from: now),
+            apiKey: key?.id, limits: account.tier.limits)
+        return .reserve(PlannedHold(request: hold, lots: lots, maxTokens: plan.maxTokens))
     }
+}
+
+/// What a call's price comes to against what may be spent on it.
+private enum HoldPlanning {
+    case reserve(PlannedHold)
+    case aboveTheBalance
+    case aboveTheCapOfTheKey
+
+    /// What the asker is told if nothing is reserved.
+    var refusal: Failure {
+        if case .aboveTheCapOfTheKey = self {
+            return Failure(
+                .quotaExhausted,
+                "This API key's spend cap does not cover the call; use another key.")
+        }
+        return Failure(
+            .quotaExhausted,
+            "Your free call of today and your credits are used up; buy more to go on.")
+    }
+}
+
+/// A hold that is covered, and what of it the provider is told.
+private struct PlannedHold {
+    var request: HoldRequest
+    var lots: SpendableLots?
+    var maxTokens: Int64
 }

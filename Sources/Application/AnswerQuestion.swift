@@ -7,8 +7,8 @@ package import TollgateKernel
 
 /// A question as it came over the wire, with whose it is.
 package struct Question: Sendable {
-    /// The login session that asks.
-    package var token: SessionToken
+    /// On whose behalf: a login session or an API key.
+    package var caller: CallerCredential
     /// The model's name; empty is the default model.
     package var model: String
     /// The conversation, the question last.
@@ -20,10 +20,10 @@ package struct Question: Sendable {
 
     /// Makes a question.
     package init(
-        token: SessionToken, model: String, turns: [ChatMessage], maxTokens: Int64,
+        caller: CallerCredential, model: String, turns: [ChatMessage], maxTokens: Int64,
         requestID: String
     ) {
-        self.token = token
+        self.caller = caller
         self.model = model
         self.turns = turns
         self.maxTokens = maxTokens
@@ -176,18 +176,22 @@ package struct AnswerQuestion: Sendable {
             progress.usage
             ?? TokenEstimate.usage(
                 prompt: admitted.judged.asked.messages, answer: progress.received)
-        let price = ChatPricing.price(of: usage, at: admitted.model.price)
+        let price = ChatPricing.price(
+            of: usage, at: admitted.model.price, factor: grant.priceFactor)
         let endedAt = ports.clock.now()
         let record = UsageRecord(
             hold: grant.hold.id, account: grant.hold.account, model: admitted.model.name,
             channel: progress.channel, source: grant.hold.source.rawValue, usage: usage,
             isEstimated: progress.usage == nil, charged: .zero, outcome: outcome,
-            startedAt: progress.startedAt, firstTokenAt: progress.firstTokenAt, endedAt: endedAt)
+            startedAt: progress.startedAt, firstTokenAt: progress.firstTokenAt, endedAt: endedAt,
+            priceFactor: grant.priceFactor)
         let finishReason = progress.finishReason
         let trialLimit = ports.policy.trialCallsPerDay
         return try await end(slot) { [ports] tx in
             let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
-            let ended = try ledger.settle(grant.hold, price: price, at: endedAt)
+            let ended = try ledger.settle(
+                grant.hold, price: price, tokens: usage.promptTokens + usage.completionTokens,
+                at: endedAt)
             var record = record
             record.charged = ended.charged
             // Again after an outcome nobody knew: then the row may be there, and stays.
@@ -254,8 +258,8 @@ package struct AnswerQuestion: Sendable {
 
 /// A question that was judged and may be held for.
 struct AdmittedQuestion: Sendable {
-    /// The digest of the login session that asks: whose it is, is read with the hold.
-    var tokenDigest: [UInt8]
+    /// Who asks, by what they sent: whose it is, is read with the hold.
+    var proof: Caller.Proof
     var model: ChatModel
     var routes: [ChannelRoute]
     /// What its words came to.
@@ -279,6 +283,8 @@ struct JudgedWords: Sendable {
 struct HoldGrant: Sendable {
     var hold: Hold
     var maxTokens: Int64
+    /// What the account's tier multiplied the price by: the same when the hold ends.
+    var priceFactor: PriceFactor
 }
 
 /// How far an answer has come.

@@ -1,4 +1,4 @@
-package import Accounts
+internal import Accounts
 package import Auth
 internal import Cryptography
 internal import TollgateKernel
@@ -100,28 +100,6 @@ package struct SignIn: Sendable {
         }
         try tx.auth.insert(session)
         return .signedIn(session, accountOpened: known == nil)
-    }
-
-    /// The account and session behind a token.
-    ///
-    /// - Throws: `unauthenticated` if the session is unknown or over.
-    package func whoIs(_ token: SessionToken) async throws -> (
-        session: LoginSession, account: Account
-    ) {
-        let now = ports.clock.now()
-        let digest = try token.digest
-        return try await ports.store.read { tx in
-            try SignIn.identify(digest: digest, tx, now)
-        }
-    }
-
-    /// Finds a live session and its account inside a transaction.
-    static func identify(
-        digest: [UInt8], _ tx: any Transaction, _ now: Timestamp
-    ) throws -> (session: LoginSession, account: Account) {
-        let session = try session(digest: digest, tx, now)
-        guard let account = try tx.accounts.account(session.account) else { throw notSignedIn }
-        return (session, account)
     }
 
     /// Finds a live session inside a transaction.

@@ -11,12 +11,16 @@ package import Weixin
 /// It lives as long as the closure it is given to, on the store's own thread; it is not Sendable
 /// and must not escape. In `Store.read` the repositories refuse to write.
 package protocol Transaction {
+    /// What operators did.
+    var adminLog: any AdminLogRepository { get }
     /// Customers and free trials.
     var accounts: any AccountRepository { get }
     /// Balances, lots, holds, transfers.
     var ledger: any LedgerRepository { get }
     /// Rollups.
     var analytics: any AnalyticsRepository { get }
+    /// Keys for programs.
+    var apiKeys: any APIKeyRepository { get }
     /// Login codes and sessions.
     var auth: any AuthRepository { get }
     /// Models, channels, usage.
@@ -27,6 +31,8 @@ package protocol Transaction {
     var operations: any OperationsRepository { get }
     /// Products, orders, payments.
     var orders: any OrderRepository { get }
+    /// Kinds of accounts.
+    var tiers: any TierRepository { get }
     /// Messages to people.
     var outbox: any OutboxRepository { get }
     /// Received pushes.

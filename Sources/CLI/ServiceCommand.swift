@@ -57,8 +57,7 @@ package struct Invocation: Sendable {
     package func withClient<Value: Sendable>(
         _ body: (TollgateClient, CallOptions) async throws -> Value
     ) async throws -> Value {
-        let authorization =
-            caller == .user ? try settings.authorization(at: environment.now()) : nil
+        let authorization = try settings.authorization(for: caller, at: environment.now())
         let options = CallOptions(
             authorization: authorization, timeoutMilliseconds: settings.timeoutMilliseconds)
         return try await environment.servers.withClient(

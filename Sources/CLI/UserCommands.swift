@@ -5,7 +5,7 @@ package enum UserCommands {
     /// What people do, in the order they meet it.
     package static let people: [any ParsableCommand.Type] = [
         Login.self, Logout.self, WhoAmI.self, Models.self, Chat.self, Quota.self, Ledger.self,
-        Products.self, Buy.self, Orders.self, ShowOrder.self,
+        Products.self, Buy.self, Orders.self, ShowOrder.self, Keys.self,
     ]
 
     /// What operators and developers do.
@@ -21,6 +21,8 @@ package enum UserCommands {
           TOLLGATE_TLS_CA           a file of authorities, or “system”: calls are encrypted
           TOLLGATE_HOME             the folder of profiles (default ~/.config/tollgate)
           TOLLGATE_PROFILE          whose login session to use (default \(Profile.standardName))
+          TOLLGATE_API_KEY          an API key to call with in place of a login session
+          TOLLGATE_API_KEY_FILE     a file with it, which only you may read
           TOLLGATE_CREDENTIAL       the connection credential itself
           TOLLGATE_CREDENTIAL_FILE  a file with it
           TOLLGATE_DATA             a server's data folder, where credentials are looked for

@@ -29,6 +29,18 @@ package struct AccountID: Identifier {
     package init(rawValue: Int64) { self.rawValue = rawValue }
 }
 
+/// Something an operator did.
+package struct AdminActID: Identifier {
+    package let rawValue: Int64
+    package init(rawValue: Int64) { self.rawValue = rawValue }
+}
+
+/// A key with which programs call on an account's behalf.
+package struct APIKeyID: Identifier {
+    package let rawValue: Int64
+    package init(rawValue: Int64) { self.rawValue = rawValue }
+}
+
 /// A reservation of credits, or of a free trial, for one call.
 package struct HoldID: Identifier {
     package let rawValue: Int64
@@ -83,6 +95,24 @@ package struct ModelName: RawRepresentable, Hashable, Sendable, CustomStringConv
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
     package var description: String { rawValue }
+}
+
+/// The stable name of a kind of account, such as `standard`.
+package struct TierName: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+    package var description: String { rawValue }
+
+    /// The tier of every account that no operator has put elsewhere.
+    package static let standard = TierName(rawValue: "standard")
+
+    /// Whether it has 1 to 32 lower-case letters, digits and hyphens.
+    package var isWellFormed: Bool {
+        (1...32).contains(rawValue.utf8.count)
+            && rawValue.utf8.allSatisfy { symbol in
+                (0x61...0x7a).contains(symbol) || (0x30...0x39).contains(symbol) || symbol == 0x2d
+            }
+    }
 }
 
 /// What the caller chose so that a repeated request is recognised: 1 to 64 visible ASCII

@@ -18,4 +18,23 @@ extension Limits {
 
     /// Breaks of the hash chain that an audit spells out: enough to see where it began.
     package static let chainViolationsTold = 20
+
+    /// The most a price factor multiplies by: above it somebody mistyped.
+    package static let priceFactor: Int64 = 1_000
+
+    /// The largest denominator of a price factor: a millionth is finer than any price list.
+    package static let priceFactorDenominator: Int64 = 1_000_000
+
+    /// The most that a tier's limit can say: above what a cluster answers, it limits nothing.
+    package static let callLimit: Int64 = 1_000_000_000
+
+    /// How long a caller with too many chats under way is told to wait: about what one takes to
+    /// come to its end.
+    package static let concurrentChatRetryMilliseconds: Int64 = 1_000
+
+    /// Bytes of an operator's name in their log.
+    package static let operatorBytes = 64
+
+    /// Bytes of the reason for an operator's act: a sentence.
+    package static let adminReasonBytes = 200
 }

@@ -15,4 +15,19 @@ extension Limits {
 
     /// The least length of the identity key, which all digests of people depend on.
     package static let identityKeyBytes = 32
+
+    /// API keys of one account that are not revoked: one for each program of a busy team.
+    package static let apiKeysOfAccount = 50
+
+    /// API keys one answer tells, the revoked ones included.
+    package static let apiKeysPerAnswer = 200
+
+    /// Bytes of an API key's name: a line of a list.
+    package static let apiKeyNameBytes = 64
+
+    /// Models one API key can be held to: an operator offers dozens.
+    package static let apiKeyModels = 32
+
+    /// Calls in a minute that a limit can say: above what one server answers, it limits nothing.
+    package static let requestsPerMinute: Int64 = 1_000_000
 }

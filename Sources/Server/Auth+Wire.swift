@@ -7,6 +7,7 @@ internal import TollgateWire
 
 /// Login codes and login sessions on the wire.
 struct AuthHandlers: AuthServiceHandlers {
+    let caller: CallerIdentity
     let signIn: SignIn
 
     func login(_ request: V1.LoginRequest, _ context: ServerCallContext) async throws
@@ -34,11 +35,12 @@ struct AuthHandlers: AuthServiceHandlers {
     func whoAmI(_ request: V1.WhoAmIRequest, _ context: ServerCallContext) async throws
         -> V1.WhoAmIResponse
     {
-        let (session, account) = try await signIn.whoIs(CallerIdentity.token(of: context))
+        let caller = try await caller.caller(of: context)
+        let end = caller.session?.expiresAt ?? caller.apiKey?.expiresAt
         return V1.WhoAmIResponse(
-            accountId: account.id.description,
-            openedAtMilliseconds: account.openedAt.milliseconds,
-            sessionExpiresAtMilliseconds: session.expiresAt.milliseconds,
-            accountStatus: account.status.rawValue)
+            accountId: caller.account.id.description,
+            openedAtMilliseconds: caller.account.openedAt.milliseconds,
+            sessionExpiresAtMilliseconds: end?.milliseconds ?? 0,
+            accountStatus: caller.account.status.rawValue, keyId: caller.apiKey?.id.shown ?? "")
     }
 }

@@ -4,24 +4,49 @@ internal import Auth
 internal import TollgateKernel
 internal import TollgateRPC
 
-/// Finds out who a call's login session belongs to.
+/// Finds out on whose behalf a call is made.
 struct CallerIdentity: Sendable {
-    let signIn: SignIn
+    let callers: Callers
 
-    /// The session's secret as the call carries it.
+    /// The login session or API key that the call carries.
     ///
     /// - Throws: `unauthenticated` if there is none or it has no such shape.
-    static func token(of context: ServerCallContext) throws(Failure) -> SessionToken {
+    static func credential(of context: ServerCallContext) throws(Failure) -> CallerCredential {
         guard let text = context.userFields["authorization"],
-            let token = SessionToken.parse(authorization: text)
+            let credential = CallerCredential.parse(authorization: text)
         else {
             throw Failure(.unauthenticated, "You are not signed in; sign in first.")
         }
+        return credential
+    }
+
+    /// The secret of the login session that the call carries.
+    ///
+    /// - Throws: `forbidden` for an API key: what it would need a person for.
+    static func token(of context: ServerCallContext) throws(Failure) -> SessionToken {
+        guard case .session(let token) = try credential(of: context) else { throw needsPerson }
         return token
     }
 
-    /// The account behind the call.
-    func account(of context: ServerCallContext) async throws -> Account {
-        try await signIn.whoIs(Self.token(of: context)).account
+    /// Who calls, a person or a program.
+    func caller(of context: ServerCallContext) async throws -> Caller {
+        try await callers.whoIs(Self.credential(of: context))
     }
+
+    /// The account of whoever calls, a person or a program.
+    func account(of context: ServerCallContext) async throws -> Account {
+        try await caller(of: context).account
+    }
+
+    /// The account of the person who calls.
+    ///
+    /// - Throws: `forbidden` for a live API key.
+    func person(of context: ServerCallContext) async throws -> Account {
+        let caller = try await caller(of: context)
+        guard caller.session != nil else { throw Self.needsPerson }
+        return caller.account
+    }
+
+    private static let needsPerson = Failure(
+        .forbidden, "An API key may not do this; sign in and do it yourself.")
 }

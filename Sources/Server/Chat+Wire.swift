@@ -16,15 +16,17 @@ struct ChatHandlers: ChatServiceHandlers {
     func listModels(_ request: V1.ListModelsRequest, _ context: ServerCallContext) async throws
         -> V1.ListModelsResponse
     {
-        let account = try await caller.account(of: context)
+        let caller = try await caller.caller(of: context)
+        let account = caller.account
         let models = try await catalogue.snapshot().models
         let closed = models.filter { !$0.isOpenToAll }.map(\.name)
         let permitted = try await queries.permitted(closed, for: account.id)
         return V1.ListModelsResponse(
             models: models.map { model in
                 V1.Model(
-                    model,
+                    model, price: model.price.shown(times: account.tier.priceFactor),
                     permitted: account.status == .active
+                        && caller.apiKey?.refusal(of: model.name) == nil
                         && (model.isOpenToAll || permitted.contains(model.name)))
             })
     }
@@ -34,7 +36,7 @@ struct ChatHandlers: ChatServiceHandlers {
         _ responses: ServerStreamWriter<V1.AnswerEvent>
     ) async throws {
         let question = Question(
-            token: try CallerIdentity.token(of: context), model: request.model,
+            caller: try CallerIdentity.credential(of: context), model: request.model,
             turns: try QuestionLimits.messages(from: request.turns.map { ($0.role, $0.content) }),
             maxTokens: request.maxTokens,
             requestID: request.requestId)
@@ -45,12 +47,12 @@ struct ChatHandlers: ChatServiceHandlers {
 }
 
 extension V1.Model {
-    fileprivate init(_ model: ChatModel, permitted: Bool) {
+    fileprivate init(_ model: ChatModel, price: ChatPrice, permitted: Bool) {
         self.init(
             name: model.name.rawValue, summary: model.summary,
-            pricePerCallMicroCredits: model.price.perCall.micro,
-            pricePerThousandPromptTokensMicroCredits: model.price.perThousandPromptTokens.micro,
-            pricePerThousandCompletionTokensMicroCredits: model.price
+            pricePerCallMicroCredits: price.perCall.micro,
+            pricePerThousandPromptTokensMicroCredits: price.perThousandPromptTokens.micro,
+            pricePerThousandCompletionTokensMicroCredits: price
                 .perThousandCompletionTokens.micro, maxTokens: model.maxTokens,
             permitted: permitted)
     }

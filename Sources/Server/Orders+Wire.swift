@@ -20,7 +20,7 @@ struct OrdersHandlers: OrdersServiceHandlers {
     func placeOrder(_ request: V1.PlaceOrderRequest, _ context: ServerCallContext) async throws
         -> V1.PlaceOrderResponse
     {
-        let account = try await caller.account(of: context)
+        let account = try await caller.person(of: context)
         guard let key = IdempotencyKey(checking: request.idempotencyKey) else {
             throw Failure(
                 .invalidRequest, "An idempotency key has 1 to 64 visible ASCII characters.")
@@ -34,7 +34,7 @@ struct OrdersHandlers: OrdersServiceHandlers {
     func getOrder(_ request: V1.GetOrderRequest, _ context: ServerCallContext) async throws
         -> V1.GetOrderResponse
     {
-        let account = try await caller.account(of: context)
+        let account = try await caller.person(of: context)
         let id = try orderID(request.orderId)
         return V1.GetOrderResponse(order: V1.Order(try await queries.order(id, of: account.id)))
     }
@@ -42,7 +42,7 @@ struct OrdersHandlers: OrdersServiceHandlers {
     func listOrders(_ request: V1.ListOrdersRequest, _ context: ServerCallContext) async throws
         -> V1.ListOrdersResponse
     {
-        let account = try await caller.account(of: context)
+        let account = try await caller.person(of: context)
         let limit = try pageSize(request.limit, default: 20, most: 100)
         let before = request.beforeOrderId.isEmpty ? nil : try orderID(request.beforeOrderId)
         let orders = try await queries.orders(of: account.id, before: before, limit: limit)

@@ -54,11 +54,12 @@ package struct TollgateServices: Sendable {
     /// Wires the handlers to the use cases.
     package init(_ parts: Parts) {
         let signIn = SignIn(parts.ports)
-        let caller = CallerIdentity(signIn: signIn)
+        let caller = CallerIdentity(callers: Callers(parts.ports))
         let queries = AccountQueries(parts.ports)
         let operators = OperatorQueries(parts.ports)
         registrations = [
-            AuthHandlers(signIn: signIn).service,
+            AuthHandlers(caller: caller, signIn: signIn).service,
+            APIKeysHandlers(caller: caller, keys: APIKeys(parts.ports)).service,
             AccountsHandlers(caller: caller, queries: queries).service,
             ChatHandlers(
                 caller: caller, queries: queries, catalogue: parts.catalogue,
@@ -76,6 +77,7 @@ package struct TollgateServices: Sendable {
             WeixinHandlers(receivePush: parts.receivePush).service,
             JobsHandlers(queries: operators, descriptions: parts.jobs).service,
             OperationsHandlers(queries: operators).service,
+            AdminHandlers(administration: Administration(parts.ports)).service,
             DiagnosticsHandlers(
                 clock: parts.ports.clock, version: parts.version, realm: parts.realm
             ).service,

@@ -12,7 +12,10 @@ enum AuditText {
             name: "C2",
             summary: "balances equal re-added transfers, lots, open holds and reservations",
             rows: SQL("SELECT COUNT(*) FROM customer_ledgers"),
-            violations: [balances, lotReservations, holdReservations]),
+            violations: [
+                balances, openCalls, lotReservations, holdReservations, keySpending, adjustments,
+                adjustmentActs,
+            ]),
         LedgerAudit.Checker(
             name: "C3", summary: "no customer account is below zero",
             rows: SQL("SELECT COUNT(*) FROM customer_ledgers"),
@@ -112,6 +115,51 @@ enum AuditText {
         GROUP BY holds.id, holds.amount, holds.source
         HAVING COALESCE(SUM(hold_lots.amount), 0)
             <> CASE WHEN holds.source = 'credits' THEN holds.amount ELSE 0 END
+        """)
+
+    /// The calls that limits count as under way are the holds that have not ended.
+    private static let openCalls = SQL(
+        """
+        WITH open_holds AS (
+            SELECT account, COUNT(*) AS calls FROM holds WHERE state = 'held' GROUP BY account)
+        SELECT 'account ' || books.account || ': ' || open_calls || ' calls under way, '
+            || COALESCE(calls, 0) || ' open holds'
+        FROM customer_ledgers AS books
+        LEFT JOIN open_holds ON open_holds.account = books.account
+        WHERE open_calls <> COALESCE(calls, 0)
+        """)
+
+    /// No credits are adjusted without an operator's act of the same key.
+    private static let adjustments = SQL(
+        """
+        SELECT 'adjustment ' || transfers.id || ' of ' || amount || ' has no operator''s act'
+        FROM transfers LEFT JOIN admin_acts ON admin_acts.act_key = transfers.transfer_key
+        WHERE transfers.kind = 'adjustment' AND transfers.unit = 'micro_credits'
+            AND (admin_acts.id IS NULL OR admin_acts.kind <> 'credits_adjusted')
+        """)
+
+    private static let adjustmentActs = SQL(
+        """
+        SELECT 'act ' || admin_acts.id || ' adjusted credits without a transfer'
+        FROM admin_acts LEFT JOIN transfers ON transfers.transfer_key = admin_acts.act_key
+            AND transfers.kind = 'adjustment'
+        WHERE admin_acts.kind = 'credits_adjusted' AND transfers.id IS NULL
+        """)
+
+    /// What an API key has reserved and spent is what its holds say.
+    private static let keySpending = SQL(
+        """
+        WITH used AS (
+            SELECT api_key, SUM(settled) AS spent,
+                SUM(CASE WHEN state = 'held' THEN amount ELSE 0 END) AS held
+            FROM holds WHERE api_key IS NOT NULL AND source = 'credits' GROUP BY api_key)
+        SELECT 'API key ' || id || ': spent ' || api_keys.spent || ', held ' || api_keys.held
+            || '; its holds: spent ' || COALESCE(used.spent, 0) || ', held '
+            || COALESCE(used.held, 0)
+        FROM api_keys LEFT JOIN used ON used.api_key = api_keys.id
+        WHERE api_keys.spent <> COALESCE(used.spent, 0)
+            OR api_keys.held <> COALESCE(used.held, 0)
+            OR api_keys.spent + api_keys.held > api_keys.spend_cap
         """)
 
     private static let negativeBalances = SQL(

@@ -41,14 +41,17 @@ struct StoredTransaction: Transaction {
         }
     }
 
+    var adminLog: any AdminLogRepository { StoredAdminLog(connection: connection) }
     var accounts: any AccountRepository { StoredAccounts(connection: freshConnection) }
     var ledger: any LedgerRepository { StoredLedger(connection: freshConnection) }
     var analytics: any AnalyticsRepository { StoredAnalytics(connection: connection) }
+    var apiKeys: any APIKeyRepository { StoredAPIKeys(connection: freshConnection) }
     var auth: any AuthRepository { StoredAuth(connection: freshConnection) }
     var chat: any ChatRepository { StoredChat(connection: connection) }
     var jobs: any JobRepository { StoredJobs(connection: connection) }
     var operations: any OperationsRepository { StoredOperations(connection: connection) }
     var orders: any OrderRepository { StoredOrders(connection: connection) }
+    var tiers: any TierRepository { StoredTiers(connection: freshConnection) }
     var outbox: any OutboxRepository { StoredOutbox(connection: connection) }
     var pushes: any PushRepository { StoredPushes(connection: connection) }
 }

@@ -16,6 +16,9 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
     private var accountRows: [AccountID: Account] = [:]
     private var openIDs: [AccountID: String] = [:]
     private var permitted: [AccountID: Set<ModelName>] = [:]
+    private(set) var keySpending: [APIKeyID: KeySpending] = [:]
+    /// Spend caps of API keys, set by tests.
+    var keyCaps: [APIKeyID: Int64] = [:]
     /// Rows written so far.
     private(set) var writes = 0
     /// Repository calls so far.
@@ -24,6 +27,11 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
     struct TrialKey: Hashable {
         var account: AccountID
         var day: ShanghaiDay
+    }
+
+    struct KeySpending: Hashable {
+        var held: Int64 = 0
+        var spent: Int64 = 0
     }
 
     private struct RequestKey: Hashable {
@@ -108,6 +116,7 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
             throw .conflict("ledger")
         }
         try check(new.held >= 0 && new.posted >= new.held, "ledger held >= 0, posted >= held")
+        try check(new.activity.openCalls >= 0, "ledger open_calls >= 0")
         ledgers[new.account] = new
     }
 
@@ -227,6 +236,20 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
         row.endedAt = hold.endedAt
         holds[hold.id] = row
         return true
+    }
+
+    func changeSpending(
+        of key: APIKeyID, heldBy held: Int64, spentBy spent: Int64
+    ) throws(StoreError) {
+        calls += 1
+        var spending = keySpending[key, default: KeySpending()]
+        spending.held += held
+        spending.spent += spent
+        try check(spending.held >= 0 && spending.spent >= 0, "api_key held, spent >= 0")
+        try check(
+            keyCaps[key].map { spending.held + spending.spent <= $0 } ?? true,
+            "api_key never above its cap")
+        keySpending[key] = spending
     }
 
     // MARK: Transfers

@@ -29,7 +29,7 @@ struct Asking {
 
     func question(_ id: String, text: String = "hi") -> Question {
         Question(
-            token: token, model: "", turns: [ChatMessage(role: .user, content: text)],
+            caller: .session(token), model: "", turns: [ChatMessage(role: .user, content: text)],
             maxTokens: 0, requestID: id)
     }
 

@@ -92,12 +92,14 @@ import TollgateKernel
         try await TestBench.with { bench in
             let signIn = SignIn(bench.ports)
             let first = try await bench.signIn()
-            #expect(try await signIn.whoIs(first.token).account.id == first.session.account)
+            let callers = Callers(bench.ports)
+            let caller = try await callers.whoIs(.session(first.token))
+            #expect(caller.account.id == first.session.account)
             try await signIn.signOut(first.token)
-            await #expect(throws: Failure.self) { try await signIn.whoIs(first.token) }
+            await #expect(throws: Failure.self) { try await callers.whoIs(.session(first.token)) }
             let second = try await bench.signIn()
             bench.clock.advance(milliseconds: Limits.loginSessionMilliseconds)
-            await #expect(throws: Failure.self) { try await signIn.whoIs(second.token) }
+            await #expect(throws: Failure.self) { try await callers.whoIs(.session(second.token)) }
         }
     }
 }

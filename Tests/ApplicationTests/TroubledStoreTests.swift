@@ -156,7 +156,8 @@ private final class TroubledStore: Store {
                     account: account, requestID: try #require(IdempotencyKey(checking: "other")),
                     requestHash: Array(repeating: 1, count: 32), source: .credits, amount: amount,
                     trialDay: nil, trialLimit: 0, expiresAt: now.adding(milliseconds: 600_000))
-                _ = try ledger.hold(other, at: now)
+                let lots = try ledger.spendable(by: account, at: now)
+                _ = try ledger.holdNew(other, from: lots, standing: nil, at: now)
             }
         }
     }

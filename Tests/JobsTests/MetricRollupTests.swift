@@ -48,7 +48,8 @@ private struct Business {
     mutating func ask(times: Int) async throws {
         for _ in 0..<times {
             let question = Question(
-                token: token, model: "m", turns: [ChatMessage(role: .user, content: "hello")],
+                caller: .session(token), model: "m",
+                turns: [ChatMessage(role: .user, content: "hello")],
                 maxTokens: 64, requestID: "q\(jobs.bench.ports.identifiers.next())")
             try await jobs.bench.withSettlements { settlements in
                 try await AnswerQuestion(

@@ -19,6 +19,12 @@ import TollgateRPC
 
     private static let callers: [String: Caller] = [
         "AccountsService/GetQuota": .person, "AccountsService/ListLedger": .person,
+        "AdminService/AdjustCredits": .admin, "AdminService/GetAccount": .admin,
+        "AdminService/ListAdminActs": .admin, "AdminService/ListTiers": .admin,
+        "AdminService/SetAccountStatus": .admin, "AdminService/SetAccountTier": .admin,
+        "AdminService/SetTier": .admin,
+        "ApiKeysService/CreateApiKey": .person, "ApiKeysService/ListApiKeys": .person,
+        "ApiKeysService/RevokeApiKey": .person,
         "AuthService/Login": .anyone, "AuthService/Logout": .person,
         "AuthService/WhoAmI": .person, "ChatService/Ask": .person,
         "ChatService/ListModels": .person, "DiagnosticsService/Ping": .anyone,
@@ -69,7 +75,11 @@ import TollgateRPC
                     case .person: #expect(code == "unauthenticated", "\(name)")
                     case .web: #expect((code == "forbidden") == (credential != "web"), "\(name)")
                     case .admin:
-                        #expect(code == (credential == "admin" ? nil : "forbidden"), "\(name)")
+                        // What names nobody and nothing is no act.
+                        let isAct = name.hasPrefix("AdminService/") && !name.contains("/List")
+                        let reached = isAct ? "invalid_request" : nil
+                        #expect(
+                            code == (credential == "admin" ? reached : "forbidden"), "\(name)")
                     case nil: Issue.record("\(name) is not in the table")
                     }
                 }

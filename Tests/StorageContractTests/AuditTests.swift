@@ -35,7 +35,7 @@ struct Tampering: CustomTestStringConvertible, Sendable {
         Tampering("UPDATE transfers SET amount = amount + 1 WHERE kind = 'welcome'", "C1", "C2"),
         Tampering("UPDATE transfers SET to_account = 'issued' WHERE kind = 'payment'", "C1"),
         Tampering("UPDATE transfers SET unit = 'fen' WHERE kind = 'usage'", "C1"),
-        Tampering("UPDATE transfers SET kind = 'adjustment' WHERE kind = 'usage'", "C6"),
+        Tampering("UPDATE transfers SET kind = 'adjustment' WHERE kind = 'usage'", "C2", "C6"),
         Tampering("UPDATE transfers SET transfer_key = 'x' || id WHERE kind = 'usage'", "C6"),
         Tampering("UPDATE transfers SET transfer_key = 'x' || id WHERE kind = 'promotion'", "C6"),
         Tampering("UPDATE holds SET settled = settled + 1 WHERE state = 'settled'", "C6"),

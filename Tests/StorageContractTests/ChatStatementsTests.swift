@@ -1,5 +1,6 @@
 import Accounts
 import Application
+import Auth
 import Chat
 import GRDBSQLite
 import Synchronization
@@ -108,7 +109,7 @@ private enum Listening {
                         vault: bench.vault, settlements: settlements, heavyWork: CountedWork())
                     let ask = { (id: String) in
                         let question = Question(
-                            token: token, model: "",
+                            caller: .session(token), model: "",
                             turns: [ChatMessage(role: .user, content: "hi")], maxTokens: 0,
                             requestID: id)
                         try await useCase.answer(question) { _ in }

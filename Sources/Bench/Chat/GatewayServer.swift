@@ -72,8 +72,8 @@ struct GatewayServer: Sendable {
                             id: account, openIDDigest: person.openIDDigest, status: .active,
                             isWhiteListed: false, openedAt: now), openID: "bench-\(account)")
                     _ = try ledger.grant(
-                        Credits(whole: Limits.benchCredits), to: account, kind: .adjustment,
-                        from: .promotion, key: "bench:\(account)", origin: .adjustment,
+                        Credits(whole: Limits.benchCredits), to: account, kind: .welcome,
+                        from: .promotion, key: "bench:\(account)", origin: .welcome,
                         order: nil, reference: "bench", expiresAt: nil, at: now)
                     try tx.auth.insert(person.session)
                 }

@@ -38,8 +38,8 @@ struct SeededStore: Sendable {
                     for lot in 0..<Self.lotsOfAnAccount {
                         let days = Int64(30 * (lot + 1))
                         _ = try ledger.grant(
-                            Self.granted, to: account, kind: .adjustment, from: .promotion,
-                            key: "bench:\(account):\(lot)", origin: .adjustment, order: nil,
+                            Self.granted, to: account, kind: .welcome, from: .promotion,
+                            key: "bench:\(account):\(lot)", origin: .welcome, order: nil,
                             reference: "bench",
                             expiresAt: now.adding(milliseconds: days * 86_400_000), at: now)
                     }

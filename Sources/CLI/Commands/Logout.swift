@@ -15,7 +15,7 @@ package struct Logout: ServiceCommand {
               tollgate logout
               tollgate logout --local
             """)
-    package static let caller = Caller.user
+    package static let caller = Caller.person
 
     /// Whether the server is left alone.
     @Flag(help: "Forget the session here without telling the server.")

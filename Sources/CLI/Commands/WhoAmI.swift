@@ -5,7 +5,7 @@ import TollgateClient
 package struct WhoAmI: ServiceCommand {
     package static let configuration = CommandConfiguration(
         commandName: "whoami",
-        abstract: "Tell who is signed in, where and until when.",
+        abstract: "Tell who is signed in, or whose API key it is, where and until when.",
         discussion: """
             EXAMPLES:
               tollgate whoami
@@ -36,6 +36,7 @@ package struct WhoAmI: ServiceCommand {
                         "sessionExpiresAtMilliseconds",
                         .number(person.sessionExpiresAtMilliseconds)
                     ),
+                    ("keyId", .text(person.keyId)),
                     ("server", .text(settings.server.description)),
                     ("profile", .text(settings.profile.name)),
                 ]))
@@ -46,7 +47,9 @@ package struct WhoAmI: ServiceCommand {
             ("Account", person.accountId),
             ("Status", person.accountStatus),
             ("Opened", moments.moment(person.openedAtMilliseconds)),
-            ("Signed in until", moments.moment(person.sessionExpiresAtMilliseconds)),
+            person.keyId.isEmpty
+                ? ("Signed in until", moments.moment(person.sessionExpiresAtMilliseconds))
+                : ("API key", person.keyId),
             ("Server", settings.server.description),
             ("Profile", settings.profile.name),
         ])

@@ -17,6 +17,20 @@ package enum Amounts {
         "\(credits(micro)) \(micro.magnitude == 1_000_000 ? "credit" : "credits")"
     }
 
+    /// Reads credits, such as `5`, `0.25` or `1,000`, as micro-credits; nil for anything else.
+    package static func parseCredits(_ text: String) -> Int64? {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard (1...2).contains(parts.count), let first = parts.first else { return nil }
+        let whole = first.filter { $0 != "," }
+        let decimals = parts.count == 2 ? String(parts[1]) : "0"
+        let digits = whole + decimals
+        guard !whole.isEmpty, (1...6).contains(decimals.utf8.count),
+            digits.utf8.allSatisfy({ (0x30...0x39).contains($0) })
+        else { return nil }
+        let padded = decimals + String(repeating: "0", count: 6 - decimals.utf8.count)
+        return Int64(whole + padded)
+    }
+
     /// A change of micro-credits with its sign: `+2`, `-0.5`, `0`.
     package static func change(_ micro: Int64) -> String {
         micro > 0 ? "+" + credits(micro) : credits(micro)

@@ -62,6 +62,33 @@ package struct Settings: Sendable {
         }
     }
 
+    /// What a call as this caller carries for the person: an API key where the environment has one
+    /// and the caller may be a program, else the login session; nil if nobody needs to be known.
+    /// - Throws: `unauthenticated`, with how to sign in.
+    package func authorization(
+        for caller: Caller, at nowMilliseconds: Int64
+    ) throws(CommandFailure) -> String? {
+        switch caller {
+        case .connection, .service, .administrator: return nil
+        case .user:
+            if let key = try apiKey() { return "Bearer \(key)" }
+            return try authorization(at: nowMilliseconds)
+        case .person: return try authorization(at: nowMilliseconds)
+        }
+    }
+
+    /// The API key that the environment has, itself or in a file.
+    private func apiKey() throws(CommandFailure) -> String? {
+        let named = variables.filter { !$0.value.isEmpty }
+        if let key = named["TOLLGATE_API_KEY"] { return key }
+        guard let path = named["TOLLGATE_API_KEY_FILE"] else { return nil }
+        do {
+            return try SecretFile.read(path)
+        } catch {
+            throw error.failure(about: "The API key", path: path)
+        }
+    }
+
     /// The login session for this server.
     /// - Throws: `unauthenticated`, with how to sign in.
     package func authorization(at nowMilliseconds: Int64) throws(CommandFailure) -> String {
@@ -106,8 +133,10 @@ package struct Settings: Sendable {
 package enum Caller: Hashable, Sendable {
     /// As the program alone; nobody needs to be signed in.
     case connection
-    /// As the person who is signed in.
+    /// On somebody's behalf: with an API key, or as the person who is signed in.
     case user
+    /// As the person who is signed in, for what no API key may do.
+    case person
     /// As one of the services that belong to the product, for a method that only they may call.
     case service(ServiceRole)
     /// As an operator.
@@ -116,7 +145,7 @@ package enum Caller: Hashable, Sendable {
     /// The file in the data folder's `credentials`.
     package var credentialName: String {
         switch self {
-        case .connection, .user: "cli"
+        case .connection, .user, .person: "cli"
         case .service(let role): role.rawValue
         case .administrator: "admin"
         }

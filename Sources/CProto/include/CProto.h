@@ -3,6 +3,8 @@
 #include "example/echo.pb-c.h"
 #include "rpc/envelope.pb-c.h"
 #include "tollgate/v1/accounts.pb-c.h"
+#include "tollgate/v1/admin.pb-c.h"
+#include "tollgate/v1/api_keys.pb-c.h"
 #include "tollgate/v1/auth.pb-c.h"
 #include "tollgate/v1/chat.pb-c.h"
 #include "tollgate/v1/diagnostics.pb-c.h"

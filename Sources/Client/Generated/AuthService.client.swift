@@ -28,7 +28,7 @@ public struct AuthServiceClient: Sendable {
         try await client.unary(Methods.AuthService.logout, request, options: options)
     }
 
-    /// Tells whose login session it is.
+    /// Tells whose login session or API key it is.
     public func whoAmI(
         _ request: V1.WhoAmIRequest,
         options: CallOptions = CallOptions()

@@ -20,17 +20,20 @@ package struct Account: Hashable, Sendable {
     package var isWhiteListed: Bool
     /// When it was opened.
     package var openedAt: Timestamp
+    /// What its calls cost, and how many it may make.
+    package var tier: Tier
 
     /// Makes an account value.
     package init(
         id: AccountID, openIDDigest: [UInt8], status: Status, isWhiteListed: Bool,
-        openedAt: Timestamp
+        openedAt: Timestamp, tier: Tier = .standard
     ) {
         self.id = id
         self.openIDDigest = openIDDigest
         self.status = status
         self.isWhiteListed = isWhiteListed
         self.openedAt = openedAt
+        self.tier = tier
     }
 }
 
@@ -61,8 +64,8 @@ package protocol AccountRepository {
     /// The account of the person with this openid digest.
     func account(openIDDigest: [UInt8]) throws(StoreError) -> Account?
 
-    /// Adds an account and its empty ledger (posted 0, held 0, sequence 0, a chain hash of 32 zero
-    /// bytes). The digest is unique.
+    /// Adds an account, in the standard tier, and its empty ledger (posted 0, held 0, sequence 0, a
+    /// chain hash of 32 zero bytes). The digest is unique.
     func insert(_ account: Account, openID: String) throws(StoreError)
 
     /// The openid to send messages to; nil if the account is unknown.

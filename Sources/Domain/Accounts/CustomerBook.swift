@@ -14,6 +14,18 @@ struct CustomerBook {
     /// Reserves (or, negative, gives back) credits without moving them.
     mutating func changeHeld(by amount: Int64) { ledger.held += amount }
 
+    /// Counts a call that begins.
+    mutating func beginCall(at now: Timestamp) {
+        ledger.activity.openCalls += 1
+        ledger.activity.requests.add(at: now)
+    }
+
+    /// Counts a call that ends, with the tokens it used.
+    mutating func endCall(tokens: Int64, at now: Timestamp) {
+        ledger.activity.openCalls -= 1
+        if tokens > 0 { ledger.activity.tokens.add(tokens, at: now) }
+    }
+
     /// Moves the transfer's amount in or out, and adds it with its place in the chain.
     mutating func post(_ transfer: Transfer, in repository: any LedgerRepository) throws {
         let incoming = transfer.to == .customer(ledger.account)

@@ -18,11 +18,16 @@ package struct HoldRequest: Hashable, Sendable {
     package var trialLimit: Int64
     /// When the sweeper may end the hold.
     package var expiresAt: Timestamp
+    /// The API key that calls; its spend cap counts what credits pay.
+    package var apiKey: APIKeyID?
+    /// How much the account may do at once and in a minute.
+    package var limits: CallLimits
 
     /// Makes a request.
     package init(
         account: AccountID, requestID: IdempotencyKey, requestHash: [UInt8], source: Hold.Source,
-        amount: Credits, trialDay: ShanghaiDay?, trialLimit: Int64, expiresAt: Timestamp
+        amount: Credits, trialDay: ShanghaiDay?, trialLimit: Int64, expiresAt: Timestamp,
+        apiKey: APIKeyID? = nil, limits: CallLimits = .none
     ) {
         self.account = account
         self.requestID = requestID
@@ -32,6 +37,8 @@ package struct HoldRequest: Hashable, Sendable {
         self.trialDay = trialDay
         self.trialLimit = trialLimit
         self.expiresAt = expiresAt
+        self.apiKey = apiKey
+        self.limits = limits
     }
 }
 

@@ -4,6 +4,7 @@ extension Ledger {
     /// Reserves what a call can cost, or one of the day's free calls.
     ///
     /// - Throws: `in_progress`, `already_answered` or `mismatch` for a known request id;
+    ///   `rate_limited` if the account does too much;
     ///   `quota_exhausted` if the balance is too small or the day's free calls are used up;
     ///   `not_found` for an unknown account. Nothing was written then.
     package func hold(_ request: HoldRequest, at now: Timestamp) throws -> Hold {
@@ -32,25 +33,33 @@ extension Ledger {
             id: HoldID(rawValue: identifiers.next()), account: request.account,
             requestID: request.requestID, requestHash: request.requestHash, source: request.source,
             amount: request.amount, state: .held, settled: .zero, trialDay: request.trialDay,
-            createdAt: now, expiresAt: request.expiresAt, endedAt: nil)
+            createdAt: now, expiresAt: request.expiresAt, endedAt: nil, apiKey: request.apiKey)
+        var book = try standing.map { CustomerBook($0.ledger) } ?? book(of: request.account)
+        if let refusal = request.limits.refusal(after: book.ledger.activity, at: now) {
+            throw refusal
+        }
+        book.beginCall(at: now)
         var reservations: [LotReservation] = []
         switch request.source {
         case .credits:
             let lots = try lots ?? spendable(by: request.account, at: now)
-            reservations = try reserve(
-                request.amount.micro, for: request, in: lots.lots, standing?.ledger)
+            reservations = try reserve(request.amount.micro, in: lots.lots, book: &book)
+            if let key = request.apiKey, request.amount > .zero {
+                try repository.changeSpending(of: key, heldBy: request.amount.micro, spentBy: 0)
+            }
         case .trial: try takeTrial(request, used: standing?.trialUsed)
         case .promotion: break
         }
+        // What a call counts stands in the row that its reservation changes anyway.
+        try book.save(in: repository)
         try repository.insert(hold, reservations: reservations)
         return hold
     }
 
     /// Reserves an amount in the account's lots, earliest expiry first.
     private func reserve(
-        _ amount: Int64, for request: HoldRequest, in lots: [Lot], _ ledger: CustomerLedger?
+        _ amount: Int64, in lots: [Lot], book: inout CustomerBook
     ) throws -> [LotReservation] {
-        var book = try ledger.map { CustomerBook($0) } ?? book(of: request.account)
         guard amount > 0 else { return [] }
         guard book.ledger.balance.micro >= amount else { throw quotaExhausted() }
         var missing = amount
@@ -76,7 +85,6 @@ extension Ledger {
         }
         for change in changes { try repository.save(change.new, replacing: change.old) }
         book.changeHeld(by: amount)
-        try book.save(in: repository)
         return changes.map { change in
             LotReservation(lot: change.new.id, amount: change.new.held - change.old.held)
         }
@@ -104,7 +112,7 @@ extension Ledger {
     /// Returns how many it ended.
     package func expireHolds(at now: Timestamp, limit: Int) throws -> Int {
         let holds = try repository.expiredHolds(at: now, limit: limit)
-        for hold in holds { _ = try end(hold, as: .expired, price: 0, at: now) }
+        for hold in holds { _ = try end(hold, as: .expired, price: 0, tokens: 0, at: now) }
         return holds.count
     }
 }

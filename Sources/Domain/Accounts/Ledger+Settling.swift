@@ -12,10 +12,14 @@ extension Ledger {
     /// expired before its answer was complete, the price goes written_off → revenue, once (key
     /// `settle:<hold>`).
     ///
-    /// - Parameter price: not negative; read as ``Limits/creditsInOneTransfer`` if it is above.
+    /// - Parameters:
+    ///   - price: not negative; read as ``Limits/creditsInOneTransfer`` if it is above.
+    ///   - tokens: what the call used, for the account's limit of a minute.
     /// - Throws: `not_found` for an unknown hold.
-    package func settle(_ hold: HoldID, price: Credits, at now: Timestamp) throws -> HoldOutcome {
-        try settle(known(hold), price: price, at: now)
+    package func settle(
+        _ hold: HoldID, price: Credits, tokens: Int64 = 0, at now: Timestamp
+    ) throws -> HoldOutcome {
+        try settle(known(hold), price: price, tokens: tokens, at: now)
     }
 
     /// Ends a hold with a charge, as the other does, for a caller who made it and still has it.
@@ -24,13 +28,16 @@ extension Ledger {
     ///
     /// The statement that ends it is guarded by what the caller has, so a hold that ended meanwhile
     /// is found out there.
-    package func settle(_ hold: Hold, price: Credits, at now: Timestamp) throws -> HoldOutcome {
+    package func settle(
+        _ hold: Hold, price: Credits, tokens: Int64 = 0, at now: Timestamp
+    ) throws -> HoldOutcome {
         guard price.micro >= 0 else {
             throw Failure(.internalError, "A price cannot be negative.")
         }
         let micro = min(price.micro, Limits.creditsInOneTransfer)
         if hold.state == .held,
-            let outcome = try endIfOpen(hold, as: .settled, price: micro, at: now)
+            let outcome = try endIfOpen(
+                hold, as: .settled, price: micro, tokens: tokens, at: now)
         {
             return outcome
         }
@@ -60,16 +67,18 @@ extension Ledger {
         }
         let hold = try known(hold)
         guard hold.state == .held else { return try earlierOutcome(of: hold, writtenOff: 0) }
-        return try end(hold, as: state, price: 0, at: now)
+        return try end(hold, as: state, price: 0, tokens: 0, at: now)
     }
 
     /// Ends an open hold.
     ///
     /// - Throws: `conflict` if it has ended already.
-    func end(_ hold: Hold, as state: Hold.State, price: Int64, at now: Timestamp) throws
-        -> HoldOutcome
-    {
-        guard let outcome = try endIfOpen(hold, as: state, price: price, at: now) else {
+    func end(
+        _ hold: Hold, as state: Hold.State, price: Int64, tokens: Int64, at now: Timestamp
+    ) throws -> HoldOutcome {
+        guard
+            let outcome = try endIfOpen(hold, as: state, price: price, tokens: tokens, at: now)
+        else {
             throw StoreError.conflict("hold \(hold.id) has ended")
         }
         return outcome
@@ -78,7 +87,7 @@ extension Ledger {
     /// Ends a hold, the one place where that happens; nil, and nothing changed, if it has ended
     /// already.
     private func endIfOpen(
-        _ hold: Hold, as state: Hold.State, price: Int64, at now: Timestamp
+        _ hold: Hold, as state: Hold.State, price: Int64, tokens: Int64, at now: Timestamp
     ) throws -> HoldOutcome? {
         let settled = min(price, hold.amount.micro)
         var ended = hold
@@ -88,15 +97,20 @@ extension Ledger {
         // Guarded by the state: whoever comes second leaves here, before any money moves.
         guard try repository.end(ended) else { return nil }
         var book = try book(of: hold.account)
+        book.endCall(tokens: tokens, at: now)
         switch hold.source {
         case .credits:
             try charge(settled, of: hold, book: &book, at: now)
-            try book.save(in: repository)
+            if let key = hold.apiKey, hold.amount > .zero {
+                try repository.changeSpending(
+                    of: key, heldBy: -hold.amount.micro, spentBy: settled)
+            }
         case .trial where state != .settled:
             try giveTrialBack(of: hold)
         case .trial, .promotion:
             try chargePromotion(settled, of: hold, at: now)
         }
+        try book.save(in: repository)
         let overrun = price - settled
         if overrun > 0 { try writeOff(overrun, of: hold, key: "overrun:\(hold.id)", at: now) }
         return HoldOutcome(

@@ -210,7 +210,7 @@ extension Ledger {
         lot.remaining -= amount
     }
 
-    private func check(amount: Int64, key: String, reference: String) throws(Failure) {
+    func check(amount: Int64, key: String, reference: String) throws(Failure) {
         guard (1...Limits.creditsInOneTransfer).contains(amount) else {
             throw Failure(.invalidRequest, "The amount must be positive and no more than 10^15.")
         }

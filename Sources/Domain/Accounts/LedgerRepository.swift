@@ -14,19 +14,23 @@ package struct CustomerLedger: Hashable, Sendable {
     package var sequence: Int64
     /// The hash of the last one; 32 zero bytes before the first.
     package var chainHash: [UInt8]
+    /// What the account does now and did this minute.
+    package var activity: AccountActivity
 
     /// What a new hold can take.
     package var balance: Credits { Credits(micro: posted - held) }
 
     /// Makes a value.
     package init(
-        account: AccountID, posted: Int64, held: Int64, sequence: Int64, chainHash: [UInt8]
+        account: AccountID, posted: Int64, held: Int64, sequence: Int64, chainHash: [UInt8],
+        activity: AccountActivity = .none
     ) {
         self.account = account
         self.posted = posted
         self.held = held
         self.sequence = sequence
         self.chainHash = chainHash
+        self.activity = activity
     }
 }
 
@@ -121,12 +125,14 @@ package struct Hold: Hashable, Sendable {
     package var expiresAt: Timestamp
     /// When it ended.
     package var endedAt: Timestamp?
+    /// The API key that the call was made with; nil for a person's own.
+    package var apiKey: APIKeyID?
 
     /// Makes a value.
     package init(
         id: HoldID, account: AccountID, requestID: IdempotencyKey, requestHash: [UInt8],
         source: Source, amount: Credits, state: State, settled: Credits, trialDay: ShanghaiDay?,
-        createdAt: Timestamp, expiresAt: Timestamp, endedAt: Timestamp?
+        createdAt: Timestamp, expiresAt: Timestamp, endedAt: Timestamp?, apiKey: APIKeyID? = nil
     ) {
         self.id = id
         self.account = account
@@ -140,6 +146,7 @@ package struct Hold: Hashable, Sendable {
         self.createdAt = createdAt
         self.expiresAt = expiresAt
         self.endedAt = endedAt
+        self.apiKey = apiKey
     }
 }
 
@@ -220,7 +227,7 @@ package protocol LedgerRepository {
         of account: AccountID, on day: ShanghaiDay, requestID: IdempotencyKey
     ) throws(StoreError) -> Standing?
 
-    /// Stores `new`, guarded by every value of `old`: `conflict` if the row is not `old` any more.
+    /// Stores `new`, guarded by the money of `old`: `conflict` if that is not there any more.
     func save(_ new: CustomerLedger, replacing old: CustomerLedger) throws(StoreError)
 
     /// Lots with something neither spent nor reserved nor expired at `now`, earliest expiry first,
@@ -262,6 +269,11 @@ package protocol LedgerRepository {
     /// Stores the end of a hold (state, settled, endedAt), guarded by state `held` and by account,
     /// source and amount; false, and nothing changed, if it has ended already or is another.
     func end(_ hold: Hold) throws(StoreError) -> Bool
+
+    /// Changes what an API key's open holds have reserved and what its ended ones were charged, in
+    /// micro-credits; `constraint` if that would take it above its spend cap.
+    func changeSpending(of key: APIKeyID, heldBy held: Int64, spentBy spent: Int64)
+        throws(StoreError)
 
     /// Whether a transfer with this key exists.
     func transferExists(key: String) throws(StoreError) -> Bool

@@ -45,13 +45,6 @@ package struct SessionToken: Hashable, Sendable, CustomStringConvertible {
         SessionToken(secret: randomBytes)
     }
 
-    /// Reads an authorization header, `Bearer` and the token's text; nil for anything else.
-    package static func parse(authorization header: String) -> SessionToken? {
-        let parts = header.split(separator: " ", omittingEmptySubsequences: true)
-        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
-        return SessionToken(text: String(parts[1]))
-    }
-
     /// What is sent: 43 characters of base64url (RFC 4648, section 5) without padding.
     package var text: String {
         var symbols: [UInt8] = []

@@ -5,11 +5,16 @@ package enum ChatPricing {
     /// The price of a call: each component rounded up to a whole micro-credit.
     ///
     /// Never above ``Limits/creditsInOneTransfer``, whatever a provider says it used.
-    package static func price(of usage: TokenUsage, at price: ChatPrice) -> Credits {
+    ///
+    /// - Parameter factor: what the account's tier multiplies each component by.
+    package static func price(
+        of usage: TokenUsage, at price: ChatPrice, factor: PriceFactor = .one
+    ) -> Credits {
         let exact =
-            Int128(price.perCall.micro)
-            + cost(of: usage.promptTokens, perThousand: price.perThousandPromptTokens)
-            + cost(of: usage.completionTokens, perThousand: price.perThousandCompletionTokens)
+            Int128(factor.applied(to: price.perCall).micro)
+            + cost(of: usage.promptTokens, perThousand: price.perThousandPromptTokens, factor)
+            + cost(
+                of: usage.completionTokens, perThousand: price.perThousandCompletionTokens, factor)
         return Credits(micro: Int64(min(exact, Int128(Limits.creditsInOneTransfer))))
     }
 
@@ -27,10 +32,11 @@ package enum ChatPricing {
     ///
     /// - Parameters:
     ///   - requestedMaxTokens: zero is the model's own limit.
+    ///   - factor: what the account's tier multiplies prices by.
     ///   - balance: what the account can reserve; nil if somebody else pays (trial, promotion).
     package static func holdPlan(
         messages: [ChatMessage], price: ChatPrice, requestedMaxTokens: Int64,
-        modelMaxTokens: Int64, balance: Credits?
+        modelMaxTokens: Int64, factor: PriceFactor = .one, balance: Credits?
     ) -> HoldPlan? {
         let promptBound = promptTokenBound(of: messages)
         let asked =
@@ -38,25 +44,31 @@ package enum ChatPricing {
         guard asked > 0 else { return nil }
         let most = min(balance?.micro ?? .max, Limits.creditsInOneTransfer)
         let left =
-            Int128(most) - Int128(price.perCall.micro)
-            - cost(of: promptBound, perThousand: price.perThousandPromptTokens)
+            Int128(most) - Int128(factor.applied(to: price.perCall).micro)
+            - cost(of: promptBound, perThousand: price.perThousandPromptTokens, factor)
         guard left >= 0 else { return nil }
         var maxTokens = asked
-        let perThousand = Int128(price.perThousandCompletionTokens.micro)
+        let perThousand =
+            Int128(price.perThousandCompletionTokens.micro) * Int128(factor.numerator)
         if perThousand > 0 {
             // The rounded-up price of t tokens is at most `left` exactly if
-            // t × price ≤ left × 1000.
-            maxTokens = Int64(min(Int128(asked), left * 1_000 / perThousand))
+            // t × price × numerator ≤ left × 1000 × denominator.
+            let covered = left * 1_000 * Int128(factor.denominator) / perThousand
+            maxTokens = Int64(min(Int128(asked), covered))
         }
         guard maxTokens >= min(asked, Limits.chatLeastTokens) else { return nil }
         let bound = TokenUsage(promptTokens: promptBound, completionTokens: maxTokens)
         return HoldPlan(
             promptTokenBound: promptBound, maxTokens: maxTokens,
-            amount: ChatPricing.price(of: bound, at: price))
+            amount: ChatPricing.price(of: bound, at: price, factor: factor))
     }
 
-    private static func cost(of tokens: Int64, perThousand: Credits) -> Int128 {
-        (Int128(tokens) * Int128(perThousand.micro) + 999) / 1_000
+    private static func cost(
+        of tokens: Int64, perThousand: Credits, _ factor: PriceFactor
+    ) -> Int128 {
+        let divisor = 1_000 * Int128(factor.denominator)
+        let exact = Int128(tokens) * Int128(perThousand.micro) * Int128(factor.numerator)
+        return (exact + divisor - 1) / divisor
     }
 }
 

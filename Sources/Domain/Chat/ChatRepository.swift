@@ -51,6 +51,17 @@ package struct ChatPrice: Hashable, Sendable {
     }
 }
 
+extension ChatPrice {
+    /// The price as an account of a tier sees it, each part rounded up to a whole micro-credit; a
+    /// call's price is rounded once, from the exact one.
+    package func shown(times factor: PriceFactor) -> ChatPrice {
+        ChatPrice(
+            perCall: factor.applied(to: perCall),
+            perThousandPromptTokens: factor.applied(to: perThousandPromptTokens),
+            perThousandCompletionTokens: factor.applied(to: perThousandCompletionTokens))
+    }
+}
+
 /// One way to get a model's answer: a channel, and the model's name there.
 package struct ChannelRoute: Hashable, Sendable {
     /// The channel's stable key.
@@ -119,12 +130,15 @@ package struct UsageRecord: Hashable, Sendable {
     package var firstTokenAt: Timestamp?
     /// When it ended.
     package var endedAt: Timestamp
+    /// What the account's tier multiplied the price by when the call began.
+    package var priceFactor: PriceFactor
 
     /// Makes a value.
     package init(
         hold: HoldID, account: AccountID, model: ModelName, channel: String, source: String,
         usage: TokenUsage, isEstimated: Bool, charged: Credits, outcome: Outcome,
-        startedAt: Timestamp, firstTokenAt: Timestamp?, endedAt: Timestamp
+        startedAt: Timestamp, firstTokenAt: Timestamp?, endedAt: Timestamp,
+        priceFactor: PriceFactor = .one
     ) {
         self.hold = hold
         self.account = account
@@ -138,6 +152,7 @@ package struct UsageRecord: Hashable, Sendable {
         self.startedAt = startedAt
         self.firstTokenAt = firstTokenAt
         self.endedAt = endedAt
+        self.priceFactor = priceFactor
     }
 }
 

@@ -16,7 +16,7 @@ package protocol AuthServiceHandlers: Sendable {
         _ request: V1.LogoutRequest, _ context: ServerCallContext
     ) async throws -> V1.LogoutResponse
 
-    /// Tells whose login session it is.
+    /// Tells whose login session or API key it is.
     func whoAmI(
         _ request: V1.WhoAmIRequest, _ context: ServerCallContext
     ) async throws -> V1.WhoAmIResponse

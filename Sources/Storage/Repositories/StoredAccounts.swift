@@ -57,13 +57,17 @@ struct StoredAccounts: AccountRepository {
     private func decoded(_ row: Row) throws(StoreError) -> Account {
         Account(
             id: AccountID(rawValue: row.integer(0)), openIDDigest: row.bytes(1),
-            status: try row.word(2), isWhiteListed: row.truth(3), openedAt: row.moment(4))
+            status: try row.word(2), isWhiteListed: row.truth(3), openedAt: row.moment(4),
+            tier: StoredTiers.tier(row, from: 5))
     }
 
     private enum Text {
-        static let columns = "id, openid_digest, status, is_white_listed, opened_at"
-        static let byID = SQL("SELECT \(columns) FROM accounts WHERE id = $1")
-        static let byDigest = SQL("SELECT \(columns) FROM accounts WHERE openid_digest = $1")
+        static let select = """
+            SELECT id, openid_digest, status, is_white_listed, opened_at, \(StoredTiers.columns)
+            FROM accounts JOIN tiers ON tiers.name = COALESCE(accounts.tier, 'standard')
+            """
+        static let byID = SQL("\(select) WHERE id = $1")
+        static let byDigest = SQL("\(select) WHERE openid_digest = $1")
         static let insert = SQL(
             """
             INSERT INTO accounts (id, openid_digest, openid, status, is_white_listed, opened_at)

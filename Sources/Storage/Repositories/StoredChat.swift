@@ -57,7 +57,8 @@ struct StoredChat: ChatRepository {
             usage.channel, usage.source, usage.usage.promptTokens, usage.usage.completionTokens,
             usage.isEstimated, usage.charged.micro, usage.outcome.rawValue,
             usage.startedAt.milliseconds, usage.firstTokenAt?.milliseconds,
-            usage.endedAt.milliseconds)
+            usage.endedAt.milliseconds, usage.priceFactor.numerator,
+            usage.priceFactor.denominator)
     }
 
     func insertRefusal(
@@ -132,8 +133,8 @@ struct StoredChat: ChatRepository {
             """
             INSERT INTO usage_records (hold, account, model, channel, source, prompt_tokens,
                 completion_tokens, is_estimated, charged, outcome, started_at, first_token_at,
-                ended_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                ended_at, price_numerator, price_denominator)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
             ON CONFLICT (hold) DO NOTHING
             """)
         static let insertRefusal = SQL(

@@ -7,9 +7,7 @@ struct StoredLedger: LedgerRepository {
 
     func customerLedger(_ account: AccountID) throws(StoreError) -> CustomerLedger? {
         try connection.first(LedgerText.ledger, account.rawValue) { row in
-            CustomerLedger(
-                account: account, posted: row.integer(0), held: row.integer(1),
-                sequence: row.integer(2), chainHash: row.bytes(3))
+            Self.ledger(of: account, row, from: 0)
         }
     }
 
@@ -22,20 +20,20 @@ struct StoredLedger: LedgerRepository {
             Standing(
                 account: Account(
                     id: account, openIDDigest: row.bytes(0), status: try row.word(1),
-                    isWhiteListed: row.truth(2), openedAt: row.moment(3)),
-                ledger: CustomerLedger(
-                    account: account, posted: row.integer(4), held: row.integer(5),
-                    sequence: row.integer(6), chainHash: row.bytes(7)),
-                trialUsed: row.integer(8),
-                earlier: row.isNull(9)
-                    ? nil : EarlierHold(requestHash: row.bytes(9), state: try row.word(10)))
+                    isWhiteListed: row.truth(2), openedAt: row.moment(3),
+                    tier: StoredTiers.tier(row, from: 4)),
+                ledger: Self.ledger(of: account, row, from: 10), trialUsed: row.integer(19),
+                earlier: row.isNull(20)
+                    ? nil : EarlierHold(requestHash: row.bytes(20), state: try row.word(21)))
         }
     }
 
     func save(_ new: CustomerLedger, replacing old: CustomerLedger) throws(StoreError) {
         let changed = try connection.run(
             LedgerText.saveLedger, new.posted, new.held, new.sequence, new.chainHash,
-            old.account.rawValue, old.posted, old.held, old.sequence, old.chainHash)
+            new.activity.openCalls, new.activity.requests.minute, new.activity.requests.count,
+            new.activity.tokens.minute, new.activity.tokens.count, old.account.rawValue,
+            old.posted, old.held, old.sequence, old.chainHash)
         guard changed == 1 else { throw .conflict("balance of \(old.account) has changed") }
     }
 
@@ -94,7 +92,7 @@ struct StoredLedger: LedgerRepository {
             LedgerText.insertHold, hold.id.rawValue, hold.account.rawValue, hold.requestID.rawValue,
             hold.requestHash, hold.source.rawValue, hold.amount.micro, hold.state.rawValue,
             hold.settled.micro, hold.trialDay?.number, hold.createdAt.milliseconds,
-            hold.expiresAt.milliseconds, hold.endedAt?.milliseconds)
+            hold.expiresAt.milliseconds, hold.endedAt?.milliseconds, hold.apiKey?.rawValue)
         for (position, reservation) in reservations.enumerated() {
             try connection.run(
                 LedgerText.insertReservation, hold.id.rawValue, position, reservation.lot.rawValue,
@@ -115,6 +113,29 @@ struct StoredLedger: LedgerRepository {
         return changed == 1
     }
 
+    func changeSpending(
+        of key: APIKeyID, heldBy held: Int64, spentBy spent: Int64
+    ) throws(StoreError) {
+        let changed = try connection.run(
+            LedgerText.changeSpending, held, spent, key.rawValue)
+        guard changed == 1 else { throw .conflict("no API key \(key)") }
+    }
+
+    /// Reads the columns of a balance that begin at a place.
+    private static func ledger(
+        of account: AccountID, _ row: Row, from first: Int32
+    ) -> CustomerLedger {
+        CustomerLedger(
+            account: account, posted: row.integer(first), held: row.integer(first + 1),
+            sequence: row.integer(first + 2), chainHash: row.bytes(first + 3),
+            activity: AccountActivity(
+                openCalls: row.integer(first + 4),
+                requests: MinuteCount(
+                    minute: row.integer(first + 5), count: row.integer(first + 6)),
+                tokens: MinuteCount(
+                    minute: row.integer(first + 7), count: row.integer(first + 8))))
+    }
+
     private static func lot(_ row: Row) throws(StoreError) -> Lot {
         Lot(
             id: LotID(rawValue: row.integer(0)), account: AccountID(rawValue: row.integer(1)),
@@ -131,26 +152,36 @@ struct StoredLedger: LedgerRepository {
             state: try row.word(6), settled: Credits(micro: row.integer(7)),
             trialDay: row.optionalInteger(8).map(ShanghaiDay.init(number:)),
             createdAt: row.moment(9), expiresAt: row.moment(10),
-            endedAt: row.optionalMoment(11))
+            endedAt: row.optionalMoment(11),
+            apiKey: row.optionalInteger(12).map(APIKeyID.init(rawValue:)))
     }
 
     /// The statements; tests look at their query plans.
     enum LedgerText {
         static let ledger = SQL(
-            "SELECT posted, held, sequence, chain_hash FROM customer_ledgers WHERE account = $1")
+            """
+            SELECT posted, held, sequence, chain_hash, open_calls, request_minute, request_count,
+                token_minute, token_count
+            FROM customer_ledgers WHERE account = $1
+            """)
         static let standing = SQL(
             """
-            SELECT openid_digest, status, is_white_listed, opened_at, posted, held, sequence,
-                chain_hash, COALESCE(used, 0), request_hash, state
+            SELECT openid_digest, status, is_white_listed, opened_at, \(StoredTiers.columns),
+                posted, held, sequence, chain_hash, open_calls, request_minute, request_count,
+                token_minute, token_count, COALESCE(used, 0), request_hash, state
             FROM accounts JOIN customer_ledgers ON customer_ledgers.account = accounts.id
+                JOIN tiers ON tiers.name = COALESCE(accounts.tier, 'standard')
                 LEFT JOIN trial_days ON trial_days.account = accounts.id AND day = $2
                 LEFT JOIN holds ON holds.account = accounts.id AND request_id = $3
             WHERE accounts.id = $1
             """)
         static let saveLedger = SQL(
             """
-            UPDATE customer_ledgers SET posted = $1, held = $2, sequence = $3, chain_hash = $4
-            WHERE account = $5 AND posted = $6 AND held = $7 AND sequence = $8 AND chain_hash = $9
+            UPDATE customer_ledgers SET posted = $1, held = $2, sequence = $3, chain_hash = $4,
+                open_calls = $5, request_minute = $6, request_count = $7, token_minute = $8,
+                token_count = $9
+            WHERE account = $10 AND posted = $11 AND held = $12 AND sequence = $13
+                AND chain_hash = $14
             """)
 
         static let lotColumns =
@@ -185,7 +216,7 @@ struct StoredLedger: LedgerRepository {
 
         static let holdColumns = """
             id, account, request_id, request_hash, source, amount, state, settled, trial_day,
-            created_at, expires_at, ended_at
+            created_at, expires_at, ended_at, api_key
             """
         static let hold = SQL("SELECT \(holdColumns) FROM holds WHERE id = $1")
         static let holdOfRequest = SQL(
@@ -198,7 +229,7 @@ struct StoredLedger: LedgerRepository {
         static let insertHold = SQL(
             """
             INSERT INTO holds (\(holdColumns))
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
             """)
         static let insertReservation = SQL(
             "INSERT INTO hold_lots (hold, position, lot, amount) VALUES ($1, $2, $3, $4)")
@@ -207,6 +238,8 @@ struct StoredLedger: LedgerRepository {
             SELECT \(lotColumns), amount FROM hold_lots JOIN lots ON lots.id = lot
             WHERE hold = $1 ORDER BY position
             """)
+        static let changeSpending = SQL(
+            "UPDATE api_keys SET held = held + $1, spent = spent + $2 WHERE id = $3")
         static let endHold = SQL(
             """
             UPDATE holds SET state = $1, settled = $2, ended_at = $3

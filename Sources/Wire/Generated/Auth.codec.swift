@@ -180,6 +180,7 @@ extension V1.WhoAmIResponse: CBacked {
         self.openedAtMilliseconds = source.pointee.opened_at_milliseconds
         self.sessionExpiresAtMilliseconds = source.pointee.session_expires_at_milliseconds
         self.accountStatus = try Reading.text(source.pointee.account_status, "tollgate.v1.WhoAmIResponse.account_status")
+        self.keyId = try Reading.text(source.pointee.key_id, "tollgate.v1.WhoAmIResponse.key_id")
     }
 
     func write(
@@ -192,6 +193,9 @@ extension V1.WhoAmIResponse: CBacked {
         target.pointee.session_expires_at_milliseconds = self.sessionExpiresAtMilliseconds
         if !self.accountStatus.isEmpty {
             target.pointee.account_status = try arena.text(self.accountStatus, "tollgate.v1.WhoAmIResponse.account_status")
+        }
+        if !self.keyId.isEmpty {
+            target.pointee.key_id = try arena.text(self.keyId, "tollgate.v1.WhoAmIResponse.key_id")
         }
     }
 }

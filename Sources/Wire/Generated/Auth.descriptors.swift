@@ -50,6 +50,7 @@ extension V1.WhoAmIResponse {
             FieldDescriptor(name: "opened_at_milliseconds", jsonName: "openedAtMilliseconds", number: 2, kind: .int64),
             FieldDescriptor(name: "session_expires_at_milliseconds", jsonName: "sessionExpiresAtMilliseconds", number: 3, kind: .int64),
             FieldDescriptor(name: "account_status", jsonName: "accountStatus", number: 4, kind: .string),
+            FieldDescriptor(name: "key_id", jsonName: "keyId", number: 5, kind: .string),
         ]
     )
 }

@@ -73,13 +73,13 @@ extension V1 {
         public init() {}
     }
 
-    /// Asks who the call's login session belongs to.
+    /// Asks who the call's login session or API key belongs to.
     public struct WhoAmIRequest: WireMessage {
         /// A message whose fields all have their defaults.
         public init() {}
     }
 
-    /// The person behind the login session.
+    /// The person behind the login session or API key.
     public struct WhoAmIResponse: WireMessage {
         /// The account, as 13 characters.
         public var accountId: String = ""
@@ -87,11 +87,14 @@ extension V1 {
         /// When the account was opened, in milliseconds since 1970.
         public var openedAtMilliseconds: Int64 = 0
 
-        /// When the login session ends, in milliseconds since 1970.
+        /// When the login session or API key ends, in milliseconds since 1970; 0 is never.
         public var sessionExpiresAtMilliseconds: Int64 = 0
 
         /// `active` or `frozen`.
         public var accountStatus: String = ""
+
+        /// The API key that the call carries, as `tg-` and 13 characters; empty for a login session.
+        public var keyId: String = ""
 
         /// A message whose fields all have their defaults.
         public init() {}
@@ -101,12 +104,14 @@ extension V1 {
             accountId: String = "",
             openedAtMilliseconds: Int64 = 0,
             sessionExpiresAtMilliseconds: Int64 = 0,
-            accountStatus: String = ""
+            accountStatus: String = "",
+            keyId: String = ""
         ) {
             self.accountId = accountId
             self.openedAtMilliseconds = openedAtMilliseconds
             self.sessionExpiresAtMilliseconds = sessionExpiresAtMilliseconds
             self.accountStatus = accountStatus
+            self.keyId = keyId
         }
     }
 }

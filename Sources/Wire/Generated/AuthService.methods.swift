@@ -24,7 +24,7 @@ extension Methods {
             response: V1.LogoutResponse.descriptor
         )
 
-        /// Tells whose login session it is.
+        /// Tells whose login session or API key it is.
         public static let whoAmI = MethodDescriptor(
             service: "tollgate.v1.AuthService", name: "WhoAmI",
             access: .user, roles: [], isIdempotent: true,

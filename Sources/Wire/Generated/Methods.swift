@@ -6,6 +6,8 @@ public enum Methods {
     /// Every method, by service.
     public static let all: [MethodDescriptor] = [
         AccountsService.all,
+        AdminService.all,
+        ApiKeysService.all,
         AuthService.all,
         ChatService.all,
         DiagnosticsService.all,

@@ -32,11 +32,13 @@ final class CommandTest: Sendable {
     let errors: CapturedText
     let input: ScriptedInput
     private let keys = Mutex(0)
+    private let variables: [String: String]
 
     init(
         isTerminal: Bool = false, columns: Int? = nil, input: ScriptedInput = ScriptedInput([]),
-        closesAfterWrites: Int = .max
+        closesAfterWrites: Int = .max, variables: [String: String] = [:]
     ) throws {
+        self.variables = variables
         folder = try TemporaryFolder()
         output = CapturedText(
             isTerminal: isTerminal, columns: columns, closesAfterWrites: closesAfterWrites)
@@ -63,6 +65,11 @@ final class CommandTest: Sendable {
     /// Runs a command line against a server with these methods.
     func run(_ arguments: String..., against methods: [MethodRegistration]) async throws -> Outcome
     {
+        try await run(arguments, against: methods)
+    }
+
+    /// Runs a command line against a server with these methods.
+    func run(_ arguments: [String], against methods: [MethodRegistration]) async throws -> Outcome {
         var configuration = RPCServerConfiguration(credentials: .verified(by: NamedRoles()))
         configuration.host = nil
         configuration.eventLoops = 1
@@ -75,7 +82,7 @@ final class CommandTest: Sendable {
 
     /// Runs a command line with whatever the connector reaches.
     func run(_ arguments: [String], connector: any ServerConnector) async -> Outcome {
-        let variables = ["HOME": folder.path, "TERM": "dumb"]
+        let variables = self.variables.merging(["HOME": folder.path, "TERM": "dumb"]) { $1 }
         let clock = clock
         let environment = CommandEnvironment(
             variables: variables,

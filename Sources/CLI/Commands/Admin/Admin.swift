@@ -4,7 +4,7 @@ package import ArgumentParser
 package struct Admin: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "admin",
-        abstract: "What operators look at: the books, figures, incidents, jobs.",
+        abstract: "What operators do: the books, figures, incidents, jobs, tiers, accounts.",
         discussion: """
             These commands need the admin credential, which a server on this machine keeps in its \
             data folder's credentials/admin.
@@ -13,10 +13,11 @@ package struct Admin: ParsableCommand {
               tollgate admin audit
               tollgate admin metrics --resolution day --since 30d
               tollgate admin incidents
+              tollgate admin accounts show 0H2K9QW3ZT4BM
             """,
         subcommands: [
             AdminAudit.self, AdminMetrics.self, AdminIncidents.self, AdminJobs.self,
-            AdminJobRuns.self,
+            AdminJobRuns.self, AdminTiers.self, AdminAccounts.self, AdminLog.self,
         ])
 
     package init() {}

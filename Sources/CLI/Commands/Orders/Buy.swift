@@ -18,7 +18,7 @@ package struct Buy: ServiceCommand {
               tollgate buy starter --no-wait
               tollgate buy starter --idempotency-key monday-1     safe to repeat: one order
             """)
-    package static let caller = Caller.user
+    package static let caller = Caller.person
 
     /// The product's key.
     @Argument(help: "The product's key, as `tollgate products` lists it.")

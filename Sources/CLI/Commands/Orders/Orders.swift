@@ -11,7 +11,7 @@ package struct Orders: ServiceCommand {
               tollgate orders
               tollgate orders --limit 100
             """)
-    package static let caller = Caller.user
+    package static let caller = Caller.person
 
     /// Orders on a page.
     @Option(help: ArgumentHelp("How many orders, 1 to 100.", valueName: "number"))

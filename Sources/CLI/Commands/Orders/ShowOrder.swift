@@ -14,7 +14,7 @@ package struct ShowOrder: ServiceCommand {
               tollgate order 0H2K9QW3ZT4BM
               tollgate order 0H2K9QW3ZT4BM --wait --json
             """)
-    package static let caller = Caller.user
+    package static let caller = Caller.person
 
     /// The order.
     @Argument(help: "The order, as `tollgate orders` lists it.")

@@ -473,7 +473,7 @@ const ProtobufCMessageDescriptor tollgate__v1__who_am_irequest__descriptor =
   (ProtobufCMessageInit) tollgate__v1__who_am_irequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tollgate__v1__who_am_iresponse__field_descriptors[4] =
+static const ProtobufCFieldDescriptor tollgate__v1__who_am_iresponse__field_descriptors[5] =
 {
   {
     "account_id",
@@ -523,17 +523,30 @@ static const ProtobufCFieldDescriptor tollgate__v1__who_am_iresponse__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "key_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__WhoAmIResponse, key_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tollgate__v1__who_am_iresponse__field_indices_by_name[] = {
   0,   /* field[0] = account_id */
   3,   /* field[3] = account_status */
+  4,   /* field[4] = key_id */
   1,   /* field[1] = opened_at_milliseconds */
   2,   /* field[2] = session_expires_at_milliseconds */
 };
 static const ProtobufCIntRange tollgate__v1__who_am_iresponse__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor tollgate__v1__who_am_iresponse__descriptor =
 {
@@ -543,7 +556,7 @@ const ProtobufCMessageDescriptor tollgate__v1__who_am_iresponse__descriptor =
   "Tollgate__V1__WhoAmIResponse",
   "tollgate.v1",
   sizeof(Tollgate__V1__WhoAmIResponse),
-  4,
+  5,
   tollgate__v1__who_am_iresponse__field_descriptors,
   tollgate__v1__who_am_iresponse__field_indices_by_name,
   1,  tollgate__v1__who_am_iresponse__number_ranges,

@@ -108,7 +108,7 @@ struct  Tollgate__V1__LogoutResponse
 
 
 /*
- * Asks who the call's login session belongs to.
+ * Asks who the call's login session or API key belongs to.
  */
 struct  Tollgate__V1__WhoAmIRequest
 {
@@ -120,7 +120,7 @@ struct  Tollgate__V1__WhoAmIRequest
 
 
 /*
- * The person behind the login session.
+ * The person behind the login session or API key.
  */
 struct  Tollgate__V1__WhoAmIResponse
 {
@@ -134,17 +134,21 @@ struct  Tollgate__V1__WhoAmIResponse
    */
   int64_t opened_at_milliseconds;
   /*
-   * When the login session ends, in milliseconds since 1970.
+   * When the login session or API key ends, in milliseconds since 1970; 0 is never.
    */
   int64_t session_expires_at_milliseconds;
   /*
    * `active` or `frozen`.
    */
   char *account_status;
+  /*
+   * The API key that the call carries, as `tg-` and 13 characters; empty for a login session.
+   */
+  char *key_id;
 };
 #define TOLLGATE__V1__WHO_AM_IRESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__who_am_iresponse__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /* Tollgate__V1__LoginRequest methods */

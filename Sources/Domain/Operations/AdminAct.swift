@@ -1,0 +1,105 @@
+package import TollgateKernel
+
+/// Something an operator did: written in the transaction that does it, never changed.
+package struct AdminAct: Hashable, Sendable {
+    /// What kind.
+    package enum Kind: String, Hashable, Sendable, CaseIterable {
+        /// A tier was made or changed.
+        case tierSet = "tier_set"
+        /// An account was put into a tier.
+        case accountTierSet = "account_tier_set"
+        /// An account may no longer spend.
+        case accountFrozen = "account_frozen"
+        /// It may again.
+        case accountUnfrozen = "account_unfrozen"
+        /// Credits were given or taken.
+        case creditsAdjusted = "credits_adjusted"
+        /// An account's personal data was removed.
+        case accountDeleted = "account_deleted"
+    }
+
+    /// The act.
+    package var id: AdminActID
+    /// Unique: an act that is repeated under its key is done once.
+    ///
+    /// An adjustment's is its transfer's.
+    package var key: String
+    /// What kind.
+    package var kind: Kind
+    /// Who, with which credential, and why.
+    package var by: ActedBy
+    /// What it was done to, at most 64 bytes: an account, a tier.
+    package var object: String
+    /// How that stood before, in short.
+    package var before: String
+    /// How it stands since.
+    package var after: String
+    /// When.
+    package var at: Timestamp
+
+    /// Makes a value.
+    package init(
+        id: AdminActID, key: String, kind: Kind, by: ActedBy, object: String, before: String,
+        after: String, at: Timestamp
+    ) {
+        self.id = id
+        self.key = key
+        self.kind = kind
+        self.by = by
+        self.object = object
+        self.before = before
+        self.after = after
+        self.at = at
+    }
+}
+
+/// Who acts as an operator, and why.
+package struct ActedBy: Hashable, Sendable {
+    /// The name of the connection's credential: what the server has verified.
+    package var credential: String
+    /// The person, as their own machine names them.
+    package var person: String
+    /// Why, in a sentence.
+    package var reason: String
+    /// The number of the call, to find it in logs and traces.
+    package var correlationID: Int64
+
+    /// Makes a value.
+    package init(credential: String, person: String, reason: String, correlationID: Int64) {
+        self.credential = credential
+        self.person = person
+        self.reason = reason
+        self.correlationID = correlationID
+    }
+
+    /// Checks what a caller says of itself.
+    ///
+    /// - Throws: `invalid_request` without a person or a reason, or with too long ones.
+    package func checked() throws(Failure) -> ActedBy {
+        guard (1...Limits.operatorBytes).contains(person.utf8.count),
+            (1...Limits.adminReasonBytes).contains(reason.utf8.count),
+            !(person + reason).unicodeScalars.contains(where: {
+                $0.properties.generalCategory == .control
+            })
+        else {
+            throw Failure(
+                .invalidRequest,
+                "An operator's act names its operator and a reason, each on one line.")
+        }
+        return self
+    }
+}
+
+/// Stores what operators did.
+///
+/// Every method runs inside one transaction.
+package protocol AdminLogRepository {
+    /// Adds an act; `constraint` if its key exists.
+    func insert(_ act: AdminAct) throws(StoreError)
+
+    /// The act with this key.
+    func adminAct(key: String) throws(StoreError) -> AdminAct?
+
+    /// Acts below an id (nil starts at the newest), newest first; at most `limit`.
+    func adminActs(before id: AdminActID?, limit: Int) throws(StoreError) -> [AdminAct]
+}
