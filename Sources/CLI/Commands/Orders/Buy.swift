@@ -19,6 +19,7 @@ package struct Buy: ServiceCommand {
               tollgate buy starter --idempotency-key monday-1     safe to repeat: one order
             """)
     package static let caller = Caller.user
+    package static let nature = CallNature.changes
 
     /// The product's key.
     @Argument(help: "The product's key, as `tollgate products` lists it.")
@@ -58,6 +59,8 @@ package struct Buy: ServiceCommand {
             let order = try await place(key, orders, options, invocation)
             try show(order, invocation)
             guard wait, !OrderState(order).isFinal else { return }
+            // Whoever leaves, in whichever way, can come back to the order.
+            invocation.console.note("Look how it stands: tollgate order \(order.orderId)")
             let watch = OrderWatch(orders: orders, options: options, invocation: invocation)
             try await watch.untilFinal(order)
         }
