@@ -230,7 +230,10 @@ struct JobsList: AsyncParsableCommand {
                 let definitions = try backend.jobs(settings.jobIntervals())
                 let standing = try await OperatorQueries(backend.ports).jobs()
                 let now = SystemClock().now()
-                guard !json else { return console.line(try JobText.json(definitions, standing)) }
+                guard !json else {
+                    console.line(try JobText.json(definitions, standing))
+                    return
+                }
                 for definition in definitions {
                     let record = standing[definition.name]?.0
                     let next = try await JobText.next(definition, record, now: now)

@@ -55,7 +55,7 @@ struct Up: AsyncParsableCommand {
                     await start.tell(.jobs, $0)
                 },
                 JobsRole(settings: settings),
-                StopReport(),
+                StopReport(start: start),
             ])
             CommandEnvironment.current.console.line("stopped")
         }
@@ -69,10 +69,14 @@ struct Up: AsyncParsableCommand {
     }
 }
 
-/// Says that a stop was heard: draining may take a while.
+/// Says that a stop was heard, since draining may take a while.
 private struct StopReport: Service {
+    let start: StartReport
+
     func run() async throws {
         try? await gracefulShutdown()
+        // What never came up has nothing to drain: its error says it all.
+        guard start.isComplete else { return }
         CommandEnvironment.current.console.line("draining …")
     }
 }
@@ -91,6 +95,9 @@ final class StartReport: Sendable {
     private let addresses = Mutex<[Role: Address]>([:])
 
     init(settings: Settings) { self.settings = settings }
+
+    /// Whether every role listens.
+    var isComplete: Bool { addresses.withLock { $0.count == 4 } }
 
     /// Notes where a role listens; the last one prints.
     func tell(_ role: Role, _ address: Address) async {

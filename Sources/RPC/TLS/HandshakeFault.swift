@@ -17,7 +17,9 @@ enum HandshakeFault {
                 return "The certificate of \(place) is not trusted: it has expired, or none of the "
                     + "authorities that were given has signed it"
             }
-            if text.contains("WRONG_VERSION_NUMBER") { return notTLS(place) }
+            if text.contains("WRONG_VERSION_NUMBER") || text.contains("EOF during handshake") {
+                return notTLS(place)
+            }
             return "No encrypted connection to \(place) could be made (\(text))"
         default: return nil
         }

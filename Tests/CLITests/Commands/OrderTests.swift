@@ -216,7 +216,7 @@ struct OrderTests {
             throw Failure(.notFound, "There is no such order.")
         }
         let outcome = try await signedIn().run("order", "X", against: [method])
-        #expect(outcome.status == 1)
+        #expect(outcome.status == 10)
         #expect(outcome.errors == "error: There is no such order.\n")
     }
 

@@ -59,8 +59,6 @@ package struct Buy: ServiceCommand {
             let order = try await place(key, orders, options, invocation)
             try show(order, invocation)
             guard wait, !OrderState(order).isFinal else { return }
-            // Whoever leaves, in whichever way, can come back to the order.
-            invocation.console.note("Look how it stands: tollgate order \(order.orderId)")
             let watch = OrderWatch(orders: orders, options: options, invocation: invocation)
             try await watch.untilFinal(order)
         }
