@@ -46,6 +46,7 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioTestUtilities = Target.Dependency.product(name: "NIOTestUtils", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle = Target.Dependency.product(
     name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -129,7 +130,7 @@ let package = Package(
             [
                 "CChecksum", "CZlib", "TollgateKernel", "TollgateWire", collections, logging,
                 metrics,
-                nioCore, nioHTTP, nioPosix, nioSSL, serviceContext, tracing,
+                nioCore, nioHTTP, nioPosix, nioSSL, nioTLS, serviceContext, tracing,
             ]),
         .executableTarget(
             name: "ProtoGenerator", dependencies: ["CProtobufC", "CProtocPlugin"],

@@ -42,6 +42,15 @@ package struct FollowUpOrders: Sendable {
         }
     }
 
+    /// Every unpaid order that can still be paid, whatever its back-off; the one that
+    /// payment-reconcile asks about next is the first.
+    package func unpaidOrders(limit: Int) async throws -> [Order] {
+        let now = ports.clock.now()
+        return try await ports.store.read { tx in
+            try tx.orders.unpaidOrders(at: now, limit: limit)
+        }
+    }
+
     /// Orders that order-close should close now.
     package func ordersToClose(limit: Int) async throws -> [Order] {
         let now = ports.clock.now()

@@ -29,11 +29,11 @@ package struct PreviewJobs: Sendable {
         self.payments = payments
     }
 
-    /// Unpaid orders that payment-reconcile would ask about; at most `limit`.
-    package func ordersToQuery(limit: Int) async throws -> [Order] {
+    /// Unpaid orders that payment-reconcile, run by hand, would ask about; at most `limit`.
+    package func unpaidOrders(limit: Int) async throws -> [Order] {
         let now = ports.clock.now()
         return try await ports.store.read { tx in
-            try tx.orders.ordersToQuery(at: now, limit: limit)
+            try tx.orders.unpaidOrders(at: now, limit: limit)
         }
     }
 

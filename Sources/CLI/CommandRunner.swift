@@ -17,6 +17,18 @@ package enum CommandRunner {
         in environment: CommandEnvironment
     ) async -> Int32 {
         let isJSON = arguments.prefix { $0 != "--" }.contains("--json")
+        let status = await outcome(root, arguments, isJSON, environment)
+        guard let problem = environment.console.output.problem else { return status }
+        environment.console.report(
+            CommandFailure(.file, "Standard output cannot be written: \(problem)."),
+            isJSON: isJSON)
+        return status == ExitStatus.success.rawValue ? ExitStatus.failure.rawValue : status
+    }
+
+    private static func outcome(
+        _ root: any ParsableCommand.Type, _ arguments: [String], _ isJSON: Bool,
+        _ environment: CommandEnvironment
+    ) async -> Int32 {
         do {
             try await CommandEnvironment.$current.withValue(environment) {
                 try await execute(root, arguments)

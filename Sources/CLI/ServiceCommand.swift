@@ -9,12 +9,17 @@ package protocol ServiceCommand: AsyncParsableCommand, Sendable {
     var output: OutputOptions { get }
     /// As whom it calls.
     static var caller: Caller { get }
+    /// What its calls do to the service.
+    static var nature: CallNature { get }
 
     /// Does it.
     func perform(_ invocation: Invocation) async throws
 }
 
 extension ServiceCommand {
+    /// Most commands tell something.
+    package static var nature: CallNature { .reads }
+
     /// Runs the command until it ends or Ctrl-C stops it.
     package func run() async throws {
         let environment = CommandEnvironment.current
@@ -22,7 +27,7 @@ extension ServiceCommand {
         let invocation = Invocation(
             environment: environment,
             settings: try Settings(connection, variables: environment.variables),
-            caller: Self.caller, isJSON: output.json)
+            caller: Self.caller, nature: Self.nature, isJSON: output.json)
         do {
             try await environment.interrupts.interruptible { try await perform(invocation) }
         } catch let error as TollgateError {
@@ -39,6 +44,8 @@ package struct Invocation: Sendable {
     package let settings: Settings
     /// As whom the command calls.
     package let caller: Caller
+    /// What the command's calls do to the service.
+    package let nature: CallNature
     /// Whether programs read the results.
     package let isJSON: Bool
 
@@ -50,7 +57,8 @@ package struct Invocation: Sendable {
     /// The same run as somebody else.
     package func acting(as caller: Caller) -> Invocation {
         Invocation(
-            environment: environment, settings: settings, caller: caller, isJSON: isJSON)
+            environment: environment, settings: settings, caller: caller, nature: nature,
+            isJSON: isJSON)
     }
 
     /// Lends a client and the options that its calls need.
@@ -69,10 +77,13 @@ package struct Invocation: Sendable {
 
     /// The failure of a call, with what to do next.
     package func failure(_ error: TollgateError) -> CommandFailure {
-        CommandFailure(
-            code: error.code, message: error.message,
+        // What only reads has changed nothing: there is nothing to look up.
+        let isHarmless = error.code == "unknown_outcome" && nature != .changes
+        let code = isHarmless ? "unavailable" : error.code
+        return CommandFailure(
+            code: code, message: error.message,
             advice: Advice.after(
-                code: error.code, caller: caller, server: settings.server,
+                code: code, caller: caller, nature: nature, settings: settings,
                 retryAfterMilliseconds: error.retryAfterMilliseconds),
             retryAfterMilliseconds: error.retryAfterMilliseconds)
     }

@@ -85,6 +85,8 @@ package struct JobDefinition: Sendable {
     ///
     /// A run without work is not made: it takes no lease, and writes nothing.
     package var hasWork: @Sendable () async throws -> Bool
+    /// What waits for a later moment while nothing is due, by reading alone; nil is nothing.
+    package var waiting: @Sendable () async throws -> JobWaiting?
     /// One run.
     ///
     /// Its writes check the fence of its context.
@@ -95,6 +97,7 @@ package struct JobDefinition: Sendable {
         name: String, summary: String, schedule: JobSchedule,
         preview: @escaping @Sendable () async throws -> JobPreview,
         hasWork: @escaping @Sendable () async throws -> Bool = { true },
+        waiting: @escaping @Sendable () async throws -> JobWaiting? = { nil },
         run: @escaping @Sendable (JobContext) async throws -> JobReport
     ) {
         self.name = name
@@ -102,7 +105,22 @@ package struct JobDefinition: Sendable {
         self.schedule = schedule
         self.preview = preview
         self.hasWork = hasWork
+        self.waiting = waiting
         self.run = run
+    }
+}
+
+/// What a job will have to do later.
+package struct JobWaiting: Hashable, Sendable {
+    /// How much of what, such as `2 unpaid orders`.
+    package var what: String
+    /// When the first of it is due.
+    package var nextAt: Timestamp
+
+    /// Makes a notice.
+    package init(what: String, nextAt: Timestamp) {
+        self.what = what
+        self.nextAt = nextAt
     }
 }
 
@@ -112,11 +130,14 @@ package struct JobContext: Sendable {
     package let fence: JobFence
     /// The run.
     package let run: JobRunID
+    /// Whether somebody asked for the run now, rather than its schedule.
+    package let isByHand: Bool
     private let ports: Ports
 
-    init(fence: JobFence, run: JobRunID, ports: Ports) {
+    init(fence: JobFence, run: JobRunID, isByHand: Bool, ports: Ports) {
         self.fence = fence
         self.run = run
+        self.isByHand = isByHand
         self.ports = ports
     }
 

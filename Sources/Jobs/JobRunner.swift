@@ -66,10 +66,13 @@ package struct JobRunner: Sendable {
     ///
     /// The history says `failed` with the reason if the run throws; that is not rethrown, except
     /// for cancellation.
-    package func run(_ definition: JobDefinition, seen record: JobRecord) async throws -> JobRun? {
+    package func run(
+        _ definition: JobDefinition, seen record: JobRecord, isByHand: Bool = false
+    ) async throws -> JobRun? {
         guard let (held, run) = try await take(definition, record) else { return nil }
         let fence = JobFence(job: definition.name, fencingToken: held.fencingToken)
-        let context = JobContext(fence: fence, run: run.id, ports: ports)
+        let context = JobContext(
+            fence: fence, run: run.id, isByHand: isByHand, ports: ports)
         let timer = Timer(label: "tollgate_job_seconds", dimensions: [("job", definition.name)])
         let started = monotonic.elapsed()
         let result = await runWithHeartbeat(definition, context, held)
@@ -169,10 +172,14 @@ package struct JobRunner: Sendable {
             ended.itemsFailed = report.itemsFailed
             ended.summary = report.summary
         case .failure(let error):
-            ended.state = .failed
-            ended.summary = error is CancellationError ? "stopped" : "\(error)"
-            logger.error(
-                "a job failed", metadata: ["job": "\(run.job)", "error": "\(ended.summary)"])
+            // To be stopped because the program stops is no failure of the job.
+            let isStopped = error is CancellationError
+            ended.state = isStopped ? .abandoned : .failed
+            ended.summary = isStopped ? "stopped" : "\(error)"
+            logger.log(
+                level: isStopped ? .info : .error,
+                isStopped ? "a run was stopped with the program" : "a job failed",
+                metadata: ["job": "\(run.job)", "error": "\(ended.summary)"])
         }
         Counter(
             label: "tollgate_job_runs_total",

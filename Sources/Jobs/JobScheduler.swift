@@ -96,7 +96,7 @@ package struct JobScheduler: Service {
         while monotonic.elapsed() < deadline {
             let record = try await runner.record(of: name)
             if watch.look(at: record, elapsed: monotonic.elapsed()) != .held,
-                let run = try await runner.run(definition, seen: record)
+                let run = try await runner.run(definition, seen: record, isByHand: true)
             {
                 return run
             }

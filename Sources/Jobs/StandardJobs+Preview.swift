@@ -9,7 +9,7 @@ internal import TollgateKernel
 extension StandardJobs {
     func previewReconcile() async throws -> JobPreview {
         try await preview(
-            orders: previews.ordersToQuery(limit: Limits.ordersPerJobRun), areDue: false,
+            orders: previews.unpaidOrders(limit: Limits.ordersPerJobRun), areDue: false,
             what: "unpaid orders asked about")
     }
 

@@ -34,12 +34,35 @@ struct DataFolder: Sendable {
 
     /// Opens a folder, making it if it is new.
     ///
+    /// - Parameter home: What `~` stands for, as the environment's `HOME` says; nil asks the system
+    ///   whose home it is.
     /// - Throws: A ``Failure`` that names the folder if it cannot be made or written.
-    init(path: String) throws {
-        self.path = (path as NSString).expandingTildeInPath
+    init(path: String, home: String? = nil) throws {
+        self.path = Self.whole(path, home)
         for folder in [self.path, "\(self.path)/keys", "\(self.path)/credentials"] {
             try Self.makeFolder(folder)
         }
+    }
+
+    /// Refuses a folder that no server has filled.
+    ///
+    /// - Throws: A ``Failure`` with what to do.
+    static func check(path: String, home: String?) throws {
+        let whole = whole(path, home)
+        let credential = "\(whole)/credentials/\(CredentialRole.web.rawValue)"
+        guard FileManager.default.fileExists(atPath: credential) else {
+            throw Failure(
+                .unauthenticated,
+                "\(credential) is missing; start the server on this folder first, copy its "
+                    + "credential here, or name its folder with --data.")
+        }
+    }
+
+    private static func whole(_ path: String, _ home: String?) -> String {
+        guard let home, path == "~" || path.hasPrefix("~/") else {
+            return (path as NSString).expandingTildeInPath
+        }
+        return home + path.dropFirst()
     }
 
     /// 32 random bytes under a name, made at first use.
@@ -83,17 +106,17 @@ struct DataFolder: Sendable {
         let temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max))"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600)
         guard descriptor >= 0 else {
-            throw Failure(.internalError, "\(path) cannot be written: \(Self.lastError()).")
+            throw Failure(.unavailable, "\(path) cannot be written: \(Self.lastError()).")
         }
         defer { unlink(temporary) }
         let bytes = Array((try make() + "\n").utf8)
         let written = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
         guard written == bytes.count, fsync(descriptor) == 0, close(descriptor) == 0 else {
-            throw Failure(.internalError, "\(path) cannot be written: \(Self.lastError()).")
+            throw Failure(.unavailable, "\(path) cannot be written: \(Self.lastError()).")
         }
         // link(2) fails if another process was first: then its text is the one.
         guard link(temporary, path) == 0 || errno == EEXIST else {
-            throw Failure(.internalError, "\(path) cannot be made: \(Self.lastError()).")
+            throw Failure(.unavailable, "\(path) cannot be made: \(Self.lastError()).")
         }
         // The name has to survive a power cut as well as the bytes.
         let parent = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY)
@@ -120,7 +143,7 @@ struct DataFolder: Sendable {
                 attributes: [.posixPermissions: 0o700])
         } catch {
             throw Failure(
-                .internalError,
+                .unavailable,
                 "The data folder \(path) cannot be made; choose another with --data.")
         }
     }

@@ -1,3 +1,4 @@
+import CLI
 import Foundation
 import Jobs
 import Operations
@@ -83,29 +84,34 @@ enum JobText {
             })
     }
 
+    /// When a job runs next, and what for.
+    static func next(
+        _ definition: JobDefinition, _ record: JobRecord?, now: Timestamp
+    ) async throws -> String {
+        guard let record else { return "not run yet" }
+        // A job without work keeps its moment in the past, and writes nothing.
+        if record.nextDueAt >= now { return "next \(moment(record.nextDueAt))" }
+        if try await definition.hasWork() { return "due now" }
+        guard let waiting = try await definition.waiting() else { return "nothing to do" }
+        return "\(waiting.what), next asked at \(moment(waiting.nextAt))"
+    }
+
     /// A job as a line.
-    static func line(
-        _ definition: JobDefinition, _ standing: (JobRecord?, JobRun?)?, now: Timestamp
-    ) -> String {
+    static func line(_ definition: JobDefinition, next: String) -> String {
         let every = "every \(definition.schedule.intervalMilliseconds / 1_000) s"
-        // A moment in the past would read like a mistake: the job waits for work or for a runner.
-        let next =
-            standing?.0.map {
-                $0.nextDueAt < now ? "due now" : "next \(moment($0.nextDueAt))"
-            } ?? "not run yet"
-        return "\(pad(definition.name, 18)) \(pad(every, 12)) \(pad(next, 26)) "
+        return "\(pad(definition.name, 18)) \(pad(every, 12)) \(pad(next, 31)) "
             + definition.summary
     }
 
-    private static func encode(_ value: some Encodable) throws -> String {
+    /// One JSON document on one line, its keys in order.
+    static func encode(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
     private static func moment(_ moment: Timestamp) -> String {
-        Date(timeIntervalSince1970: Double(moment.milliseconds) / 1_000)
-            .formatted(.iso8601)
+        Moments(timeZone: CommandEnvironment.current.timeZone).zoned(moment.milliseconds)
     }
 
     private static func pad(_ text: String, _ width: Int) -> String {

@@ -47,6 +47,8 @@ struct JobsRole: Service {
 struct JobsPages: Service {
     let settings: Settings
     let metrics: @Sendable () -> String
+    /// What chooses another address.
+    var listenFlag = "--listen"
     /// Told the address once the pages can be read.
     let onListening: @Sendable (Address) async -> Void
 
@@ -59,7 +61,7 @@ struct JobsPages: Service {
         configuration.port = address.port
         configuration.isInsecure = settings.text("jobs.insecure") == "true"
         configuration.pages.metrics = { metrics() }
-        do {
+        try await ListenFailure.telling(address, flag: listenFlag) { [configuration] in
             let server = try RPCServer(configuration, services: [])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -76,8 +78,6 @@ struct JobsPages: Service {
                 }
                 try await group.waitForAll()
             }
-        } catch let error as RPCServerError {
-            throw Failure(.unavailable, "\(error)")
         }
     }
 }
@@ -225,19 +225,19 @@ struct JobsList: AsyncParsableCommand {
 
     func run() async throws {
         try await role {
-            let (definitions, standing) = try await options.withBackend { backend, settings in
-                (
-                    try backend.jobs(settings.jobIntervals()),
-                    try await OperatorQueries(backend.ports).jobs()
-                )
-            }
-            let now = SystemClock().now()
             let console = CommandEnvironment.current.console
-            if json {
-                console.line(try JobText.json(definitions, standing))
-            } else {
+            try await options.withBackend { backend, settings in
+                let definitions = try backend.jobs(settings.jobIntervals())
+                let standing = try await OperatorQueries(backend.ports).jobs()
+                let now = SystemClock().now()
+                guard !json else {
+                    console.line(try JobText.json(definitions, standing))
+                    return
+                }
                 for definition in definitions {
-                    console.line(JobText.line(definition, standing[definition.name], now: now))
+                    let record = standing[definition.name]?.0
+                    let next = try await JobText.next(definition, record, now: now)
+                    console.line(JobText.line(definition, next: next))
                 }
             }
         }

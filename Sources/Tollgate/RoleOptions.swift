@@ -27,13 +27,19 @@ struct RoleOptions: ParsableArguments {
     var logJSON = false
 
     /// Opens the folder and reads the settings; `flags` go before environment and file.
-    func settings(_ flags: [String: String?]) async throws -> Settings {
+    ///
+    /// - Parameter mustExist: Whether a folder without credentials is refused, not filled.
+    func settings(
+        _ flags: [String: String?], mustExist: Bool = false
+    ) async throws -> Settings {
         let variables = CommandEnvironment.current.variables
         try Settings.checkStoreFlag(store)
         let flags = flags.merging(["store.address": store]) { given, _ in given }
+        let home = variables["HOME"].flatMap { $0.isEmpty ? nil : $0 }
         let path = data ?? variables["TOLLGATE_DATA"] ?? "~/.tollgate"
+        if mustExist { try DataFolder.check(path: path, home: home) }
         return try await Settings(
-            folder: DataFolder(path: path), flags: flags.compactMapValues { $0 })
+            folder: DataFolder(path: path, home: home), flags: flags.compactMapValues { $0 })
     }
 
     /// Puts logs and metrics in place; once a process.

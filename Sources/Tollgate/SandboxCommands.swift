@@ -89,8 +89,16 @@ struct SandboxControlOptions: ParsableArguments {
             environment.console.line(
                 String(decoding: try encoder.encode(value), as: UTF8.self))
         } catch let error as SandboxControlError {
-            throw CommandFailure(
-                code: error.status == nil ? "unavailable" : "conflict", message: error.message)
+            throw CommandFailure(code: Self.code(error.status), message: error.message)
+        }
+    }
+
+    private static func code(_ status: Int?) -> String {
+        switch status {
+        case nil: "unavailable"
+        case 400, 415: "invalid_request"
+        case 404: "not_found"
+        default: "conflict"
         }
     }
 

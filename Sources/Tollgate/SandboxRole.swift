@@ -7,6 +7,8 @@ import TollgateKernel
 /// The sandbox role: plays WeChat and the providers.
 struct SandboxRole: Service {
     let settings: Settings
+    /// What chooses another address.
+    var listenFlag = "--listen"
     /// Told the address once the sandbox listens.
     let onListening: @Sendable (Address) async -> Void
 
@@ -42,6 +44,6 @@ struct SandboxRole: Service {
             [onListening] port in
             await onListening(Address(host: address.host, port: port))
         }
-        try await sandbox.run()
+        try await ListenFailure.telling(address, flag: listenFlag) { try await sandbox.run() }
     }
 }

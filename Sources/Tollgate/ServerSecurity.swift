@@ -13,7 +13,11 @@ import TollgateWire
 struct ServerSecurityOptions: ParsableArguments {
     @Flag(
         name: .long,
-        help: "Listens beyond this machine, or takes plain calls from there, without encryption.")
+        help: """
+            Takes plain calls from other machines too. Without it, and without a certificate, the \
+            server listens on this machine alone; with a certificate, calls from elsewhere must be \
+            encrypted. Calls from this machine may always be plain.
+            """)
     var insecure = false
 
     @Option(

@@ -12,34 +12,24 @@ import TollgateWire
 struct ServeRole: Service {
     let settings: Settings
     let metrics: @Sendable () -> String
+    /// What chooses another address.
+    var listenFlag = "--listen"
     /// Told the address once the server listens.
     let onListening: @Sendable (Address) async -> Void
 
     func run() async throws {
+        let address = try settings.address(
+            "server.address", default: Address(host: "127.0.0.1", port: 7_400))
+        let configuration = try configuration(address)
         let backend = try await Backend.open(settings, role: .serve)
         let settlements = Settlements()
         do {
             try await backend.upstreams.seed?.plant(in: backend.store, vault: backend.vault)
-            let server = try server(backend, settlements)
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { await settlements.run() }
-                group.addTask {
-                    if let address = try await server.address {
-                        await onListening(
-                            Address(
-                                host: address.host, port: address.port, path: address.path))
-                    }
-                }
-                group.addTask {
-                    // First the calls end, then the money they handed over.
-                    defer { settlements.drain() }
-                    try await withGracefulShutdownHandler {
-                        try await server.run()
-                    } onGracefulShutdown: {
-                        server.drain()
-                    }
-                }
-                try await group.waitForAll()
+            let services = try backend.services(
+                settlements: settlements, jobs: backend.jobs(settings.jobIntervals()))
+            try await ListenFailure.telling(address, flag: listenFlag) {
+                let server = try RPCServer(configuration, services: services.registrations)
+                try await host(server, settlements)
             }
         } catch {
             await backend.close()
@@ -48,11 +38,29 @@ struct ServeRole: Service {
         await backend.close()
     }
 
-    private func server(_ backend: Backend, _ settlements: Settlements) throws -> RPCServer {
-        let services = try backend.services(
-            settlements: settlements, jobs: backend.jobs(settings.jobIntervals()))
-        let address = try settings.address(
-            "server.address", default: Address(host: "127.0.0.1", port: 7_400))
+    private func host(_ server: RPCServer, _ settlements: Settlements) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await settlements.run() }
+            group.addTask {
+                if let address = try await server.address {
+                    await onListening(
+                        Address(host: address.host, port: address.port, path: address.path))
+                }
+            }
+            group.addTask {
+                // First the calls end, then the money they handed over.
+                defer { settlements.drain() }
+                try await withGracefulShutdownHandler {
+                    try await server.run()
+                } onGracefulShutdown: {
+                    server.drain()
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func configuration(_ address: Address) throws -> RPCServerConfiguration {
         var configuration = RPCServerConfiguration(
             credentials: .verified(by: try FolderCredentials(settings.folder)))
         configuration.host = address.host
@@ -63,11 +71,7 @@ struct ServeRole: Service {
         configuration.limits.connections = DescriptorLimit.connections()
         configuration.pages.metrics = { metrics() }
         configuration.pages.version = Version.text
-        do {
-            return try RPCServer(configuration, services: services.registrations)
-        } catch let error as RPCServerError {
-            throw Failure(.unavailable, "\(error)")
-        }
+        return configuration
     }
 }
 

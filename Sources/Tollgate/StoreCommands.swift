@@ -37,16 +37,19 @@ struct AdminBackup: AsyncParsableCommand {
     @OptionGroup var options: RoleOptions
     @Option(name: .long, help: "The new file; one that exists is never written over.")
     var to: String
+    @Flag(name: .long, help: "Writes the verdict as JSON.") var json = false
 
     func run() async throws {
         try await role {
-            let folder = try await options.settings([:]).folder
-            try await StoreFile.backup(folder: folder.path, to: to)
-            let report = try await StoreFile.verify(to)
-            let console = CommandEnvironment.current.console
-            for line in StoreText.lines(report) { console.line(line) }
+            let settings = try await options.settings([:])
+            try StoreText.checkIsFile(settings)
+            let report = try await StoreText.telling {
+                try await StoreFile.backup(folder: settings.folder.path, to: to)
+                return try await StoreFile.verify(to)
+            }
+            try StoreText.tell(report, file: to, json: json)
             guard report.isClean else { throw ExitCode(1) }
-            console.line("Backed up to \(to).")
+            if !json { CommandEnvironment.current.console.line("Backed up to \(to).") }
         }
     }
 }
@@ -62,11 +65,12 @@ struct AdminVerify: AsyncParsableCommand {
 
             EXAMPLES:
               tollgate admin verify /backup/monday.sqlite
-              tollgate admin verify --data /srv/tollgate
+              tollgate admin verify --data /srv/tollgate --json
             """)
 
     @OptionGroup var options: RoleOptions
     @Argument(help: "A backup; without it the data folder's own store.") var file: String?
+    @Flag(name: .long, help: "Writes the verdict as JSON.") var json = false
 
     func run() async throws {
         try await role {
@@ -74,11 +78,12 @@ struct AdminVerify: AsyncParsableCommand {
             if let file {
                 path = file
             } else {
-                path = try await options.settings([:]).folder.storePath
+                let settings = try await options.settings([:])
+                try StoreText.checkIsFile(settings)
+                path = settings.folder.storePath
             }
             let report = try await StoreText.telling { try await StoreFile.verify(path) }
-            let console = CommandEnvironment.current.console
-            for line in StoreText.lines(report) { console.line(line) }
+            try StoreText.tell(report, file: path, json: json)
             guard report.isClean else { throw ExitCode(1) }
         }
     }
@@ -103,17 +108,25 @@ struct AdminRestore: AsyncParsableCommand {
     @OptionGroup var options: RoleOptions
     @Argument(help: "The backup.") var file: String
     @Flag(name: .long, help: "Puts a store that is there aside.") var replace = false
+    @Flag(name: .long, help: "Writes the verdict as JSON.") var json = false
 
     func run() async throws {
         try await role {
-            let folder = try await options.settings([:]).folder
-            let report = try await StoreText.telling {
+            let settings = try await options.settings([:])
+            try StoreText.checkIsFile(settings)
+            let folder = settings.folder
+            let restored = try await StoreText.telling {
                 try await StoreFile.restore(
                     file, into: folder.path, replaces: replace, now: SystemClock().now())
             }
+            try StoreText.tell(
+                restored.report, file: file, replacedStore: restored.replacedStore, json: json)
+            guard !json else { return }
             let console = CommandEnvironment.current.console
-            for line in StoreText.lines(report) { console.line(line) }
             console.line("Restored from \(file).")
+            if let aside = restored.replacedStore {
+                console.line("The store that was there is kept as \(aside).")
+            }
         }
     }
 }
@@ -129,11 +142,63 @@ enum StoreText {
         }
     }
 
+    /// Refuses a store that is no file.
+    static func checkIsFile(_ settings: Settings) throws {
+        guard case .folder = try settings.storeLocation() else {
+            throw Failure(
+                .invalidRequest,
+                "This store is PostgreSQL: back it up with pg_dump and restore it with pg_restore "
+                    + "(docs/SCALING.md says how).")
+        }
+    }
+
+    private struct Verdict: Encodable {
+        struct Finding: Encodable {
+            var check: String
+            var summary: String
+            var rows: Int64
+            var violationCount: Int64
+            var violations: [String]
+        }
+
+        var file: String
+        var clean: Bool
+        var realm: String
+        var schemaVersion: Int64
+        var madeAtMilliseconds: Int64
+        var newestTransferAtMilliseconds: Int64?
+        var replacedStore: String?
+        var findings: [Finding]
+    }
+
+    /// Writes a report, for people or for programs.
+    static func tell(
+        _ report: StoreFile.Report, file: String, replacedStore: String? = nil, json: Bool
+    ) throws {
+        let environment = CommandEnvironment.current
+        guard json else {
+            let moments = Moments(timeZone: environment.timeZone)
+            for line in lines(report, moments) { environment.console.line(line) }
+            return
+        }
+        let verdict = Verdict(
+            file: file, clean: report.isClean, realm: report.realm,
+            schemaVersion: report.schemaVersion, madeAtMilliseconds: report.madeAt.milliseconds,
+            newestTransferAtMilliseconds: report.newestTransferAt?.milliseconds,
+            replacedStore: replacedStore,
+            findings: report.findings.map {
+                Verdict.Finding(
+                    check: $0.check, summary: $0.summary, rows: Int64($0.rows),
+                    violationCount: Int64($0.violationCount), violations: $0.violations)
+            })
+        environment.console.line(try JobText.encode(verdict))
+    }
+
     /// A report, a line for each checker and each violation.
-    static func lines(_ report: StoreFile.Report) -> [String] {
+    static func lines(_ report: StoreFile.Report, _ moments: Moments) -> [String] {
         var lines = [
             "realm \(report.realm), schema \(report.schemaVersion), newest transfer "
-                + (report.newestTransferAt.map { "\($0.milliseconds) ms" } ?? "none")
+                + (report.newestTransferAt.map { moments.zoned($0.milliseconds) } ?? "none")
         ]
         for finding in report.findings {
             lines.append(

@@ -9,6 +9,8 @@ import Web
 /// The web role: takes WeChat's callbacks and hands them to the server.
 struct WebRole: Service {
     let settings: Settings
+    /// What chooses another address.
+    var listenFlag = "--listen"
     /// Told the address once the role listens.
     let onListening: @Sendable (Address) async -> Void
 
@@ -29,7 +31,7 @@ struct WebRole: Service {
             ) { [onListening] port in
                 await onListening(Address(host: address.host, port: port))
             }
-            try await web.run()
+            try await ListenFailure.telling(address, flag: listenFlag) { try await web.run() }
         }
     }
 }
@@ -56,9 +58,9 @@ struct WebCommand: AsyncParsableCommand {
     func run() async throws {
         try await role {
             _ = try options.observability()
-            let settings = try await options.settings([
-                "web.address": listen, "server.address": server,
-            ])
+            // A folder made here would hold a credential that no server knows.
+            let settings = try await options.settings(
+                ["web.address": listen, "server.address": server], mustExist: true)
             try await Roles.run([WebRole(settings: settings, onListening: Ready.tell)])
         }
     }

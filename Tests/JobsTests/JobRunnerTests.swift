@@ -177,7 +177,7 @@ import TollgateKernel
             running.cancel()
             await #expect(throws: CancellationError.self) { try await running.value }
             let history = try await jobs.runs()
-            #expect(history.map(\.state) == [.failed])
+            #expect(history.map(\.state) == [.abandoned])
             #expect(history.map(\.summary) == ["stopped"])
             #expect(try await jobs.record().holder == "")
         }

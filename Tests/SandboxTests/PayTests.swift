@@ -68,7 +68,9 @@ import TollgateKernel
                 "POST", "/v3/pay/transactions/native", body: merchant.orderBody("order-1"))
             #expect(again.code == "ORDER_CLOSED")
             let control = SandboxControl(baseURL: sandbox.baseURL)
-            await #expect(throws: SandboxControlError(status: 409, message: "订单已关闭")) {
+            await #expect(
+                throws: SandboxControlError(status: 409, message: "This order is closed (订单已关闭).")
+            ) {
                 try await control.pay(code, phone: "alice")
             }
         }
@@ -89,7 +91,10 @@ import TollgateKernel
             let trade = try #require(try await control.trades().first)
             #expect(trade.expiresAtMilliseconds == start.milliseconds + 2_000)
             clock.advance(milliseconds: 2_000)
-            await #expect(throws: SandboxControlError(status: 409, message: "订单已过期")) {
+            await #expect(
+                throws: SandboxControlError(
+                    status: 409, message: "The time to pay this order is out (订单已过期).")
+            ) {
                 try await control.pay(code, phone: "alice")
             }
             #expect(try await merchant.query("order-1").json?["trade_state"] == "NOTPAY")

@@ -74,6 +74,8 @@ enum ImportTable {
                 "Sources/RPC/Edges/DeadPeers.swift": ["Glibc"],
                 // stat(2), and a socket in the file system.
                 "Sources/RPC/TLS/FileStamp.swift": ["Glibc"],
+                // The event that tells the end of a handshake.
+                "Sources/RPC/TLS/HandshakeWatch.swift": ["NIOTLS"],
                 "Sources/RPC/Server/UnixListener.swift": ["Glibc"],
             ]),
         Layer(

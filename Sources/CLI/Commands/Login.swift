@@ -19,6 +19,7 @@ package struct Login: ServiceCommand {
               tollgate login --profile work K7QM-4T2X
             """)
     package static let caller = Caller.connection
+    package static let nature = CallNature.changes
 
     /// The code; asked for if absent.
     @Argument(help: "The code that the official account gave you.")

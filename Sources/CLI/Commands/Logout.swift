@@ -16,6 +16,7 @@ package struct Logout: ServiceCommand {
               tollgate logout --local
             """)
     package static let caller = Caller.person
+    package static let nature = CallNature.changes
 
     /// Whether the server is left alone.
     @Flag(help: "Forget the session here without telling the server.")

@@ -15,6 +15,7 @@ package struct Ping: ServiceCommand {
               tollgate ping --server 192.0.2.10:7400 --credential-file ~/tollgate.key
             """)
     package static let caller = Caller.connection
+    package static let nature = CallNature.probe
 
     /// How often to ask.
     @Option(help: ArgumentHelp("How often to ask, 1 to 100.", valueName: "number"))

@@ -8,6 +8,8 @@ import Synchronization
 package final class FileDescriptorSink: TextSink {
     private let descriptor: Int32
     private let isOpen = Atomic(true)
+    /// The error number of the write that failed; 0 before.
+    private let failure = Atomic<CInt>(0)
 
     package let isTerminal: Bool
 
@@ -15,6 +17,12 @@ package final class FileDescriptorSink: TextSink {
     package init(descriptor: Int32) {
         self.descriptor = descriptor
         isTerminal = isatty(descriptor) == 1
+    }
+
+    package var problem: String? {
+        let number = failure.load(ordering: .relaxed)
+        // Who closes a pipe has read enough: that is how tools are used together.
+        return number == 0 || number == EPIPE ? nil : String(cString: strerror(number))
     }
 
     package var columns: Int? {
@@ -44,6 +52,7 @@ package final class FileDescriptorSink: TextSink {
             } else if errno == EAGAIN {
                 waitUntilWritable()
             } else if errno != EINTR {
+                failure.store(errno, ordering: .relaxed)
                 return false
             }
         }

@@ -6,7 +6,8 @@ package enum Advice {
 
     /// The advice for a failed call; empty if the failure's own sentence says it all.
     package static func after(
-        code: String, caller: Caller, server: ServerAddress, retryAfterMilliseconds: Int64?
+        code: String, caller: Caller, nature: CallNature, settings: Settings,
+        retryAfterMilliseconds: Int64?
     ) -> String {
         switch code {
         case "unauthenticated":
@@ -20,7 +21,7 @@ package enum Advice {
         case "model_not_permitted":
             "See which models you may use: tollgate models"
         case "unavailable", "unreachable", "deadline_exceeded":
-            "Is the server at \(server) running? Look with: tollgate ping"
+            unreachable(nature, settings)
         case "unknown_outcome":
             "Look before you repeat it: tollgate orders, tollgate ledger"
         case "rate_limited":
@@ -28,5 +29,15 @@ package enum Advice {
                 ?? "Try again in a minute."
         default: ""
         }
+    }
+
+    private static func unreachable(_ nature: CallNature, _ settings: Settings) -> String {
+        let question =
+            settings.isEncrypted
+            ? "Is the server at \(settings.server) running, and does TOLLGATE_TLS_CA fit it?"
+            : "Is the server at \(settings.server) running?"
+        return nature == .probe
+            ? "\(question) Start one with: tollgate up; or name another with --server."
+            : "\(question) Look with: tollgate ping"
     }
 }

@@ -18,8 +18,10 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
     case rateLimited = 7
     /// The model's provider failed, or cut the answer off.
     case upstream = 8
-    /// The server cannot be reached or cannot do this now.
+    /// The server, a port or a file cannot be reached or used now.
     case unavailable = 9
+    /// The thing named does not exist.
+    case notFound = 10
     /// Stopped with Ctrl-C.
     case interrupted = 130
 
@@ -35,6 +37,7 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
             case "rate_limited": .rateLimited
             case "upstream_failed", "upstream_timed_out", "truncated": .upstream
             case "unavailable", "unreachable", "deadline_exceeded": .unavailable
+            case "not_found": .notFound
             case "interrupted", "cancelled": .interrupted
             default: .failure
             }
@@ -52,7 +55,8 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
         case .conflict: "the thing's state forbids it, or its key was used before"
         case .rateLimited: "too many requests; the message says how long to wait"
         case .upstream: "the model's provider failed or cut the answer off"
-        case .unavailable: "the server cannot be reached or cannot do this now"
+        case .unavailable: "the server, a port or a file cannot be reached or used now"
+        case .notFound: "the thing named does not exist"
         case .interrupted: "stopped with Ctrl-C"
         }
     }

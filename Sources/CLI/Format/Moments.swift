@@ -24,6 +24,17 @@ package struct Moments: Sendable {
             .joined(separator: ":")
     }
 
+    /// The moment with its zone, as `2026-01-31 14:05:09 +08:00` or `… Z`; `-` for 0.
+    package func zoned(_ milliseconds: Int64) -> String {
+        guard milliseconds != 0 else { return "-" }
+        let date = Date(timeIntervalSince1970: Double(milliseconds) / 1_000)
+        let minutes = calendar.timeZone.secondsFromGMT(for: date) / 60
+        guard minutes != 0 else { return "\(moment(milliseconds)) Z" }
+        let size = abs(minutes)
+        return "\(moment(milliseconds)) \(minutes < 0 ? "-" : "+")\(Self.two(size / 60))"
+            + ":\(Self.two(size % 60))"
+    }
+
     /// The day as `2026-01-31`; `-` for 0.
     package func day(_ milliseconds: Int64) -> String {
         milliseconds == 0 ? "-" : date(components(milliseconds))

@@ -11,6 +11,9 @@ package struct Settings: Sendable {
     /// How long each call may take, in milliseconds; nil takes the method's own default.
     package let timeoutMilliseconds: Int64?
 
+    /// Whether calls are encrypted.
+    package var isEncrypted: Bool { !variables["TOLLGATE_TLS_CA", default: ""].isEmpty }
+
     private let options: ConnectionOptions
     private let variables: [String: String]
 
@@ -112,6 +115,9 @@ package struct Settings: Sendable {
     private static func credential(at path: String) throws(CommandFailure) -> String {
         do {
             return try SecretFile.read(path)
+        } catch .missing {
+            throw CommandFailure(
+                .unauthenticated, "There is no connection credential: \(path) is missing.")
         } catch {
             throw error.failure(about: "The connection credential", path: path)
         }
@@ -127,6 +133,16 @@ package struct Settings: Sendable {
             .usage, "HOME is not set, so that there is no place for settings.",
             advice: "Set HOME, or TOLLGATE_HOME and TOLLGATE_DATA.")
     }
+}
+
+/// What a command's calls do to the service.
+package enum CallNature: Hashable, Sendable {
+    /// They tell something; repeating them is safe.
+    case reads
+    /// They may change something: whether they did has to be looked up.
+    case changes
+    /// They only see whether the server is there.
+    case probe
 }
 
 /// As whom a command calls.

@@ -32,7 +32,7 @@ package struct JobRun: Hashable, Sendable {
         case running
         case succeeded
         case failed
-        /// Its holder vanished and another took the lease over.
+        /// It was given up: its program stopped, or its holder vanished and another took over.
         case abandoned
     }
 

@@ -89,9 +89,10 @@ package protocol OrderRepository {
     /// guarded by the state and queryCount of `old`: `conflict` if it has moved on.
     func save(_ new: Order, replacing old: Order) throws(StoreError)
 
-    /// Orders created or awaiting payment whose `nextQueryAt` has come and whose time is not out at
-    /// `now`; earliest first, at most `limit`.
-    func ordersToQuery(at now: Timestamp, limit: Int) throws(StoreError) -> [Order]
+    /// Orders created or awaiting payment whose `nextQueryAt` comes up to `due` and whose time is
+    /// not out at `now`; earliest first, at most `limit`.
+    func ordersToQuery(dueBy due: Timestamp, at now: Timestamp, limit: Int) throws(StoreError)
+        -> [Order]
 
     /// Orders created or awaiting payment whose time is out at `now`, and orders closing whose
     /// `nextQueryAt` has come; earliest expiry first, at most `limit`.
@@ -112,4 +113,18 @@ package protocol OrderRepository {
 
     /// The payment with this transaction id.
     func payment(transactionID: String) throws(StoreError) -> PaymentRecord?
+}
+
+extension OrderRepository {
+    /// Orders created or awaiting payment whose `nextQueryAt` has come and whose time is not out at
+    /// `now`; earliest first, at most `limit`.
+    package func ordersToQuery(at now: Timestamp, limit: Int) throws(StoreError) -> [Order] {
+        try ordersToQuery(dueBy: now, at: now, limit: limit)
+    }
+
+    /// Orders created or awaiting payment whose time is not out at `now`, whenever they are to be
+    /// asked about; the next one first, at most `limit`.
+    package func unpaidOrders(at now: Timestamp, limit: Int) throws(StoreError) -> [Order] {
+        try ordersToQuery(dueBy: Timestamp(milliseconds: .max), at: now, limit: limit)
+    }
 }

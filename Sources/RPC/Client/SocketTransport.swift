@@ -100,7 +100,8 @@ package final class SocketTransport: ClientTransport {
         }
         for waiter in waiters.values { waiter.finish(.failure(Self.closed)) }
         if case .ready(let connection) = phase { connection.submit(.close) }
-        // One that is only being made is closed by `connected` as soon as it is.
+        // One that is only being made is closed as soon as it is.
+        if case .connecting = phase { channel?.whenSuccess { $0.close(promise: nil) } }
         try? await channel?.flatMap(\.closeFuture).get()
     }
 
@@ -205,8 +206,9 @@ package final class SocketTransport: ClientTransport {
                 switch result {
                 case .success(let context):
                     self.connect { channel in
-                        try channel.pipeline.syncOperations.addHandler(
-                            try tls.makeHandler(context, host: host))
+                        try channel.pipeline.syncOperations.addHandlers(
+                            try tls.makeHandler(context, host: host),
+                            HandshakeWatch(channel.eventLoop))
                     }
                 case .failure(let error): self.failed(error)
                 }
@@ -236,12 +238,18 @@ package final class SocketTransport: ClientTransport {
             channel = server.connectInProcess(bootstrap, on: eventLoop)
         }
         state.withLock { $0.channel = channel }
-        channel.whenComplete { result in
+        channel.flatMap(Self.secured).whenComplete { result in
             switch result {
             case .success: self.connected(handler)
             case .failure(let error): self.failed(error)
             }
         }
+    }
+
+    /// Waits for the handshake of a connection that has one.
+    private static func secured(_ channel: any Channel) -> EventLoopFuture<Void> {
+        let watch = try? channel.pipeline.syncOperations.handler(type: HandshakeWatch.self)
+        return watch?.done ?? channel.eventLoop.makeSucceededVoidFuture()
     }
 
     private func connected(_ connection: ClientConnection) {
@@ -268,8 +276,17 @@ package final class SocketTransport: ClientTransport {
         }
         let refusal = RPCError(
             code: RPCError.Code.connectionRefused,
-            text: "The server cannot be reached (\(describe(error)))", isNotProcessed: true)
+            text: explain(error), isNotProcessed: true)
         for waiter in waiters.values { waiter.finish(.failure(refusal)) }
+    }
+
+    private func explain(_ error: any Error) -> String {
+        if case .address(let host, let port) = endpoint,
+            let sentence = HandshakeFault.sentence(error, at: "\(host):\(port)")
+        {
+            return sentence
+        }
+        return "The server cannot be reached (\(describe(error)))"
     }
 
     private func describe(_ error: any Error) -> String {

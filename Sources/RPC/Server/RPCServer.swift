@@ -65,7 +65,7 @@ package final class RPCServer: Sendable {
     package func drain() { stopping.set(()) }
 
     /// Serves until ``drain()`` is called or the task is cancelled, then stops as ``drain()`` does.
-    /// - Throws: ``RPCServerError/cannotListen(_:)``.
+    /// - Throws: ``RPCServerError/cannotListen(_:errorNumber:)``.
     package func run() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
         let contexts = group.makeIterator().enumerated().map {
@@ -89,7 +89,8 @@ package final class RPCServer: Sendable {
             try? await channel?.close().get()
             try await drain(contexts)
         } catch {
-            let failure = RPCServerError.cannotListen("\(error)")
+            let failure = RPCServerError.cannotListen(
+                "\(error)", errorNumber: (error as? IOError)?.errnoCode)
             listening.set(.failure(failure))
             try await group.shutdownGracefully()
             throw failure

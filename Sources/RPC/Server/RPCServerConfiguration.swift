@@ -73,7 +73,9 @@ package enum RPCServerError: Error, Hashable, Sendable, CustomStringConvertible 
     /// Two services have the same name.
     case duplicateService(String)
     /// The address is in use or not ours.
-    case cannotListen(String)
+    ///
+    /// The number is the system's, if it is what refused.
+    case cannotListen(String, errorNumber: CInt?)
 
     package var description: String {
         switch self {
@@ -83,7 +85,7 @@ package enum RPCServerError: Error, Hashable, Sendable, CustomStringConvertible 
         case .certificateUnreadable(let reason):
             "The certificate cannot be used: \(reason)."
         case .duplicateService(let name): "The service \(name) is registered twice."
-        case .cannotListen(let reason): "The server cannot listen: \(reason)."
+        case .cannotListen(let reason, _): "The server cannot listen: \(reason)."
         }
     }
 }

@@ -115,18 +115,18 @@ extension SandboxStore {
         let now = rules.clock.now()
         return try await database.write { database in
             guard var trade = try Self.payable(database, codeOrNumber, now: now) else {
-                throw PaymentRefusal(reason: "此二维码无效")
+                throw PaymentRefusal(reason: "This QR code is not valid (此二维码无效).")
             }
             switch trade.state {
-            case .success: throw PaymentRefusal(reason: "订单已支付")
-            case .closed: throw PaymentRefusal(reason: "订单已关闭")
+            case .success: throw PaymentRefusal(reason: "This order is paid already (订单已支付).")
+            case .closed: throw PaymentRefusal(reason: "This order is closed (订单已关闭).")
             case .notPaid: break
             }
             guard now.milliseconds < trade.expiresAt else {
-                throw PaymentRefusal(reason: "订单已过期")
+                throw PaymentRefusal(reason: "The time to pay this order is out (订单已过期).")
             }
             guard trade.scannedBy == nil || trade.scannedBy == payer else {
-                throw PaymentRefusal(reason: "该订单已被其他用户扫码")
+                throw PaymentRefusal(reason: "Another person has scanned this order (该订单已被其他用户扫码).")
             }
             trade.scannedBy = payer
             trade.state = .success

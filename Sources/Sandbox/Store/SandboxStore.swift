@@ -8,6 +8,10 @@ final class SandboxStore: Sendable {
 
     /// Opens the file, making it and its tables as needed; blocks for some milliseconds.
     init(path: String) throws {
+        // Made here, for its owner only: the engine would make it readable for everybody, and its
+        // log takes the file's own mode.
+        let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if file >= 0 { close(file) }
         var configuration = Configuration()
         configuration.label = "sandbox"
         configuration.busyMode = .timeout(5)

@@ -47,9 +47,12 @@ struct StoredOrders: OrderRepository {
         guard changed == 1 else { throw .conflict("order \(old.id) has moved on") }
     }
 
-    func ordersToQuery(at now: Timestamp, limit: Int) throws(StoreError) -> [Order] {
+    func ordersToQuery(
+        dueBy due: Timestamp, at now: Timestamp, limit: Int
+    ) throws(StoreError) -> [Order] {
         try connection.all(
-            OrderText.toQuery, now.milliseconds, bounded(limit), decode: Self.order)
+            OrderText.toQuery, due.milliseconds, now.milliseconds, bounded(limit),
+            decode: Self.order)
     }
 
     func ordersToClose(at now: Timestamp, limit: Int) throws(StoreError) -> [Order] {
@@ -119,8 +122,8 @@ struct StoredOrders: OrderRepository {
             """
             SELECT \(columns) FROM orders
             WHERE state IN ('created', 'awaiting_payment', 'closing') AND state <> 'closing'
-                AND next_query_at <= $1 AND expires_at > $1
-            ORDER BY next_query_at, id LIMIT $2
+                AND next_query_at <= $1 AND expires_at > $2
+            ORDER BY next_query_at, id LIMIT $3
             """)
         static let toClose = SQL(
             """

@@ -25,6 +25,14 @@ package enum StoreFile {
         package var isClean: Bool { findings.allSatisfy { $0.violationCount == 0 } }
     }
 
+    /// What restoring did.
+    package struct Restored: Sendable {
+        /// What the backup holds.
+        package var report: Report
+        /// Where the store that was there is kept; nil if there was none.
+        package var replacedStore: String?
+    }
+
     /// Copies the store of a folder into a new file, as it stands at one moment, while others go
     /// on reading and writing.
     ///
@@ -76,7 +84,7 @@ package enum StoreFile {
     ///   another realm, or if the backup does not add up.
     package static func restore(
         _ backup: String, into folder: String, replaces: Bool, now: Timestamp
-    ) async throws -> Report {
+    ) async throws -> Restored {
         let report = try await verify(backup)
         guard report.isClean else {
             throw Failure(.conflict, "\(backup) does not add up; verify it to see why.")
@@ -92,8 +100,10 @@ package enum StoreFile {
             try copy(backup, to: incoming)
             defer { unlink(incoming) }
             try stamp(incoming, report, now)
+            var aside: String?
             if access(places.database, F_OK) == 0 {
-                try putAside(places.database, replaces: replaces, realm: report.realm, now)
+                aside = try putAside(
+                    places.database, replaces: replaces, realm: report.realm, now)
             }
             // One rename puts the backup in place: whatever happens before or after, there is a
             // store. The mark goes last; if it stays, the next start refuses the older store.
@@ -101,7 +111,7 @@ package enum StoreFile {
                 throw unwritable(places.database)
             }
             unlink(places.mark)
-            return report
+            return Restored(report: report, replacedStore: aside)
         }
     }
 
@@ -141,9 +151,11 @@ package enum StoreFile {
 
     private static func putAside(
         _ path: String, replaces: Bool, realm: String, _ now: Timestamp
-    ) throws {
+    ) throws -> String {
         guard replaces else {
-            throw Failure(.conflict, "\(path) exists; say that it may be replaced.")
+            throw Failure(
+                .conflict,
+                "\(path) exists; --replace puts it aside, beside the restored one.")
         }
         try leaveLog(of: path, realm: realm)
         let aside = "\(path).replaced-\(now.milliseconds)"
@@ -154,6 +166,7 @@ package enum StoreFile {
             guard rename(path + log, aside + log) == 0 else { throw unwritable(aside + log) }
         }
         guard syncFolder(of: path) else { throw unwritable(aside) }
+        return aside
     }
 
     /// Moves the log into the database for good, which only its last user can do.

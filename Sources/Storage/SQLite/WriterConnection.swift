@@ -1,4 +1,5 @@
 internal import GRDB
+internal import Glibc
 internal import TollgateKernel
 
 /// The one connection of this process that writes.
@@ -17,6 +18,11 @@ final class WriterConnection {
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(Double(Limits.storeBusyMilliseconds) / 1_000)
         configuration.allowsUnsafeTransactions = true
+        // Made here, for its owner only: the engine would make it readable for everybody, and its
+        // log takes the file's own mode. One that is there is not opened: to close it would take
+        // the locks from under this process's other connections.
+        let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if file >= 0 { Glibc.close(file) }
         do {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             self.queue = queue

@@ -140,7 +140,7 @@ struct ChatTests {
         arguments: [
             (Failure.Code.modelNotPermitted, 5), (.contentRefused, 5), (.accountFrozen, 5),
             (.inProgress, 6), (.rateLimited, 7), (.upstreamFailed, 8), (.upstreamTimedOut, 8),
-            (.unavailable, 9), (.invalidRequest, 2), (.notFound, 1),
+            (.unavailable, 9), (.invalidRequest, 2), (.notFound, 10),
         ] as [(Failure.Code, Int32)])
     func eachRefusalHasItsExitCode(code: Failure.Code, status: Int32) async throws {
         let outcome = try await signedIn().run(

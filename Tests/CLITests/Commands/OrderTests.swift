@@ -186,7 +186,7 @@ struct OrderTests {
 
     @Test(
         arguments: [
-            (Failure.Code.notFound, 1), (.mismatch, 6), (.accountFrozen, 5), (.rateLimited, 7),
+            (Failure.Code.notFound, 10), (.mismatch, 6), (.accountFrozen, 5), (.rateLimited, 7),
             (.upstreamFailed, 8),
         ] as [(Failure.Code, Int32)])
     func refusalsHaveTheirExitCodes(code: Failure.Code, status: Int32) async throws {
@@ -216,7 +216,7 @@ struct OrderTests {
             throw Failure(.notFound, "There is no such order.")
         }
         let outcome = try await signedIn().run("order", "X", against: [method])
-        #expect(outcome.status == 1)
+        #expect(outcome.status == 10)
         #expect(outcome.errors == "error: There is no such order.\n")
     }
 

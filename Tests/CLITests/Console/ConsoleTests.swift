@@ -43,6 +43,19 @@ struct ConsoleTests {
         try pipe.fileHandleForReading.close()
         #expect(!sink.write("second\n"))
         #expect(!sink.write("third\n"))
+        #expect(sink.problem == nil, "who closes a pipe has read enough")
+    }
+
+    @Test func aFullDeviceIsSaidAndEndsWithOne() async throws {
+        let device = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+        let errors = CapturedText()
+        let sink = FileDescriptorSink(descriptor: device.fileDescriptor)
+        var environment = CommandEnvironment.process()
+        environment.console = Console(output: sink, errors: errors, variables: [:])
+        let status = await CommandRunner.run(TestRoot.self, ["--help"], in: environment)
+        #expect(status == 1)
+        #expect(
+            errors.text == "error: Standard output cannot be written: No space left on device.\n")
     }
 
     @Test func aSlowReaderGetsEveryByte() async throws {

@@ -11,6 +11,8 @@ struct MomentsTests {
         let moment: Int64 = 1_769_875_509_000
         #expect(utc.moment(moment) == "2026-01-31 16:05:09")
         #expect(Moments.shanghai.moment(moment) == "2026-02-01 00:05:09")
+        #expect(utc.zoned(moment) == "2026-01-31 16:05:09 Z")
+        #expect(Moments.shanghai.zoned(moment) == "2026-02-01 00:05:09 +08:00")
         #expect(Moments.shanghai.day(moment) == "2026-02-01")
         #expect(Moments.shanghai.hour(moment) == "2026-02-01 00:00")
     }

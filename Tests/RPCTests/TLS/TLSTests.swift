@@ -77,7 +77,7 @@ import TollgateWire
             let other = await call(
                 TestMethods.echo, at: address,
                 tls: ClientTLS(authoritiesPath: certificates.path("other.pem")))
-            #expect(throws: RPCError.self) { try other.get() }
+            #expect(Self.text(other)?.contains("is not trusted") == true)
             try certificates.make(
                 "server", commonName: "server", alternatives: "DNS:localhost")
             server.core.certificates?.reload()
@@ -85,11 +85,30 @@ import TollgateWire
                 TestMethods.echo, at: address,
                 tls: ClientTLS(
                     authoritiesPath: certificates.path("ca.pem"), serverName: "bank.example"))
-            #expect(throws: RPCError.self) { try misnamed.get() }
+            #expect(Self.text(misnamed)?.contains("is for another name") == true)
             let missing = await call(
                 TestMethods.echo, at: address, tls: ClientTLS(authoritiesPath: "/nowhere.pem"))
             #expect(throws: RPCError.self) { try missing.get() }
         }
+    }
+
+    @Test func `a server without TLS is told from one that cannot be reached`() async throws {
+        let configuration = testConfiguration { _ in }
+        try await withRPCServer(configuration, services: testServices(Events())) { server in
+            let address = try #require(try await server.address)
+            let answer = await call(TestMethods.echo, at: address, tls: trusting)
+            #expect(Self.text(answer)?.contains("does not speak TLS") == true)
+            #expect(Self.error(answer)?.failure.code == .unavailable)
+            #expect(Self.error(answer)?.isNotProcessed == true, "it may be tried elsewhere")
+        }
+    }
+
+    private static func error(_ result: Result<[UInt8], RPCError>) -> RPCError? {
+        if case .failure(let error) = result { error } else { nil }
+    }
+
+    private static func text(_ result: Result<[UInt8], RPCError>) -> String? {
+        error(result)?.text
     }
 
     @Test func `a service is known by its certificate`() async throws {

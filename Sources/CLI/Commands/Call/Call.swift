@@ -20,6 +20,7 @@ package struct Call: ServiceCommand {
               tollgate call Ask - < question.json
             """)
     package static let caller = Caller.connection
+    package static let nature = CallNature.changes
 
     /// The method's name.
     @Argument(help: "The method, such as AuthService/WhoAmI or whoami.")

@@ -18,7 +18,7 @@ struct Asking: Sendable {
             }
         } catch let error as TollgateError {
             delivered.endLine(on: invocation)
-            throw invocation.failure(error)
+            throw failure(error)
         } catch is Interrupted {
             delivered.endLine(on: invocation)
             throw CommandFailure(.interrupted, "Stopped.", advice: delivered.advice)
@@ -26,6 +26,19 @@ struct Asking: Sendable {
             delivered.endLine(on: invocation)
             throw error
         }
+    }
+
+    /// The failure of an asking whose call failed.
+    ///
+    /// A call that just breaks off is the server's end, not the provider's: that one is told in the
+    /// stream.
+    func failure(_ error: TollgateError) -> CommandFailure {
+        guard ["truncated", "unknown_outcome"].contains(error.code) else {
+            return invocation.failure(error)
+        }
+        return CommandFailure(
+            code: "unavailable", message: "The server went away in the middle of the answer.",
+            advice: "What was charged: tollgate ledger. Is the server running: tollgate ping")
     }
 
     /// Writes the answer to a request and keeps what was delivered of it.

@@ -18,11 +18,12 @@ package struct Chat: ServiceCommand {
 
             EXAMPLES:
               tollgate chat 'Why is the sky blue?'
-              tollgate chat --model fast --max-tokens 200 'Three names for a cat'
+              tollgate chat --model demo-chat --max-tokens 200 'Three names for a cat'
               git diff | tollgate chat --system 'Review this change.'
               tollgate chat
             """)
     package static let caller = Caller.user
+    package static let nature = CallNature.changes
 
     /// The question.
     @Argument(help: "The question; without it, a conversation.")

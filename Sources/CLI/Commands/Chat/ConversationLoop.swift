@@ -88,6 +88,9 @@ struct ConversationLoop: Sendable {
             conversation.model = String(name)
             console.note("The next answer comes from \(TerminalText.line(String(name))).")
         default:
+            if parts.first != "/help" {
+                console.note("\(TerminalText.line(word)) is no word of this conversation.")
+            }
             console.note(
                 """
                 /new         forget what was said
@@ -115,7 +118,7 @@ struct ConversationLoop: Sendable {
             console.note("Stopped. \(delivered.advice)")
         } catch let error as TollgateError {
             delivered.endLine(on: asking.invocation)
-            let failure = asking.invocation.failure(error)
+            let failure = asking.failure(error)
             guard failure.status != .unauthenticated else { throw failure }
             console.report(failure, isJSON: false)
         } catch let failure as CommandFailure {

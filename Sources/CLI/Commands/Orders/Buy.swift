@@ -19,6 +19,7 @@ package struct Buy: ServiceCommand {
               tollgate buy starter --idempotency-key monday-1     safe to repeat: one order
             """)
     package static let caller = Caller.person
+    package static let nature = CallNature.changes
 
     /// The product's key.
     @Argument(help: "The product's key, as `tollgate products` lists it.")

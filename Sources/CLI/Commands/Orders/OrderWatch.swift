@@ -1,7 +1,7 @@
 import TollgateClient
 
 /// Looks at an order until it is delivered or closed.
-struct OrderWatch {
+struct OrderWatch: Sendable {
     let orders: OrdersServiceClient
     let options: CallOptions
     let invocation: Invocation
@@ -14,10 +14,12 @@ struct OrderWatch {
     ///   after its time, the call's error if looking keeps failing, `interrupted` on Ctrl-C.
     func untilFinal(_ first: V1.Order) async throws {
         do {
-            let last = try await lookUntilFinal(first)
+            let last = try await environment.interrupts.interruptible {
+                try await lookUntilFinal(first)
+            }
             console.endProgress()
             try conclude(last)
-        } catch is CancellationError {
+        } catch is Interrupted {
             console.endProgress()
             throw CommandFailure(
                 .interrupted, "Stopped waiting; the order stands.",
