@@ -7,6 +7,7 @@ import Observability
 import ServiceLifecycle
 import TollgateKernel
 import TollgateRPC
+import UnixSignals
 
 /// `tollgate bench …`: figures, each beside its limit in the same run.
 struct BenchCommand: AsyncParsableCommand {
@@ -70,11 +71,14 @@ struct BenchOptions: ParsableArguments {
     }
 
     /// Runs a benchmark and writes what it found.
-    func perform(_ body: (BenchPlan) async throws -> BenchReport) async throws {
+    func perform(
+        _ body: @escaping @Sendable (BenchPlan) async throws -> BenchReport
+    ) async throws {
         try await role {
             let console = CommandEnvironment.current.console
             defer { console.endProgress() }
-            let report = try await body(plan())
+            let plan = plan()
+            let report = try await Self.untilSignal { try await body(plan) }
             console.endProgress()
             if json {
                 let encoder = JSONEncoder()
@@ -84,6 +88,26 @@ struct BenchOptions: ParsableArguments {
                 console.show(report)
             }
             if check, !report.meetsBudgets { throw ExitCode(ExitStatus.failure.rawValue) }
+        }
+    }
+
+    /// Runs a benchmark to its end or to a signal; with it end the programs that it started, which
+    /// the signal does not reach: each is in a process group of its own.
+    private static func untilSignal<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
+        return try await withThrowingTaskGroup(of: Value?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                for await _ in signals { return nil }
+                throw CancellationError()
+            }
+            let first = await group.nextResult()
+            group.cancelAll()
+            while await group.nextResult() != nil {}
+            guard let value = try first?.get() else { throw Interrupted() }
+            return value
         }
     }
 
@@ -114,7 +138,7 @@ struct BenchRPC: AsyncParsableCommand {
     var callers: [Int] = [1, 64]
 
     func run() async throws {
-        try await options.perform { try await RPCBench($0, callers: callers).run() }
+        try await options.perform { [callers] in try await RPCBench($0, callers: callers).run() }
     }
 }
 
@@ -142,7 +166,9 @@ struct BenchStore: AsyncParsableCommand {
 
     func run() async throws {
         guard statements else {
-            return try await options.perform { try await StoreBench($0, callers: callers).run() }
+            return try await options.perform { [callers] in
+                try await StoreBench($0, callers: callers).run()
+            }
         }
         try await role {
             for (text, parameters) in try await StoreBench(options.plan()).statements() {
@@ -171,7 +197,7 @@ struct BenchChat: AsyncParsableCommand {
     var callers: [Int] = [16, 64]
 
     func run() async throws {
-        try await options.perform { try await ChatBench($0, callers: callers).run() }
+        try await options.perform { [callers] in try await ChatBench($0, callers: callers).run() }
     }
 }
 

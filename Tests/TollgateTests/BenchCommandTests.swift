@@ -66,6 +66,43 @@ struct BenchCommandTests {
         #expect(figures(document, "batchMilliseconds").count == 2)
     }
 
+    /// The processes that a process has started.
+    private func children(of parent: Int32) -> [Int32] {
+        let folders = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return folders.compactMap { Int32($0) }.filter { process in
+            // After the name in parentheses come the state and the parent's number.
+            guard let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+            else { return false }
+            let fields = status.split(separator: ")").last?.split(separator: " ") ?? []
+            return fields.count > 1 && fields[1] == "\(parent)"
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a benchmark that is told to end ends the programs that it started`() async throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("tollgate-bench-peers-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let script = Self.root.appendingPathComponent("Benchmarks/peers/build").path
+        _ = try await ChildProcess(script, [folder, "raw-echo", "rpc-press"]).result()
+        let arguments = ["bench", "rpc", "--seconds", "30", "--peers", folder]
+        try await ChildProcess.running(RoleProcess.program.path, arguments) { bench in
+            var started: [Int32] = []
+            // The peer, and a server for each of three variants.
+            while started.count < 4 {
+                try await Task.sleep(for: .milliseconds(20))
+                started = children(of: bench.identifier)
+            }
+            await bench.stop()
+            #expect(started.allSatisfy { !isRunning($0) })
+        }
+    }
+
+    private func isRunning(_ process: Int32) -> Bool {
+        let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+        return status.map { !$0.contains(") Z ") } ?? false
+    }
+
     @Test func `the echo server listens, answers, and leaves when it is told to`() async throws {
         let arguments = ["bench", "serve", "--listen", "127.0.0.1:0"]
         try await ChildProcess.running(RoleProcess.program.path, arguments) { server in
