@@ -67,8 +67,10 @@ struct ReportTests {
             [
                 sample("raw", 1, [Figure.p50: 10]), sample("bare", 1, [Figure.p50: 20]),
                 sample("raw", 64, [Figure.perSecond: 800_000]),
-                sample("bare", 64, [Figure.perSecond: 90_000, Figure.serverCPU: 3.9]),
-                sample("full", 64, [Figure.serverCPU: 4.9]),
+                // What a server costs is read beside the press, whatever our client makes of it.
+                sample("bare", 64, [Figure.perSecond: 90_000, Figure.serverCPU: 9]),
+                sample("bare press", 64, [Figure.serverCPU: 3.9]),
+                sample("full press", 64, [Figure.serverCPU: 4.9]),
             ])
         RPCBench.judge(&report)
         #expect(report.budgets.map(\.isMet) == [false, true, true, false])
