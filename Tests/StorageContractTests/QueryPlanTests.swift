@@ -12,7 +12,7 @@ import TollgateKernel
         (StoredLedger.LedgerText.expiredLots, 2, "lots_expiring"),
         (StoredLedger.LedgerText.expiredHolds, 2, "holds_open"),
         (StoredLedger.LedgerText.holdOfRequest, 2, "sqlite_autoindex_holds_1"),
-        (StoredOrders.OrderText.toQuery, 2, "orders_to_query"),
+        (StoredOrders.OrderText.toQuery, 3, "orders_to_query"),
         (StoredOrders.OrderText.toClose, 2, "orders_to_close"),
         (StoredOrders.OrderText.ofAccount, 3, "orders_of_account"),
     ])
