@@ -9,7 +9,8 @@ package protocol ServiceCommand: AsyncParsableCommand, Sendable {
     var output: OutputOptions { get }
     /// As whom it calls.
     static var caller: Caller { get }
-    /// What its calls do to the service.
+    /// What its calls do to the service; each says it, so that none that changes something is
+    /// taken for harmless when its answer is lost.
     static var nature: CallNature { get }
 
     /// Does it.
@@ -17,9 +18,6 @@ package protocol ServiceCommand: AsyncParsableCommand, Sendable {
 }
 
 extension ServiceCommand {
-    /// Most commands tell something.
-    package static var nature: CallNature { .reads }
-
     /// Runs the command until it ends or Ctrl-C stops it.
     package func run() async throws {
         let environment = CommandEnvironment.current

@@ -35,45 +35,27 @@ package final class RetryPolicy: Sendable {
     ) async throws -> Result {
         var call = call
         call.trail = CallTrail()
-        let first: RPCError
-        do throws(RPCError) {
-            let result = try await attempt(Self.bounded(call, attemptMilliseconds))
-            earn()
-            return result
-        } catch {
-            first = error
-        }
-        return try await goOn(
-            call, after: first, attemptMilliseconds: attemptMilliseconds, attempt)
-    }
-
-    /// Runs a call again whose first attempt failed, as ``run(_:attemptMilliseconds:_:)`` does.
-    /// - Throws: ``TollgateError``, or `CancellationError` if the task is cancelled.
-    func goOn<Result>(
-        _ call: OutgoingCall, after first: RPCError, attemptMilliseconds: Int64? = nil,
-        _ attempt: (OutgoingCall) async throws(RPCError) -> Result
-    ) async throws -> Result {
-        var error = first
         var attempts = 1
         while true {
-            if error.code == RPCError.Code.cancelled { try Task.checkCancellation() }
-            let pause = Self.pauseMilliseconds(
-                after: error, attempt: attempts, isIdempotent: call.method.isIdempotent,
-                remainingMilliseconds: call.deadline.remainingMilliseconds,
-                random: Double.random(in: 0...1))
-            guard let pause, budgets.withLock({ $0.retries.spend() }) else {
-                throw TollgateError(error)
-            }
-            attempts += 1
-            ClientMeters.again(call.method, .retry)
-            try await Task.sleep(for: .milliseconds(pause))
+            let pause: Int64
             do throws(RPCError) {
                 let result = try await attempt(Self.bounded(call, attemptMilliseconds))
                 earn()
                 return result
-            } catch let again {
-                error = again
+            } catch {
+                if error.code == RPCError.Code.cancelled { try Task.checkCancellation() }
+                let next = Self.pauseMilliseconds(
+                    after: error, attempt: attempts, isIdempotent: call.method.isIdempotent,
+                    remainingMilliseconds: call.deadline.remainingMilliseconds,
+                    random: Double.random(in: 0...1))
+                guard let next, budgets.withLock({ $0.retries.spend() }) else {
+                    throw TollgateError(error)
+                }
+                attempts += 1
+                pause = next
             }
+            ClientMeters.again(call.method, .retry)
+            try await Task.sleep(for: .milliseconds(pause))
         }
     }
 
@@ -84,8 +66,7 @@ package final class RetryPolicy: Sendable {
         return call
     }
 
-    /// A call went well.
-    func earn() {
+    private func earn() {
         budgets.withLock { budgets in
             budgets.retries.earn()
             budgets.hedges.earn()

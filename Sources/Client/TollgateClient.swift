@@ -113,24 +113,13 @@ public final class TollgateClient: Sendable {
         }
     }
 
-    /// A call as most are: nobody looks on, and the first attempt is answered.
+    /// A call as most are: nobody looks on, so it goes past what is there for those who do.
     private func plainUnary(_ call: OutgoingCall) async throws -> [UInt8] {
         let clock = ContinuousClock()
         let began = clock.now
-        var call = call
-        call.trail = CallTrail()
         do {
-            let first: RPCError
-            do throws(RPCError) {
-                let answer = try await transport.unary(call)
-                retries.earn()
-                meters.ended(call.method, code: "ok", after: began.duration(to: clock.now))
-                return answer
-            } catch {
-                first = error
-            }
-            let answer = try await retries.goOn(call, after: first) {
-                (attempt) async throws(RPCError) in try await self.transport.unary(attempt)
+            let answer = try await retries.run(call) { (attempt) async throws(RPCError) in
+                try await self.transport.unary(attempt)
             }
             meters.ended(call.method, code: "ok", after: began.duration(to: clock.now))
             return answer

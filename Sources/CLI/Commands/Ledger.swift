@@ -13,6 +13,7 @@ package struct Ledger: ServiceCommand {
               tollgate ledger --before 151      goes on where a page ended
             """)
     package static let caller = Caller.user
+    package static let nature = CallNature.reads
 
     /// Movements on a page.
     @Option(help: ArgumentHelp("How many movements, 1 to 200.", valueName: "number"))

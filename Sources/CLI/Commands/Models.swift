@@ -15,6 +15,7 @@ package struct Models: ServiceCommand {
               tollgate models --json
             """)
     package static let caller = Caller.user
+    package static let nature = CallNature.reads
 
     @OptionGroup(title: "Connection")
     package var connection: ConnectionOptions

@@ -12,6 +12,7 @@ package struct Products: ServiceCommand {
               tollgate buy starter           orders the product with that key
             """)
     package static let caller = Caller.connection
+    package static let nature = CallNature.reads
 
     @OptionGroup(title: "Connection")
     package var connection: ConnectionOptions

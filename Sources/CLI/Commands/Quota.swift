@@ -16,6 +16,7 @@ package struct Quota: ServiceCommand {
               tollgate quota --json
             """)
     package static let caller = Caller.user
+    package static let nature = CallNature.reads
 
     @OptionGroup(title: "Connection")
     package var connection: ConnectionOptions

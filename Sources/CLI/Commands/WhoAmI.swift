@@ -12,6 +12,7 @@ package struct WhoAmI: ServiceCommand {
               tollgate whoami --json
             """)
     package static let caller = Caller.user
+    package static let nature = CallNature.reads
 
     @OptionGroup(title: "Connection")
     package var connection: ConnectionOptions

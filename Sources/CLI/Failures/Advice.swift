@@ -22,6 +22,8 @@ package enum Advice {
             "See which models you may use: tollgate models"
         case "unavailable", "unreachable", "deadline_exceeded":
             unreachable(nature, settings)
+        case "unknown_outcome" where caller == .administrator:
+            "Look before you repeat it: tollgate admin log"
         case "unknown_outcome":
             "Look before you repeat it: tollgate orders, tollgate ledger"
         case "rate_limited":

@@ -14,8 +14,6 @@ package struct AdminAct: Hashable, Sendable {
         case accountUnfrozen = "account_unfrozen"
         /// Credits were given or taken.
         case creditsAdjusted = "credits_adjusted"
-        /// An account's personal data was removed.
-        case accountDeleted = "account_deleted"
     }
 
     /// The act.

@@ -9,9 +9,6 @@ enum BatchEnd {
     case notBegun(StoreError)
     /// The engine undid all of it.
     case undone(StoreError)
-    /// A closure failed that had changed rows, so all of it was undone: it has to run again with
-    /// its closures set apart.
-    case mixed
     /// COMMIT failed: nobody knows yet.
     case inDoubt(StoreError)
 }
@@ -61,23 +58,28 @@ struct Batch {
     /// Runs the writes; their outcomes stay with them until they are settled.
     ///
     /// - Parameter isSetApart: Whether each closure gets a savepoint and fails alone.
-    func run(_ writes: [PendingWrite], number: Int64, isSetApart: Bool) -> BatchEnd {
+    /// - Returns: How it ended, and whether a closure without a savepoint failed halfway, so that
+    ///   all of them ran again with one.
+    func run(
+        _ writes: [PendingWrite], number: Int64, isSetApart: Bool
+    ) -> (end: BatchEnd, hasFailedHalfway: Bool) {
+        var hasFailedHalfway = false
         do throws(StoreError) {
             try connection.run(Text.begin)
         } catch {
-            return .notBegun(error)
+            return (.notBegun(error), hasFailedHalfway)
         }
-        let changesBefore = connection.totalChanges
         do throws(StoreError) {
             let transaction = StoredTransaction(.sqlite(connection))
-            for write in writes {
-                let hasFailedHalfway =
-                    isSetApart
-                    ? try applyApart(write, transaction) : try apply(write, transaction)
-                guard !hasFailedHalfway else {
-                    try connection.execute("ROLLBACK")
-                    return .mixed
-                }
+            var changesBefore = connection.totalChanges
+            if isSetApart {
+                try applyApart(writes, transaction)
+            } else if try !applyTogether(writes, transaction) {
+                hasFailedHalfway = true
+                try connection.run(Text.rollback)
+                try connection.run(Text.begin)
+                changesBefore = connection.totalChanges
+                try applyApart(writes, transaction)
             }
             // Not before all have run: what was announced is not undone by a neighbour.
             for write in writes { write.announceApplied() }
@@ -86,31 +88,36 @@ struct Batch {
             }
         } catch {
             if !connection.isOutsideTransaction { try? connection.execute("ROLLBACK") }
-            return connection.isOutsideTransaction ? .undone(error) : .inDoubt(error)
+            let isUndone = connection.isOutsideTransaction
+            return (isUndone ? .undone(error) : .inDoubt(error), hasFailedHalfway)
         }
-        return commit(number)
+        return (commit(number), hasFailedHalfway)
     }
 
-    /// Runs a closure; true if it failed and has changed rows.
-    private func apply(
-        _ write: PendingWrite, _ transaction: StoredTransaction
+    /// Runs the closures; false, with the rest not run, once one failed that had changed rows.
+    private func applyTogether(
+        _ writes: [PendingWrite], _ transaction: StoredTransaction
     ) throws(StoreError) -> Bool {
-        let changesBefore = connection.totalChanges
-        let succeeded = write.apply(transaction)
-        try checkInsideTransaction()
-        return !succeeded && connection.totalChanges != changesBefore
+        for write in writes {
+            let changesBefore = connection.totalChanges
+            let succeeded = write.apply(transaction)
+            try checkInsideTransaction()
+            guard succeeded || connection.totalChanges == changesBefore else { return false }
+        }
+        return true
     }
 
-    /// Runs a closure and undoes what it changed if it failed; false, for it fails alone.
+    /// Runs each closure and undoes what it changed if it failed.
     private func applyApart(
-        _ write: PendingWrite, _ transaction: StoredTransaction
-    ) throws(StoreError) -> Bool {
-        try connection.run(Text.savepoint)
-        let succeeded = write.apply(transaction)
-        try checkInsideTransaction()
-        if !succeeded { try connection.run(Text.rollbackToSavepoint) }
-        try connection.run(Text.release)
-        return false
+        _ writes: [PendingWrite], _ transaction: StoredTransaction
+    ) throws(StoreError) {
+        for write in writes {
+            try connection.run(Text.savepoint)
+            let succeeded = write.apply(transaction)
+            try checkInsideTransaction()
+            if !succeeded { try connection.run(Text.rollbackToSavepoint) }
+            try connection.run(Text.release)
+        }
     }
 
     /// A full disk or a read error makes SQLite undo the whole transaction, whatever the closure
@@ -137,6 +144,7 @@ struct Batch {
         static let begin = SQL("BEGIN IMMEDIATE")
         static let commit = SQL("COMMIT")
         static let release = SQL("RELEASE item")
+        static let rollback = SQL("ROLLBACK")
         static let rollbackToSavepoint = SQL("ROLLBACK TO item")
         static let savepoint = SQL("SAVEPOINT item")
     }

@@ -96,13 +96,10 @@ final class SQLiteWriter: @unchecked Sendable {
         let began = DispatchTime.now().uptimeNanoseconds
         let isSetApart = batchesSetApart > 0
         if isSetApart { batchesSetApart -= 1 }
-        var end = batchEnd(writes, on: live, number: number, isSetApart: isSetApart)
-        if case .mixed = end {
-            // Whoever makes closures fail on purpose costs a batch its second run once in a while,
-            // not each time.
-            batchesSetApart = Limits.batchesSetApart
-            end = batchEnd(writes, on: live, number: number, isSetApart: true)
-        }
+        let (end, hasFailedHalfway) = ran(writes, on: live, number: number, isSetApart: isSetApart)
+        // Whoever makes closures fail on purpose costs a batch its second run once in a while, not
+        // each time.
+        if hasFailedHalfway { batchesSetApart = Limits.batchesSetApart }
         switch end {
         case .committed:
             commitTimes.recordNanoseconds(
@@ -121,7 +118,6 @@ final class SQLiteWriter: @unchecked Sendable {
                     Failure(
                         .unavailable, "The store cannot be written now; try again.",
                         retryAfterMilliseconds: Limits.storeRetryMilliseconds)))
-        case .mixed: preconditionFailure("closures that are set apart fail alone")
         case .undone(let error):
             guard writes.count > 1 else {
                 logger.error("store: a write was undone", metadata: ["error": "\(error)"])
@@ -141,19 +137,19 @@ final class SQLiteWriter: @unchecked Sendable {
         for write in writes { write.settle(verdict) }
     }
 
-    private func batchEnd(
+    private func ran(
         _ writes: [PendingWrite], on live: WriterConnection, number: Int64, isSetApart: Bool
-    ) -> BatchEnd {
+    ) -> (end: BatchEnd, hasFailedHalfway: Bool) {
         do throws(StoreError) {
             return try turnstile.pass {
-                let end = try? live.use { connection throws(StoreError) in
+                let ran = try? live.use { connection throws(StoreError) in
                     Batch(connection, attempts, commitFault)
                         .run(writes, number: number, isSetApart: isSetApart)
                 }
-                return end ?? .notBegun(.engine("closed"))
+                return ran ?? (.notBegun(.engine("closed")), false)
             }
         } catch {
-            return .notBegun(error)
+            return (.notBegun(error), false)
         }
     }
 

@@ -63,6 +63,25 @@ struct OperatorTests {
         #expect(outcome.status == 2)
     }
 
+    @Test func anActWithoutAnAnswerSendsItsOperatorToTheLog() async throws {
+        let lost = Failure(.unknownOutcome, "The connection to the server was lost.")
+        let freeze = MethodRegistration.unary(Methods.AdminService.setAccountStatus) {
+            (_: V1.SetAccountStatusRequest, _) -> V1.SetAccountStatusResponse in throw lost
+        }
+        let outcome = try await CommandTest(variables: ["USER": "olga"]).run(
+            "admin", "accounts", "freeze", "0H2K9QW3ZT4BM", "--reason", "r", against: [freeze])
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains("Look before you repeat it: tollgate admin log"))
+
+        let show = MethodRegistration.unary(Methods.AdminService.getAccount) {
+            (_: V1.GetAccountRequest, _) -> V1.GetAccountResponse in throw lost
+        }
+        let harmless = try await CommandTest().run(
+            "admin", "accounts", "show", "0H2K9QW3ZT4BM", against: [show])
+        #expect(harmless.status == 9)
+        #expect(!harmless.errors.contains("Look before you repeat it"))
+    }
+
     @Test func anActNeedsSomebody() async throws {
         let outcome = try await CommandTest().run(
             "admin", "accounts", "freeze", "0H2K9QW3ZT4BM", "--reason", "r", against: [])

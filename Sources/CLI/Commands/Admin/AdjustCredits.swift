@@ -17,6 +17,7 @@ package struct AdjustCredits: ServiceCommand {
               tollgate admin accounts adjust 0H2K9QW3ZT4BM --take 2.5 --reason 'Given twice'
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.changes
 
     /// The account.
     @Argument(help: "The account's number, 13 characters.")

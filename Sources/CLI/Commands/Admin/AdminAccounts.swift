@@ -32,6 +32,7 @@ package struct ShowAccount: ServiceCommand {
               tollgate admin accounts show 0H2K9QW3ZT4BM --json
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.reads
 
     /// The account.
     @Argument(help: "The account's number, 13 characters.")
@@ -65,6 +66,7 @@ package struct SetAccountTier: ServiceCommand {
               tollgate admin accounts set-tier 0H2K9QW3ZT4BM partner --reason 'Signed today'
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.changes
 
     /// The account.
     @Argument(help: "The account's number, 13 characters.")
@@ -108,6 +110,7 @@ package struct FreezeAccount: ServiceCommand {
               tollgate admin accounts freeze 0H2K9QW3ZT4BM --reason 'Disputed payment'
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.changes
 
     /// The account.
     @Argument(help: "The account's number, 13 characters.")
@@ -141,6 +144,7 @@ package struct UnfreezeAccount: ServiceCommand {
               tollgate admin accounts unfreeze 0H2K9QW3ZT4BM --reason 'Dispute settled'
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.changes
 
     /// The account.
     @Argument(help: "The account's number, 13 characters.")

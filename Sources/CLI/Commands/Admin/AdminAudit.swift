@@ -14,6 +14,7 @@ package struct AdminAudit: ServiceCommand {
               tollgate admin audit --json
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.reads
 
     @OptionGroup(title: "Connection")
     package var connection: ConnectionOptions

@@ -12,6 +12,7 @@ package struct AdminIncidents: ServiceCommand {
               tollgate admin incidents --limit 200 --json
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.reads
 
     /// Incidents told.
     @Option(help: ArgumentHelp("How many incidents, 1 to 200.", valueName: "number"))

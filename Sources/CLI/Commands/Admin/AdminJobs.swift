@@ -12,6 +12,7 @@ package struct AdminJobs: ServiceCommand {
               tollgate admin job-runs payment-reconcile
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.reads
 
     @OptionGroup(title: "Connection")
     package var connection: ConnectionOptions
@@ -57,6 +58,7 @@ package struct AdminJobRuns: ServiceCommand {
               tollgate admin job-runs payment-reconcile --limit 5
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.reads
 
     /// The job.
     @Argument(help: "The job; without it, every job's runs.")

@@ -15,6 +15,7 @@ package struct AdminLog: ServiceCommand {
               tollgate admin log --before 0H2K9QW3ZT4BM      goes on where a page ended
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.reads
 
     /// Acts told.
     @Option(help: ArgumentHelp("How many acts, 1 to 200.", valueName: "number"))

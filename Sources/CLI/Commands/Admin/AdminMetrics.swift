@@ -23,6 +23,7 @@ package struct AdminMetrics: ServiceCommand {
               tollgate admin metrics --metric revenue_fen --json
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.reads
 
     /// How long a period is.
     @Option(help: "The length of a period.")

@@ -30,6 +30,7 @@ package struct ListTiers: ServiceCommand {
               tollgate admin tiers list --json
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.reads
 
     @OptionGroup(title: "Connection")
     package var connection: ConnectionOptions
@@ -67,6 +68,7 @@ package struct SetTier: ServiceCommand {
               tollgate admin tiers set partner --tokens none --reason 'As agreed'
             """)
     package static let caller = Caller.administrator
+    package static let nature = CallNature.changes
 
     /// The tier.
     @Argument(help: "The tier's name: lower-case letters, digits and hyphens.")

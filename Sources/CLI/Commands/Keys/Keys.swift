@@ -37,6 +37,7 @@ package struct CreateKey: ServiceCommand {
               tollgate keys create ci --to ~/.config/tollgate/ci.key
             """)
     package static let caller = Caller.person
+    package static let nature = CallNature.changes
 
     /// What the key is called.
     @Argument(help: "What the key is called in lists.")

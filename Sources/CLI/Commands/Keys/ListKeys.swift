@@ -14,6 +14,7 @@ package struct ListKeys: ServiceCommand {
               tollgate keys list --json
             """)
     package static let caller = Caller.person
+    package static let nature = CallNature.reads
 
     @OptionGroup(title: "Connection")
     package var connection: ConnectionOptions
@@ -76,6 +77,7 @@ package struct RevokeKey: ServiceCommand {
               tollgate keys revoke tg-0H2K9QW3ZT4BM
             """)
     package static let caller = Caller.person
+    package static let nature = CallNature.changes
 
     /// The key.
     @Argument(help: ArgumentHelp("The key, as `tollgate keys list` shows it.", valueName: "key"))

@@ -12,6 +12,7 @@ package struct Orders: ServiceCommand {
               tollgate orders --limit 100
             """)
     package static let caller = Caller.person
+    package static let nature = CallNature.reads
 
     /// Orders on a page.
     @Option(help: ArgumentHelp("How many orders, 1 to 100.", valueName: "number"))

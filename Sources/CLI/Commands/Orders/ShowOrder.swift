@@ -15,6 +15,7 @@ package struct ShowOrder: ServiceCommand {
               tollgate order 0H2K9QW3ZT4BM --wait --json
             """)
     package static let caller = Caller.person
+    package static let nature = CallNature.reads
 
     /// The order.
     @Argument(help: "The order, as `tollgate orders` lists it.")
