@@ -42,6 +42,13 @@ extension Limits {
     /// How long a process that may not migrate waits for another to do it.
     package static let schemaWaitMilliseconds: Int64 = 15_000
 
+    /// How long a role that only reads the data folder waits for a server to fill it: as long as
+    /// for the schema, since both come from the same start.
+    package static let dataFolderWaitMilliseconds = schemaWaitMilliseconds
+
+    /// How often it looks: nobody notices less, and a look costs one system call.
+    package static let dataFolderLookMilliseconds: Int64 = 50
+
     /// Rows a repository returns at most, whatever it is asked for: a batch stays short, memory
     /// bounded.
     package static let rowsInOneAnswer = 100_000

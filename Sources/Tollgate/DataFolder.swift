@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import TollgateKernel
 
 #if canImport(Glibc)
@@ -44,17 +45,28 @@ struct DataFolder: Sendable {
         }
     }
 
-    /// Refuses a folder that no server has filled.
+    /// Waits until a server has filled the folder: roles may start together, in any order.
     ///
-    /// - Throws: A ``Failure`` with what to do.
-    static func check(path: String, home: String?) throws {
-        let whole = whole(path, home)
-        let credential = "\(whole)/credentials/\(CredentialRole.web.rawValue)"
-        guard FileManager.default.fileExists(atPath: credential) else {
-            throw Failure(
-                .unauthenticated,
-                "\(credential) is missing; start the server on this folder first, copy its "
-                    + "credential here, or name its folder with --data.")
+    /// - Throws: A ``Failure`` with what to do if none has after `waitMilliseconds`;
+    ///   `CancellationError` if the task is cancelled.
+    static func awaitFilled(
+        path: String, home: String?, waitMilliseconds: Int64 = Limits.dataFolderWaitMilliseconds
+    ) async throws {
+        let credential = "\(whole(path, home))/credentials/\(CredentialRole.web.rawValue)"
+        var waited: Int64 = 0
+        while !FileManager.default.fileExists(atPath: credential) {
+            guard waited < waitMilliseconds else {
+                throw Failure(
+                    .unauthenticated,
+                    "\(credential) is missing; start the server on this folder first, copy its "
+                        + "credential here, or name its folder with --data.")
+            }
+            if waited == 0 {
+                Logger(label: "tollgate.web").notice(
+                    "waiting for the server to fill the data folder", metadata: ["path": "\(path)"])
+            }
+            try await Task.sleep(for: .milliseconds(Limits.dataFolderLookMilliseconds))
+            waited += Limits.dataFolderLookMilliseconds
         }
     }
 

@@ -28,7 +28,8 @@ struct RoleOptions: ParsableArguments {
 
     /// Opens the folder and reads the settings; `flags` go before environment and file.
     ///
-    /// - Parameter mustExist: Whether a folder without credentials is refused, not filled.
+    /// - Parameter mustExist: Whether a folder without credentials is waited for, then refused, not
+    ///   filled.
     func settings(
         _ flags: [String: String?], mustExist: Bool = false
     ) async throws -> Settings {
@@ -37,7 +38,7 @@ struct RoleOptions: ParsableArguments {
         let flags = flags.merging(["store.address": store]) { given, _ in given }
         let home = variables["HOME"].flatMap { $0.isEmpty ? nil : $0 }
         let path = data ?? variables["TOLLGATE_DATA"] ?? "~/.tollgate"
-        if mustExist { try DataFolder.check(path: path, home: home) }
+        if mustExist { try await DataFolder.awaitFilled(path: path, home: home) }
         return try await Settings(
             folder: DataFolder(path: path, home: home), flags: flags.compactMapValues { $0 })
     }

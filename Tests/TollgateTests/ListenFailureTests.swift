@@ -53,6 +53,25 @@ struct ListenFailureTests {
         #expect(try DataFolder(path: "~/.tollgate", home: home).path == "\(home)/.tollgate")
     }
 
+    @Test func `a folder is waited for, since roles start in any order, but not for ever`()
+        async throws
+    {
+        let path = FileManager.default.temporaryDirectory
+            .appendingPathComponent("tollgate-folder-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let failure = await #expect(throws: Failure.self) {
+            try await DataFolder.awaitFilled(path: path, home: nil, waitMilliseconds: 100)
+        }
+        #expect(failure?.message.contains("start the server on this folder first") == true)
+        #expect(!FileManager.default.fileExists(atPath: path))
+
+        async let isFilled: Void = DataFolder.awaitFilled(path: path, home: nil)
+        try await Task.sleep(for: .milliseconds(200))
+        let folder = try DataFolder(path: path)
+        _ = try folder.credential(.web)
+        try await isFilled
+    }
+
     @Test func `what to type next can be typed`() {
         let place = "/opt/tollgate/.build/release/tollgate"
         #expect(StartReport.program(["PATH": "/nosuchfolder"], executable: place) == place)
