@@ -32,7 +32,10 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
-let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+// Only these modules of the package: the rest of it would be compiled for nothing.
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let orderedCollections = Target.Dependency.product(
+    name: "OrderedCollections", package: "swift-collections")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
@@ -128,9 +131,9 @@ let package = Package(
         module(
             "TollgateRPC", at: "RPC",
             [
-                "CChecksum", "CZlib", "TollgateKernel", "TollgateWire", collections, logging,
-                metrics,
-                nioCore, nioHTTP, nioPosix, nioSSL, nioTLS, serviceContext, tracing,
+                "CChecksum", "CZlib", "TollgateKernel", "TollgateWire", deque, logging,
+                metrics, nioCore, nioHTTP, nioPosix, nioSSL, nioTLS, orderedCollections,
+                serviceContext, tracing,
             ]),
         .executableTarget(
             name: "ProtoGenerator", dependencies: ["CProtobufC", "CProtocPlugin"],

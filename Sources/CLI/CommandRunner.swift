@@ -36,7 +36,8 @@ package enum CommandRunner {
             return ExitStatus.success.rawValue
         } catch {
             environment.console.endProgress()
-            return report(error, root: root, isJSON: isJSON, console: environment.console)
+            return report(
+                error, of: arguments, root: root, isJSON: isJSON, console: environment.console)
         }
     }
 
@@ -53,7 +54,8 @@ package enum CommandRunner {
 
     /// Says why it ended, and returns the exit code.
     private static func report(
-        _ error: any Error, root: any ParsableCommand.Type, isJSON: Bool, console: Console
+        _ error: any Error, of arguments: [String], root: any ParsableCommand.Type, isJSON: Bool,
+        console: Console
     ) -> Int32 {
         if let code = error as? ExitCode { return code.rawValue }
         if error is OutputClosed { return ExitStatus.success.rawValue }
@@ -66,10 +68,13 @@ package enum CommandRunner {
             console.line(root.fullMessage(for: error))
             return ExitStatus.success.rawValue
         case .validationFailure:
+            let suggestion = CommandSuggestion.sentence(for: arguments, below: root)
             if isJSON {
-                console.report(CommandFailure(.usage, root.message(for: error)), isJSON: true)
+                let message = [root.message(for: error), suggestion].compactMap { $0 }
+                console.report(
+                    CommandFailure(.usage, message.joined(separator: " ")), isJSON: true)
             } else {
-                console.note(root.fullMessage(for: error))
+                console.reportUsage(root.fullMessage(for: error), suggestion: suggestion)
             }
             return ExitStatus.usage.rawValue
         case let code:
@@ -107,6 +112,19 @@ extension Console {
         let label = failure.status == .interrupted ? "" : errorStyle.red("error: ")
         note(label + TerminalText.line(failure.message))
         if !failure.advice.isEmpty { note(failure.advice) }
+    }
+
+    /// Says on standard error what is wrong with a command line, in the words of its parser but
+    /// labelled as every other error is.
+    func reportUsage(_ text: String, suggestion: String?) {
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let label = "Error: "
+        if let first = lines.first, first.hasPrefix(label) {
+            lines.removeFirst()
+            note(errorStyle.red("error: ") + first.dropFirst(label.count))
+        }
+        if let suggestion { note(suggestion) }
+        note(lines.joined(separator: "\n"))
     }
 }
 

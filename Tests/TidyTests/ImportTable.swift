@@ -72,7 +72,7 @@ enum ImportTable {
                 "Sources/RPC/Client/Balancing/AddressResolver.swift": ["Glibc"],
                 // The numbers of the kernel's own options.
                 "Sources/RPC/Edges/DeadPeers.swift": ["Glibc"],
-                // stat(2), and a socket in the file system.
+                // stat(2) and access(2), and a socket in the file system.
                 "Sources/RPC/TLS/FileStamp.swift": ["Glibc"],
                 // The event that tells the end of a handshake.
                 "Sources/RPC/TLS/HandshakeWatch.swift": ["NIOTLS"],

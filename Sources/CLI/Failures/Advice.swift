@@ -37,7 +37,7 @@ package enum Advice {
         let question =
             settings.isEncrypted
             ? "Is the server at \(settings.server) running, and does TOLLGATE_TLS_CA fit it?"
-            : "Is the server at \(settings.server) running?"
+            : "Is the server at \(settings.server) running? If it wants TLS, set TOLLGATE_TLS_CA."
         return nature == .probe
             ? "\(question) Start one with: tollgate up; or name another with --server."
             : "\(question) Look with: tollgate ping"

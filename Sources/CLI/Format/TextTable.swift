@@ -26,7 +26,9 @@ package struct TextTable: Sendable {
         rows.append(row + Array(repeating: "", count: titles.count - row.count))
     }
 
-    /// The lines: a heading, then the rows; at most `columns` wide where a column can give way.
+    /// The lines: a heading, then the rows, at most `columns` wide. Where not even the flexible
+    /// column can make them fit, each row is told as names and values under one another: a
+    /// terminal would break the lines of a table in the midst of its cells.
     package func lines(columns: Int?, style: Style) -> [String] {
         var widths = titles.indices.map { column in
             ([titles] + rows).map { DisplayWidth.of($0[column]) }.max() ?? 0
@@ -36,7 +38,21 @@ package struct TextTable: Sendable {
             let narrowest = max(DisplayWidth.of(titles[flexible]), 8)
             widths[flexible] = min(widths[flexible], max(narrowest, columns - others))
         }
+        if let columns, widths.reduce(0, +) + 2 * (widths.count - 1) > columns {
+            return records(style: style)
+        }
         return [style.bold(layOut(titles, widths))] + rows.map { layOut($0, widths) }
+    }
+
+    /// Every row as a block of names and values, with an empty line between two blocks.
+    private func records(style: Style) -> [String] {
+        let width = titles.map(DisplayWidth.of).max() ?? 0
+        let blocks = rows.map { row in
+            zip(titles, row).filter { !$0.1.isEmpty }.map { title, cell in
+                "\(style.bold(DisplayWidth.pad(title, to: width)))  \(cell)"
+            }
+        }
+        return Array(blocks.joined(separator: [""]))
     }
 
     private func layOut(_ cells: [String], _ widths: [Int]) -> String {

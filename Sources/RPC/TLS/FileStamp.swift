@@ -23,4 +23,9 @@ struct FileStamp: Hashable {
                 nanoseconds: status.st_mtim.tv_nsec)
         }
     }
+
+    /// What the system says against reading the file; nil if nothing.
+    static func problem(ofReading path: String) -> String? {
+        access(path, R_OK) == 0 ? nil : String(cString: strerror(errno))
+    }
 }

@@ -31,8 +31,7 @@ final class ServerCertificates: Sendable {
         do {
             state = Mutex(State(context: try Self.read(settings), stamp: stamp))
         } catch {
-            throw .certificateUnreadable(
-                "\(settings.certificatePath) with \(settings.keyPath): \(error)")
+            throw .certificateUnreadable("\(error)")
         }
     }
 
@@ -80,18 +79,21 @@ final class ServerCertificates: Sendable {
         }
     }
 
-    private static func read(_ settings: ServerTLS) throws -> NIOSSLContext {
-        let chain = try NIOSSLCertificate.fromPEMFile(settings.certificatePath)
-        let key = try NIOSSLPrivateKey(file: settings.keyPath, format: .pem)
+    private static func read(_ settings: ServerTLS) throws(TLSFileFault) -> NIOSSLContext {
+        let chain = try TLSFileFault.certificates(in: settings.certificatePath)
+        let key = try TLSFileFault.privateKey(in: settings.keyPath)
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
         if let path = settings.clientAuthoritiesPath {
-            configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(path))
+            configuration.trustRoots = .certificates(try TLSFileFault.certificates(in: path))
             configuration.certificateVerification =
                 settings.requiresClientCertificate ? .noHostnameVerification : .optionalVerification
         }
-        let context = try NIOSSLContext(configuration: configuration)
+        guard let context = try? NIOSSLContext(configuration: configuration) else {
+            throw .doNotBelongTogether(
+                certificate: settings.certificatePath, key: settings.keyPath)
+        }
         if let end = chain.first?.notValidAfter {
             Gauge(label: "tollgate_rpc_certificate_expiry_timestamp_seconds").record(Int64(end))
         }

@@ -71,6 +71,7 @@ enum PhonePage {
         section ul { max-height: 9rem; padding-top: 0; }
         section li { display: flex; gap: .5rem; align-items: baseline; }
         section li span { flex: 1; }
+        section li small { display: block; opacity: .65; }
         input { flex: 1; min-width: 0; font: inherit; padding: .35rem .6rem; }
         button { font: inherit; padding: .35rem .8rem; }
         #notice { margin: 0; padding: 0 .8rem .6rem; min-height: 1.4em; color: #c33; }
@@ -105,7 +106,11 @@ enum PhonePage {
         }
         function tradeLine(trade) {
           const li = document.createElement("li"), span = document.createElement("span");
+          const about = document.createElement("small");
+          about.textContent = trade.outTradeNumber + " · "
+            + new Date(trade.createdAtMilliseconds).toLocaleString();
           span.textContent = "¥" + (trade.totalFen / 100).toFixed(2) + " " + trade.description;
+          span.append(about);
           li.append(span);
           if (trade.state === "NOTPAY" && trade.expiresAtMilliseconds > Date.now()) {
             const button = document.createElement("button");

@@ -157,8 +157,8 @@ struct AccountTests {
         #expect(outcome.errors.hasPrefix("error: "))
         #expect(
             outcome.errors.hasSuffix(
-                "Is the server at 127.0.0.1:7400 running? Start one with: tollgate up; or name "
-                    + "another with --server.\n"))
+                "Is the server at 127.0.0.1:7400 running? If it wants TLS, set TOLLGATE_TLS_CA. "
+                    + "Start one with: tollgate up; or name another with --server.\n"))
     }
 
     @Test func aMissingCredentialStopsBeforeCalling() async throws {

@@ -112,14 +112,18 @@ struct AdminTests {
             V1.ListJobsResponse(jobs: [
                 V1.Job(
                     name: "outbox", summary: "Sends messages", intervalMilliseconds: 5_000,
-                    nextDueAtMilliseconds: CommandTest.began)
+                    nextDueAtMilliseconds: CommandTest.began + 5_000),
+                V1.Job(
+                    name: "order-close", summary: "Closes orders", intervalMilliseconds: 5_000,
+                    nextDueAtMilliseconds: CommandTest.began - 1),
             ])
         }
         let listed = try await CommandTest().run("admin", "jobs", against: [jobs])
         #expect(
             listed.lines == [
-                "JOB     EVERY  NEXT                 LAST       BEGAN  WHAT IT DOES",
-                "outbox    5 s  2026-01-31 06:05:09  never ran  -      Sends messages",
+                "JOB          EVERY  NEXT                 LAST       BEGAN  WHAT IT DOES",
+                "outbox         5 s  2026-01-31 06:05:14  never ran  -      Sends messages",
+                "order-close    5 s  when there is work   never ran  -      Closes orders",
             ])
         let runs = MethodRegistration.unary(Methods.JobsService.listJobRuns) {
             (request: V1.ListJobRunsRequest, _) in

@@ -66,6 +66,25 @@ struct HelpTests {
         #expect(outcome.errors.contains("Unknown option '--colour'"))
     }
 
+    @Test(arguments: [
+        (["chta"], "chat"), (["admin", "audti"], "audit"), (["keys", "lst"], "list"),
+        (["qutoa"], "quota"),
+    ])
+    func aMistypedCommandIsAnsweredWithTheNearest(words: [String], meant: String) async throws {
+        let outcome = try await CommandTest().run(words, against: [])
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.hasPrefix("error: "))
+        #expect(outcome.errors.contains("Did you mean '\(meant)'?"))
+    }
+
+    @Test(arguments: [["frobnicate"], ["admin", "xyzzy"], ["chat", "--colour"]])
+    func nothingIsGuessedWhereNothingIsNear(words: [String]) async throws {
+        let outcome = try await CommandTest().run(words, against: [])
+        #expect(outcome.status == 2)
+        #expect(!outcome.errors.contains("Did you mean 'c"))
+        #expect(!outcome.errors.contains("Did you mean 'a"))
+    }
+
     @Test func aWrongCommandLineIsJSONIfAsked() async throws {
         let outcome = try await CommandTest().run("ledger", "--limit", "0", "--json", against: [])
         #expect(outcome.status == 2)

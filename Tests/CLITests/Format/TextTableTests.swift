@@ -28,7 +28,26 @@ struct TextTableTests {
     }
 
     @Test func theFlexibleColumnKeepsItsTitle() {
-        #expect(products().lines(columns: 10, style: plain)[0].hasSuffix("WHAT IT IS"))
+        #expect(products().lines(columns: 34, style: plain)[0].hasSuffix("WHAT IT IS"))
+    }
+
+    @Test func aTableWiderThanTheTerminalTellsEachRowAsNamesAndValues() {
+        #expect(
+            products().lines(columns: 20, style: plain) == [
+                "KEY         starter",
+                "PRICE       ¥9.90",
+                "WHAT IT IS  入门套餐 for a first look around",
+                "",
+                "KEY         大礼包",
+                "PRICE       ¥1,990.00",
+                "WHAT IT IS  all of it",
+            ])
+    }
+
+    @Test func namesWithoutAValueAreLeftOutOfANarrowTable() {
+        var table = TextTable([("NAME", .left), ("EXPIRES", .left)])
+        table.add(["a name too long", ""])
+        #expect(table.lines(columns: 12, style: plain) == ["NAME     a name too long"])
     }
 
     @Test func cellsCannotSteerTheTerminal() {

@@ -197,11 +197,33 @@ import TollgateWire
         }
         configuration.tls = serverTLS()
         _ = try RPCServer(configuration, services: [])
-        configuration.tls = ServerTLS(certificatePath: "/nowhere", keyPath: "/nowhere")
-        #expect(throws: RPCServerError.self) { try RPCServer(configuration, services: []) }
-        // A key of another certificate.
+    }
+
+    @Test func `what is wrong with a certificate's files is said with the file's name`() throws {
         try certificates.make("second", commonName: "second", alternatives: "DNS:second")
-        configuration.tls = serverTLS { $0.keyPath = certificates.path("second.key") }
-        #expect(throws: RPCServerError.self) { try RPCServer(configuration, services: []) }
+        let empty = certificates.path("empty.pem")
+        try Data().write(to: URL(fileURLWithPath: empty))
+        let right = serverTLS()
+        let faults: [((inout ServerTLS) -> Void, String)] = [
+            ({ $0.certificatePath = "/nowhere.pem" }, "/nowhere.pem: No such file or directory"),
+            ({ $0.keyPath = "/nowhere.key" }, "/nowhere.key: No such file or directory"),
+            ({ $0.certificatePath = empty }, "\(empty) holds no certificate in PEM"),
+            (
+                { $0.keyPath = empty },
+                "\(empty) holds no private key in PEM, or a passphrase locks it"
+            ),
+            ({ $0.clientAuthoritiesPath = empty }, "\(empty) holds no certificate in PEM"),
+            (
+                { $0.keyPath = certificates.path("second.key") },
+                "\(certificates.path("second.key")) is not the key of the certificate in "
+                    + right.certificatePath
+            ),
+        ]
+        for (change, sentence) in faults {
+            let configuration = testConfiguration { $0.tls = serverTLS(change) }
+            #expect(throws: RPCServerError.certificateUnreadable(sentence)) {
+                try RPCServer(configuration, services: [])
+            }
+        }
     }
 }

@@ -31,6 +31,8 @@ package struct AdminJobs: ServiceCommand {
             invocation.console.json(.object([("jobs", .array(jobs.map(\.json)))]))
             return
         }
+        // A job that found nothing to do writes nothing: its next moment then lies behind.
+        let now = invocation.environment.now()
         var table = TextTable([
             ("JOB", .left), ("EVERY", .right), ("NEXT", .left), ("LAST", .left),
             ("BEGAN", .left), ("WHAT IT DOES", .flexible),
@@ -38,7 +40,8 @@ package struct AdminJobs: ServiceCommand {
         for job in jobs {
             table.add([
                 job.name, Moments.duration(job.intervalMilliseconds),
-                invocation.moments.moment(job.nextDueAtMilliseconds),
+                job.nextDueAtMilliseconds <= now
+                    ? "when there is work" : invocation.moments.moment(job.nextDueAtMilliseconds),
                 job.lastState.isEmpty ? "never ran" : job.lastState,
                 invocation.moments.moment(job.lastStartedAtMilliseconds), job.summary,
             ])
