@@ -57,8 +57,10 @@ struct BenchCommandTests {
     }
 
     @Test func `chats are held and settled by the server as it is served`() async throws {
+        // Long enough for more chats than a person's tier lets begin in a minute.
         let document = try await bench(
-            "chat", peers: ["chat-mock", "curl-multi", "sqlite-holds"], ["--callers", "4"])
+            "chat", peers: ["chat-mock", "curl-multi", "sqlite-holds"],
+            ["--callers", "4", "--seconds", "0.6"])
         #expect(names(document) == ["gateway 4", "curl 4", "disk 4"])
         #expect((document["ratioToCurl4"] as? Double ?? 0) > 0)
         // The page of the running server told of its batches.

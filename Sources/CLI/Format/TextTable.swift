@@ -26,9 +26,10 @@ package struct TextTable: Sendable {
         rows.append(row + Array(repeating: "", count: titles.count - row.count))
     }
 
-    /// The lines: a heading, then the rows, at most `columns` wide. Where not even the flexible
-    /// column can make them fit, each row is told as names and values under one another: a
-    /// terminal would break the lines of a table in the midst of its cells.
+    /// The lines: a heading, then the rows, at most `columns` wide.
+    ///
+    /// Where not even the flexible column can make them fit, each row is told as names and values
+    /// under one another: a terminal would break the lines of a table in the midst of its cells.
     package func lines(columns: Int?, style: Style) -> [String] {
         var widths = titles.indices.map { column in
             ([titles] + rows).map { DisplayWidth.of($0[column]) }.max() ?? 0
