@@ -70,5 +70,5 @@ prerequisites:
 	@Scripts/prerequisites
 
 release: prerequisites
-	@test -x $(TOLLGATE) || echo 'The first build takes ten minutes and more on two cores.'
+	@test -x $(TOLLGATE) || echo 'The first build takes about a quarter of an hour on two cores.'
 	swift build -c release --product tollgate
