@@ -13,7 +13,9 @@ SOURCES := find Package.swift Sources Tests -name '*.swift' -not -path '*/Genera
 .DEFAULT_GOAL := help
 # How long `make fuzz` runs.
 SECONDS ?= 3600
-.PHONY: help run test test-one demo bench fuzz format lint install-client proto clean
+# How often `make test-cluster` kills a primary.
+CLUSTER_ROUNDS ?= 1
+.PHONY: help run test test-one test-cluster demo bench fuzz format lint install-client proto clean
 .PHONY: prerequisites release
 .SUFFIXES:
 
@@ -33,6 +35,10 @@ test: prerequisites  ## every test, then the unit tests again under the thread s
 test-one: prerequisites  ## one target's tests: make test-one TARGET=RPCTests [FILTER=regex]
 	@test -n "$(TARGET)" || { echo 'say which: make test-one TARGET=KernelTests' >&2; exit 2; }
 	TOLLGATE_SLICE=$(TARGET) swift test $(if $(FILTER),--filter '$(FILTER)')
+
+test-cluster: release  ## kill the primary of a PostgreSQL cluster under load [CLUSTER_ROUNDS=n]
+	@Scripts/cluster-prerequisites
+	@Scripts/test-cluster $(CLUSTER_ROUNDS)
 
 demo: release  ## play the whole loop with real processes and print the transcript
 	@$(DEMO)

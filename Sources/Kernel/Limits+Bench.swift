@@ -28,4 +28,21 @@ extension Limits {
     /// How long a program that is stopped may take to end before it is killed, in milliseconds: a
     /// server's drain of calls that nobody makes any more.
     package static let benchStopMilliseconds = 10_000
+
+    /// The most callers of a load on running servers: each is an account and a task.
+    package static let benchLoadCallers = 1_000
+
+    /// Customers that are made in one write: as many rows as a job may write at once.
+    package static let benchCustomersPerWrite = 20
+
+    /// The longest load on running servers, in seconds: its record grows with it.
+    package static let benchLoadSeconds = 3_600.0
+
+    /// How long a caller of a load waits after a chat that failed, in milliseconds: long enough
+    /// not to burn the processors of a service that is down, short enough to see it return.
+    package static let benchLoadPauseMilliseconds: Int64 = 100
+
+    /// How long a chat of a load may take, in milliseconds: longer than a server tries to find out
+    /// what became of a COMMIT.
+    package static let benchLoadCallMilliseconds: Int64 = 60_000
 }

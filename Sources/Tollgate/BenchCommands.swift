@@ -25,8 +25,12 @@ struct BenchCommand: AsyncParsableCommand {
               tollgate bench chat --rounds 3      chats through the gateway, beside libcurl alone
               tollgate bench serve --listen 127.0.0.1:8000
                                                   an echo server for bRPC's own load tools
+              tollgate bench load --record chats.tsv --seconds 10
+                                                  chats with a server that runs, each written down
             """,
-        subcommands: [BenchRPC.self, BenchStore.self, BenchChat.self, BenchServe.self])
+        subcommands: [
+            BenchRPC.self, BenchStore.self, BenchChat.self, BenchServe.self, BenchLoad.self,
+        ])
 }
 
 /// What every benchmark is told alike.

@@ -1,6 +1,3 @@
-import Accounts
-import Application
-import Auth
 import Foundation
 import Storage
 import TollgateClient
@@ -33,7 +30,9 @@ struct GatewayServer: Sendable {
             ]
         ) { process in
             let address = try await process.listeningAddress()
-            let authorizations = try await signIn(customers, folder: folder)
+            let people = try await SeededStore.withStore(folder, role: .jobs) { store in
+                try await SignedInCustomer.make(customers, in: store)
+            }
             let credential = try String(
                 contentsOfFile: "\(folder)/credentials/cli", encoding: .utf8)
             let configuration = TollgateClientConfiguration(
@@ -43,52 +42,9 @@ struct GatewayServer: Sendable {
                 try await body(
                     GatewayServer(
                         process: process, address: address, client: client,
-                        authorizations: authorizations))
+                        authorizations: people.map(\.authorization)))
             }
         }
-    }
-
-    /// Opens accounts with credits and login sessions, beside the server, as jobs do.
-    private static func signIn(_ customers: Int, folder: String) async throws -> [String] {
-        let identifiers = TimeSortedIdentifiers()
-        let random = SystemRandom()
-        let now = SystemClock().now()
-        let people = try (0..<customers).map { _ in
-            guard let token = SessionToken.make(from: random.bytes(SessionToken.secretBytes))
-            else { throw Failure(.internalError, "No session secret could be made.") }
-            let session = LoginSession(
-                id: LoginSessionID(rawValue: identifiers.next()), digest: try token.digest,
-                account: AccountID(rawValue: identifiers.next()), device: "bench",
-                createdAt: now, expiresAt: now.adding(milliseconds: 86_400_000))
-            return (token: token, session: session, openIDDigest: random.bytes(32))
-        }
-        try await SeededStore.withStore(folder, role: .jobs) { store in
-            try await store.write { tx in
-                // What a person may do in a minute, a benchmark does in a second: the limits are
-                // asked, and never reached.
-                try tx.tiers.save(
-                    Tier(
-                        name: .standard, priceFactor: .one,
-                        limits: CallLimits(
-                            requestsPerMinute: Limits.callLimit,
-                            tokensPerMinute: Limits.callLimit,
-                            concurrentChats: Limits.callLimit)))
-                let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
-                for person in people {
-                    let account = person.session.account
-                    try tx.accounts.insert(
-                        Account(
-                            id: account, openIDDigest: person.openIDDigest, status: .active,
-                            isWhiteListed: false, openedAt: now), openID: "bench-\(account)")
-                    _ = try ledger.grant(
-                        Credits(whole: Limits.benchCredits), to: account, kind: .welcome,
-                        from: .promotion, key: "bench:\(account)", origin: .welcome,
-                        order: nil, reference: "bench", expiresAt: nil, at: now)
-                    try tx.auth.insert(person.session)
-                }
-            }
-        }
-        return people.map { "Bearer \($0.token.text)" }
     }
 
     /// Asks one question and reads its answer to the receipt, which has to say that credits paid.
