@@ -12,13 +12,12 @@ struct BenchLoad: AsyncParsableCommand {
         commandName: "load",
         abstract: "Chats with running servers, and writes down what each chat came to.",
         discussion: """
-            Makes customers with credits in the servers' store, lifts the standard tier's limits,
-            signs them in, and has each ask one question after the other, whatever fails, until
-            the time is over or Ctrl-C. What
-            the servers acknowledged can be looked up in the books afterwards: a line of the
-            record is outcome (acknowledged, refused, unknown), request id, account, server, begin
-            and end in milliseconds since 1970, micro-credits charged, and the error's code, with
-            tabs between them. Only in the sandbox realm.
+            Makes customers with credits in the servers' store, lifts the standard tier's limits, \
+            signs them in, and has each ask one question after the other, whatever fails, until \
+            the time is over or Ctrl-C. What the servers acknowledged can be looked up in the \
+            books afterwards: a line of the record is outcome (acknowledged, refused, unknown), \
+            request id, account, server, begin and end in milliseconds since 1970, micro-credits \
+            charged, and the error's code, with tabs between them. Only in the sandbox realm.
 
             EXAMPLES:
               tollgate bench load --server 127.0.0.1:7400 --record chats.tsv --seconds 10
