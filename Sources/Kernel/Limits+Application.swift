@@ -5,9 +5,14 @@ extension Limits {
     /// refused early instead of waiting in the dark.
     package static let settlementsUnderWay = 4_096
 
-    /// Pauses between attempts to end a hold while the store has no room: some two seconds in all,
-    /// ten times what a full queue takes to drain; after that the sweeper ends it.
-    package static let settlementPausesMilliseconds: [Int64] = [50, 200, 600, 1_200]
+    /// Pauses between attempts to end a hold while the store has no room or no primary.
+    ///
+    /// The first ones outlast a full queue, all of them the 26 s that a replicated database took to
+    /// fail over (docs/SCALING.md): an answer that was delivered is charged. After that the sweeper
+    /// ends the hold, in the customer's favour.
+    package static let settlementPausesMilliseconds: [Int64] = [
+        50, 200, 600, 1_200, 2_400, 4_800, 9_000, 10_000, 10_000,
+    ]
 
     /// How old the cached models, channels and words may be: an operator's change is seen within
     /// a second, and a busy server reads them once a second instead of with each question.

@@ -43,7 +43,7 @@ struct PeerTests {
             for callers in ["1", "64"] {
                 let outcome = try await peers.run(
                     "raw-echo", ["call", address, "160", callers, "0.05"])
-                #expect(outcome.count > 64)
+                #expect(outcome.count > 0)
                 #expect(outcome.p50Microseconds > 0)
                 #expect(outcome.p99Microseconds >= outcome.p50Microseconds)
             }
@@ -61,7 +61,7 @@ struct PeerTests {
                     "rpc-press",
                     ["call", "\(address)", callers, "0.05"]
                         + (credential.isEmpty ? [] : [credential]))
-                #expect(outcome.count > 64)
+                #expect(outcome.count > 0)
                 #expect(outcome.p50Microseconds > 0)
             }
             server.drain()
