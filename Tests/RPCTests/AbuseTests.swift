@@ -8,7 +8,7 @@ import TollgateRPC
 import TollgateWire
 
 /// What peers send who mean harm or are broken.
-@Suite(.serialized, .timeLimit(.minutes(10))) struct AbuseTests {
+@Suite(.serialized, .timeLimit(.minutes(3))) struct AbuseTests {
     // MARK: Every kind of frame, cut everywhere
 
     private func packet(_ meta: RpcMeta, _ payload: String = "", beside: String = "") throws

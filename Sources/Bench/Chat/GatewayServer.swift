@@ -49,24 +49,11 @@ struct GatewayServer: Sendable {
 
     /// Asks one question and reads its answer to the receipt, which has to say that credits paid.
     func chat(caller: Int) async throws {
-        let request = V1.AskRequest(
-            model: "demo-chat",
-            turns: [V1.ChatTurn(role: "user", content: "Why is the sky blue?")], maxTokens: 64,
-            requestId: UUID().uuidString)
         let options = CallOptions(authorization: authorizations[caller % authorizations.count])
-        try await ChatServiceClient(client).ask(request, options: options) { events in
-            var charged: Int64 = 0
-            for try await event in events {
-                switch event.event {
-                case .done(let done): charged = done.chargedMicroCredits
-                case .error(let error):
-                    throw Failure(.upstreamFailed, "An answer failed: \(error.message)")
-                default: break
-                }
-            }
-            guard charged > 0 else {
-                throw Failure(.internalError, "An answer was not charged.")
-            }
+        let charged = try await BenchQuestion.ask(
+            client, requestID: UUID().uuidString, options: options)
+        guard charged > .zero else {
+            throw Failure(.internalError, "An answer was not charged.")
         }
     }
 }

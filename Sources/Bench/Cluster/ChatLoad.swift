@@ -120,34 +120,19 @@ package struct ChatLoad: Sendable {
         _ customer: SignedInCustomer, _ client: TollgateClient, _ server: String
     ) async -> ChatRecord {
         let clock = SystemClock()
-        let request = V1.AskRequest(
-            model: "demo-chat",
-            turns: [V1.ChatTurn(role: "user", content: "Why is the sky blue?")], maxTokens: 64,
-            requestId: UUID().uuidString)
+        let requestID = UUID().uuidString
         let options = CallOptions(
             authorization: customer.authorization,
             timeoutMilliseconds: Limits.benchLoadCallMilliseconds)
         let hasBegun = Mutex(false)
         var record = ChatRecord(
-            outcome: .unknown, requestID: request.requestId, account: customer.account,
+            outcome: .unknown, requestID: requestID, account: customer.account,
             server: server, began: clock.now(), ended: clock.now(), charged: .zero, reason: "-")
         do {
-            let charged = try await ChatServiceClient(client).ask(request, options: options) {
-                events -> Int64 in
-                var charged: Int64 = 0
-                for try await event in events {
-                    hasBegun.withLock { $0 = true }
-                    switch event.event {
-                    case .done(let done): charged = done.chargedMicroCredits
-                    case .error(let error):
-                        throw TollgateError(code: error.code, message: error.message)
-                    default: break
-                    }
-                }
-                return charged
-            }
-            record.charged = Credits(micro: charged)
-            record.outcome = charged > 0 ? .acknowledged : .unknown
+            record.charged = try await BenchQuestion.ask(
+                client, requestID: requestID, options: options
+            ) { hasBegun.withLock { $0 = true } }
+            record.outcome = record.charged > .zero ? .acknowledged : .unknown
         } catch let error as TollgateError {
             record.reason = error.code
             record.outcome = ChatRecord.outcome(
