@@ -27,6 +27,8 @@ package protocol Transaction {
     var chat: any ChatRepository { get }
     /// Schedules, leases, runs.
     var jobs: any JobRepository { get }
+    /// Logins by QR code that are under way.
+    var loginAttempts: any LoginAttemptRepository { get }
     /// Incidents and the audit.
     var operations: any OperationsRepository { get }
     /// Products, orders, payments.

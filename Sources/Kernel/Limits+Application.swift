@@ -50,4 +50,7 @@ extension Limits {
 
     /// Hours a rollup run goes forward at most: 400 days after a long stop; the next run goes on.
     package static let rollupHoursPerRun: Int64 = 9_600
+
+    /// Bytes of a device's name in the question to whoever scanned its QR code: a line of a chat.
+    package static let shownDeviceBytes = 48
 }

@@ -21,6 +21,8 @@ package struct TollgateServices: Sendable {
         package var notificationVerifier: any PaymentNotificationVerifier
         /// The official account's callbacks.
         package var receivePush: ReceivePush
+        /// Logins by the official account's QR codes.
+        package var scanLogin: ScanLogin
         /// The jobs operators can look at.
         package var jobs: [JobDescription]
         /// The program's version.
@@ -33,7 +35,7 @@ package struct TollgateServices: Sendable {
             ports: Ports, catalogue: Catalogue, answerQuestion: AnswerQuestion,
             settlements: Settlements, payments: any PaymentGateway,
             notificationVerifier: any PaymentNotificationVerifier, receivePush: ReceivePush,
-            jobs: [JobDescription], version: String, realm: String
+            scanLogin: ScanLogin, jobs: [JobDescription], version: String, realm: String
         ) {
             self.ports = ports
             self.catalogue = catalogue
@@ -42,6 +44,7 @@ package struct TollgateServices: Sendable {
             self.payments = payments
             self.notificationVerifier = notificationVerifier
             self.receivePush = receivePush
+            self.scanLogin = scanLogin
             self.jobs = jobs
             self.version = version
             self.realm = realm
@@ -58,7 +61,7 @@ package struct TollgateServices: Sendable {
         let queries = AccountQueries(parts.ports)
         let operators = OperatorQueries(parts.ports)
         registrations = [
-            AuthHandlers(caller: caller, signIn: signIn).service,
+            AuthHandlers(caller: caller, signIn: signIn, scanLogin: parts.scanLogin).service,
             APIKeysHandlers(caller: caller, keys: APIKeys(parts.ports)).service,
             AccountsHandlers(caller: caller, queries: queries).service,
             ChatHandlers(

@@ -50,6 +50,9 @@ struct StoredTransaction: Transaction {
     var chat: any ChatRepository { StoredChat(connection: connection) }
     var jobs: any JobRepository { StoredJobs(connection: connection) }
     var operations: any OperationsRepository { StoredOperations(connection: connection) }
+    var loginAttempts: any LoginAttemptRepository {
+        StoredLoginAttempts(connection: freshConnection)
+    }
     var orders: any OrderRepository { StoredOrders(connection: connection) }
     var tiers: any TierRepository { StoredTiers(connection: freshConnection) }
     var outbox: any OutboxRepository { StoredOutbox(connection: connection) }

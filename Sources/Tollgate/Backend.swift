@@ -26,6 +26,8 @@ struct Backend: Sendable {
     let payments: any PaymentGateway
     /// Whom to believe there.
     let platformKeys: PlatformKeys
+    /// The official account, for sending and for QR codes; one access token for both.
+    let officialAccount: OfficialAccount
 
     /// Opens the store and starts outgoing HTTP.
     static func open(_ settings: Settings, role: StoreRole) async throws -> Backend {
@@ -57,7 +59,10 @@ struct Backend: Sendable {
             upstreams: upstreams, store: store, transfers: transfers, ports: ports, vault: vault,
             payments: WeChatPayGateway(
                 configuration: upstreams.wechatPay, keys: platformKeys, transfers: transfers,
-                clock: SystemClock(), random: random), platformKeys: platformKeys)
+                clock: SystemClock(), random: random), platformKeys: platformKeys,
+            officialAccount: OfficialAccount(
+                configuration: upstreams.officialAccount, transfers: transfers,
+                clock: SystemClock()))
     }
 
     /// Tells apart the keys of two services, and nothing about them.
@@ -79,10 +84,7 @@ struct Backend: Sendable {
         StandardJobs(
             ports, orders: FollowUpOrders(ports, payments: payments), sweeps: Sweeps(ports),
             outbox: SendOutbox(
-                ports,
-                officialAccount: OfficialAccount(
-                    configuration: upstreams.officialAccount, transfers: transfers,
-                    clock: ports.clock),
+                ports, officialAccount: officialAccount,
                 templateIDs: [.creditsArrived: upstreams.creditsArrivedTemplate]),
             previews: PreviewJobs(ports, payments: payments)
         ).definitions(intervals)
@@ -104,6 +106,8 @@ struct Backend: Sendable {
                 notificationVerifier: WeChatPayNotificationVerifier(
                     configuration: upstreams.wechatPay, keys: platformKeys),
                 receivePush: try ReceivePush(ports, account: upstreams.identity),
+                scanLogin: ScanLogin(
+                    ports, officialAccount: officialAccount, monotonic: SystemMonotonicClock()),
                 jobs: jobs.map {
                     JobDescription(
                         name: $0.name, summary: $0.summary,
