@@ -33,6 +33,8 @@ package protocol Transaction {
     var operations: any OperationsRepository { get }
     /// Products, orders, payments.
     var orders: any OrderRepository { get }
+    /// People's own keys at providers.
+    var ownKeys: any OwnKeyRepository { get }
     /// Kinds of accounts.
     var tiers: any TierRepository { get }
     /// Messages to people.

@@ -1,8 +1,9 @@
+internal import Chat
 internal import Cryptography
 internal import Synchronization
 package import TollgateKernel
 
-/// Seals small secrets for the store: providers' keys.
+/// Seals small secrets for the store: providers' keys, the operator's and people's own.
 ///
 /// AES-256-GCM under the data folder's master key; the label is authenticated with the text, so a
 /// sealed secret moved to another row does not open.
@@ -61,6 +62,16 @@ package final class OpenedKeys: Sendable {
 
     /// Makes an empty memory over a vault.
     package init(_ vault: Vault) { self.vault = vault }
+
+    /// A person's own key for a channel, opened anew each time: people are many, and what is opened
+    /// for one is of no use to another.
+    ///
+    /// - Throws: as ``Vault/open(_:label:)``.
+    package func key(of account: AccountID, forChannel channel: String, sealed: [UInt8])
+        throws(Failure) -> String
+    {
+        try vault.open(sealed, label: OwnKey.label(account: account, channel: channel))
+    }
 
     /// The key of a channel; at most ``Limits/openedKeys`` are remembered.
     ///

@@ -13,6 +13,8 @@ package struct TollgateServices: Sendable {
         package var catalogue: Catalogue
         /// The answers.
         package var answerQuestion: AnswerQuestion
+        /// Seals people's own keys.
+        package var vault: Vault
         /// Where money is settled to the end.
         package var settlements: Settlements
         /// WeChat Pay.
@@ -32,7 +34,7 @@ package struct TollgateServices: Sendable {
 
         /// Gathers the parts.
         package init(
-            ports: Ports, catalogue: Catalogue, answerQuestion: AnswerQuestion,
+            ports: Ports, catalogue: Catalogue, answerQuestion: AnswerQuestion, vault: Vault,
             settlements: Settlements, payments: any PaymentGateway,
             notificationVerifier: any PaymentNotificationVerifier, receivePush: ReceivePush,
             scanLogin: ScanLogin, jobs: [JobDescription], version: String, realm: String
@@ -40,6 +42,7 @@ package struct TollgateServices: Sendable {
             self.ports = ports
             self.catalogue = catalogue
             self.answerQuestion = answerQuestion
+            self.vault = vault
             self.settlements = settlements
             self.payments = payments
             self.notificationVerifier = notificationVerifier
@@ -63,7 +66,10 @@ package struct TollgateServices: Sendable {
         registrations = [
             AuthHandlers(caller: caller, signIn: signIn, scanLogin: parts.scanLogin).service,
             APIKeysHandlers(caller: caller, keys: APIKeys(parts.ports)).service,
-            AccountsHandlers(caller: caller, queries: queries).service,
+            AccountsHandlers(
+                caller: caller, queries: queries,
+                ownKeys: OwnKeys(parts.ports, catalogue: parts.catalogue, vault: parts.vault)
+            ).service,
             ChatHandlers(
                 caller: caller, queries: queries, catalogue: parts.catalogue,
                 answerQuestion: parts.answerQuestion

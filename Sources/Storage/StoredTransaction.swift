@@ -54,6 +54,7 @@ struct StoredTransaction: Transaction {
         StoredLoginAttempts(connection: freshConnection)
     }
     var orders: any OrderRepository { StoredOrders(connection: connection) }
+    var ownKeys: any OwnKeyRepository { StoredOwnKeys(connection: freshConnection) }
     var tiers: any TierRepository { StoredTiers(connection: freshConnection) }
     var outbox: any OutboxRepository { StoredOutbox(connection: connection) }
     var pushes: any PushRepository { StoredPushes(connection: connection) }

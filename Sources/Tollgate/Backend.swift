@@ -102,7 +102,7 @@ struct Backend: Sendable {
                         transfers: transfers, clock: ports.clock), vault: vault,
                     settlements: settlements,
                     heavyWork: BlockingWork(label: "tollgate.long-questions")),
-                settlements: settlements, payments: payments,
+                vault: vault, settlements: settlements, payments: payments,
                 notificationVerifier: WeChatPayNotificationVerifier(
                     configuration: upstreams.wechatPay, keys: platformKeys),
                 receivePush: try ReceivePush(ports, account: upstreams.identity),

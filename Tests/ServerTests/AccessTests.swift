@@ -19,6 +19,8 @@ import TollgateRPC
 
     private static let callers: [String: Caller] = [
         "AccountsService/GetQuota": .person, "AccountsService/ListLedger": .person,
+        "AccountsService/BindProviderKey": .person, "AccountsService/ListProviderKeys": .person,
+        "AccountsService/RemoveProviderKey": .person,
         "AdminService/AdjustCredits": .admin, "AdminService/GetAccount": .admin,
         "AdminService/ListAdminActs": .admin, "AdminService/ListTiers": .admin,
         "AdminService/SetAccountStatus": .admin, "AdminService/SetAccountTier": .admin,

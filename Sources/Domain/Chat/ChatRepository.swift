@@ -52,6 +52,10 @@ package struct ChatPrice: Hashable, Sendable {
 }
 
 extension ChatPrice {
+    /// What costs nothing.
+    package static let free = ChatPrice(
+        perCall: .zero, perThousandPromptTokens: .zero, perThousandCompletionTokens: .zero)
+
     /// The price as an account of a tier sees it, each part rounded up to a whole micro-credit; a
     /// call's price is rounded once, from the exact one.
     package func shown(times factor: PriceFactor) -> ChatPrice {

@@ -123,10 +123,13 @@ struct Migrator: Sendable {
         _ step: Migration.Step, _ connection: StoreConnection
     ) throws(StoreError) {
         if let text = dialect.render(step) { return try connection.execute(text) }
-        guard dialect == .sqlite, case .restate(let table, let was, let becomes) = step else {
-            return
+        guard dialect == .sqlite else { return }
+        switch step {
+        case .restate(let table, let was, let becomes),
+            .widen(let table, _, let was, let becomes):
+            try restate(table, was, becomes, connection)
+        case .statement, .refuse: return
         }
-        try restate(table, was, becomes, connection)
     }
 
     /// Changes the text of a table's definition, as SQLite's own manual does for changes that leave

@@ -47,7 +47,7 @@ struct ServerBench: Sendable {
                             bench.ports, catalogue: bench.catalogue, gateway: models,
                             vault: bench.vault, settlements: settlements,
                             heavyWork: BlockingWork(label: "tollgate.test")),
-                        settlements: settlements, payments: payments,
+                        vault: bench.vault, settlements: settlements, payments: payments,
                         notificationVerifier: WeChatPayNotificationVerifier(
                             configuration: try PaymentWorld.make().configuration,
                             keys: PlatformKeys(
