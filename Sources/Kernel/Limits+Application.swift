@@ -53,4 +53,7 @@ extension Limits {
 
     /// Bytes of a device's name in the question to whoever scanned its QR code: a line of a chat.
     package static let shownDeviceBytes = 48
+
+    /// Keys that do not open which one run of sealing anew names: enough to see what they share.
+    package static let unreadableKeysTold = 20
 }

@@ -37,10 +37,15 @@ struct Backend: Sendable {
         }
         let random = SystemRandom()
         let masterKey = try settings.folder.key("master")
-        let vault = Vault(masterKey: masterKey, random: random)
-        let keys = try keyFingerprint(identityKey: settings.folder.key("identity"), masterKey)
+        let previousKey = try settings.folder.previousMasterKey()
+        let vault = Vault(masterKey: masterKey, previousKey: previousKey, random: random)
+        let identity = try settings.folder.key("identity")
         let store = try await settings.storeLocation().open(
-            realm: upstreams.realm, role: role, keyFingerprint: keys)
+            realm: upstreams.realm, role: role,
+            keyFingerprint: try keyFingerprint(identityKey: identity, masterKey),
+            previousKeyFingerprint: try previousKey.map {
+                try keyFingerprint(identityKey: identity, $0)
+            })
         let ports = Ports(
             store: store, clock: SystemClock(), random: random,
             identifiers: TimeSortedIdentifiers(), identityKey: identityKey,

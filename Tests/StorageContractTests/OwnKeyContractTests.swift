@@ -71,6 +71,29 @@ import TollgateKernel
         }
     }
 
+    @Test(arguments: Engine.all) func everyKeyIsReadInPartsAndReplacedIfItIsTheSame(
+        _ engine: Engine
+    ) async throws {
+        try await inTransaction(engine) { tx throws in
+            try offer(["a", "b"], tx)
+            try tx.accounts.insert(account(2), openID: "openid-2")
+            let all = [key("a"), key("b"), key("a", of: 2)]
+            for key in all.reversed() { try tx.ownKeys.save(key) }
+            #expect(try tx.ownKeys.ownKeys(after: nil, limit: 2) == Array(all.prefix(2)))
+            #expect(try tx.ownKeys.ownKeys(after: all[1], limit: 2) == [all[2]])
+            #expect(try tx.ownKeys.ownKeys(after: all[2], limit: 2).isEmpty)
+            #expect(try tx.ownKeys.replace(all[1], with: [5]))
+            #expect(try !tx.ownKeys.replace(all[1], with: [6]))
+            #expect(try tx.ownKeys.ownKeys(after: all[0], limit: 1).map(\.sealed) == [[5]])
+            let channels = try tx.chat.channelKeys(after: "", limit: 1)
+            #expect(channels == [ChannelKey(channel: "a", sealed: [1])])
+            #expect(try tx.chat.channelKeys(after: "a", limit: 9).map(\.channel) == ["b"])
+            #expect(try tx.chat.replace(channels[0], with: [2]))
+            #expect(try !tx.chat.replace(channels[0], with: [3]))
+            #expect(try tx.chat.channelKeys(after: "", limit: 1).map(\.sealed) == [[2]])
+        }
+    }
+
     @Test(arguments: Engine.all) func aKeyIsForAChannelAndAnAccountThatAre(_ engine: Engine)
         async throws
     {

@@ -54,6 +54,13 @@ package protocol OwnKeyRepository {
     /// Adds a key, or puts it in the place of the one for the same channel.
     func save(_ key: OwnKey) throws(StoreError)
 
+    /// Every account's keys after one (nil starts at the first), by account and channel; at most
+    /// `limit`.
+    func ownKeys(after key: OwnKey?, limit: Int) throws(StoreError) -> [OwnKey]
+
+    /// Puts other sealed bytes in the place of a key's; false if those are not there any more.
+    func replace(_ old: OwnKey, with sealed: [UInt8]) throws(StoreError) -> Bool
+
     /// Removes a key; false if there was none.
     func removeOwnKey(channel: String, of account: AccountID) throws(StoreError) -> Bool
 }
