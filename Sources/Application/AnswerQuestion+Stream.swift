@@ -16,6 +16,8 @@ extension AnswerQuestion {
         let routes =
             ownKeys.isEmpty
             ? admitted.routes : admitted.routes.filter { ownKeys[$0.channel] != nil }
+        // What the operator's key meets says nothing about another's, nor the other way round.
+        let channels = ownKeys.isEmpty ? channels : channelsOfOwnKeys
         let plan = channels.plan(routes, random: ports.random.number())
         var last = ModelGatewayFailure(
             .unreachable, message: "no channel of this model answers just now",
@@ -67,9 +69,11 @@ extension AnswerQuestion {
     }
 
     private func key(for route: ChannelRoute, _ grant: HoldGrant) throws(Failure) -> String {
-        guard let own = grant.ownKeys[route.channel] else {
+        guard grant.hold.source == .ownKey else {
             return try keys.key(ofChannel: route.channel, sealed: route.sealedAPIKey)
         }
+        // Never the operator's key for a call that nobody pays the operator for.
+        guard let own = grant.ownKeys[route.channel] else { throw Self.ownKeyRefused }
         return try keys.key(of: grant.hold.account, forChannel: route.channel, sealed: own)
     }
 

@@ -69,7 +69,12 @@ package struct AnswerQuestion: Sendable {
     let catalogue: Catalogue
     let gateway: any ModelGateway
     let keys: OpenedKeys
+    /// How channels do under the operator's keys.
     let channels: ChannelBoard
+    /// How channels do under people's own keys, whatever each key meets left aside: who pays a
+    /// provider themselves is not locked out while the operator's key is refused there, and their
+    /// answers do not tell that it is welcome again.
+    let channelsOfOwnKeys: ChannelBoard
     let heavyWork: any HeavyWork
     private let settlements: Settlements
     private let firstTokenTimer = Timer(label: "tollgate_chat_first_token_seconds")
@@ -88,6 +93,7 @@ package struct AnswerQuestion: Sendable {
         self.settlements = settlements
         self.heavyWork = heavyWork
         channels = ChannelBoard(clock: ports.clock)
+        channelsOfOwnKeys = ChannelBoard(clock: ports.clock)
     }
 
     /// Answers one question through `emit`.

@@ -2,6 +2,7 @@ import Accounts
 import Application
 import Auth
 import Chat
+import Operations
 import Storage
 import TestSupport
 import Testing
@@ -91,6 +92,54 @@ import TollgateKernel
             try await asking.useCase.answer(question) { events.append($0) }
             #expect(start(of: events) == .trial)
             #expect(asking.models.keys.last == "key-a")
+        }
+    }
+
+    @Test func `While the operator's key is refused, the own one answers and clears it not`()
+        async throws
+    {
+        try await Asking.with { asking in
+            let other = try await asking.bench.signIn(openID: "o_bob")
+            func askAsOther(_ id: String) async -> Failure? {
+                var question = asking.question(id)
+                question.caller = .session(other.token)
+                let asked = question
+                return await #expect(throws: Failure.self) {
+                    try await asking.useCase.answer(asked) { _ in }
+                }
+            }
+            _ = try await keys(asking).bind(Self.secret, to: "a", for: asking.account)
+            asking.models.script("a", [.fail(.rejectedKey)])
+            #expect(await askAsOther("1")?.code == .upstreamFailed)
+            #expect(await askAsOther("2")?.code == .upstreamFailed)
+            #expect(asking.models.keys == ["key-a"], "the channel is put aside")
+            asking.models.script("a", [.event(.finished(reason: "stop", usage: nil))])
+            #expect(start(of: try await asking.ask("own")) == .ownKey)
+            // The provider liked the own key; of the operator's that says nothing.
+            #expect(await askAsOther("3")?.code == .upstreamFailed)
+            #expect(asking.models.keys == ["key-a", Self.secret])
+        }
+    }
+
+    @Test func `Chats under an own key are counted and limited like all others`() async throws {
+        try await Asking.with { asking in
+            let by = ActedBy(
+                credential: "admin", person: "olga", reason: "as agreed", correlationID: 7)
+            let tier = Tier(
+                name: TierName(rawValue: "partner"), priceFactor: .one,
+                limits: CallLimits(requestsPerMinute: 2, tokensPerMinute: 1_000_000))
+            let administration = Administration(asking.bench.ports)
+            _ = try await administration.set(tier, by: by)
+            _ = try await administration.setTier(of: asking.account, to: tier.name, by: by)
+            _ = try await keys(asking).bind(Self.secret, to: "a", for: asking.account)
+            for id in ["1", "2"] { _ = try await asking.ask(id) }
+            let activity = try await AccountQueries(asking.bench.ports).quota(
+                of: asking.account
+            ).ledger.activity
+            #expect(activity.openCalls == 0 && activity.requests.count == 2)
+            #expect(activity.tokens.count == 2 * 12)
+            #expect(await refusal(asking, "3")?.code == .rateLimited)
+            #expect(asking.models.asked.count == 2)
         }
     }
 
