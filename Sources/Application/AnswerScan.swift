@@ -105,7 +105,8 @@ struct AnswerScan {
         case .confirmed: return .confirmed
         case .late: return nil
         case .wrongNumber:
-            try tx.auth.recordWrongGuess(source: source, minute: minute)
+            // Not in all: followers who mistype must not close the door to who has a login code.
+            try tx.auth.recordWrongGuess(source: source, minute: minute, countsInAll: false)
             return .wrongNumber
         }
     }

@@ -1,5 +1,6 @@
 package import Auth
 internal import Logging
+internal import Synchronization
 package import TollgateKernel
 package import Weixin
 
@@ -18,6 +19,7 @@ package struct ScanLogin: Sendable {
     private let ports: Ports
     private let officialAccount: any OfficialAccountGateway
     private let monotonic: any MonotonicClock
+    private let watchers = AttemptWatchers()
     private let logger = Logger(label: "tollgate.scan-login")
 
     /// Makes the use case.
@@ -85,11 +87,14 @@ package struct ScanLogin: Sendable {
     /// The store is looked at: what the phone did may have reached another server.
     ///
     /// - Returns: The last standing that was told: confirmed or ended.
+    /// - Throws: `rate_limited` if ``Limits/loginAttemptWatchers`` watch it at this server already.
     @discardableResult
     package func follow(
         _ secret: LoginAttemptSecret, onChange: (LoginAttempt.Standing) async throws -> Void
     ) async throws -> LoginAttempt.Standing {
         let digest = try secret.digest
+        guard watchers.enter(digest) else { throw Self.watchedEnough }
+        defer { watchers.leave(digest) }
         var told: LoginAttempt.Standing?
         while true {
             let standing = try await standing(digest: digest)
@@ -133,6 +138,10 @@ package struct ScanLogin: Sendable {
         try await refuse(.cancelled, digest: try secret.digest)
     }
 
+    private static let watchedEnough = Failure(
+        .rateLimited, "This login is waited for in too many places; close the others first.",
+        retryAfterMilliseconds: Limits.loginAttemptLookMilliseconds)
+
     private func standing(digest: [UInt8]) async throws -> LoginAttempt.Standing {
         let attempt = try await ports.store.read { tx in
             try tx.loginAttempts.attempt(secretDigest: digest)
@@ -146,6 +155,28 @@ package struct ScanLogin: Sendable {
             var attempt = known
             guard attempt.refuse(refusal) else { return }
             try tx.loginAttempts.save(attempt, was: known.state)
+        }
+    }
+}
+
+/// How many watch each login attempt at this server: every one looks at the store again and again.
+private final class AttemptWatchers: Sendable {
+    private let counts = Mutex<[[UInt8]: Int]>([:])
+
+    /// Whether one more may watch; whoever may leaves again.
+    func enter(_ digest: [UInt8]) -> Bool {
+        counts.withLock { counts in
+            let count = counts[digest, default: 0]
+            guard count < Limits.loginAttemptWatchers else { return false }
+            counts[digest] = count + 1
+            return true
+        }
+    }
+
+    func leave(_ digest: [UInt8]) {
+        counts.withLock { counts in
+            let left = counts[digest, default: 1] - 1
+            counts[digest] = left > 0 ? left : nil
         }
     }
 }

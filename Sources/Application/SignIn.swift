@@ -50,7 +50,8 @@ package struct SignIn: Sendable {
                 return .refused(tooMany)
             }
             guard let digest, let code = try tx.auth.takeLoginCode(digest: digest, now: now) else {
-                try tx.auth.recordWrongGuess(source: sourceDigest, minute: minute)
+                try tx.auth.recordWrongGuess(
+                    source: sourceDigest, minute: minute, countsInAll: true)
                 return .refused(
                     Failure(
                         .unauthenticated,

@@ -50,6 +50,11 @@ extension Limits {
     package static let loginNumbers: ClosedRange<Int64> = 10...99
 
     /// How often a waiting screen's attempt is looked up: what the phone does is seen within a
-    /// second, and the most attempts there can be cost 2,000 reads of one row a second.
+    /// second, and the most attempts there can be, each watched once, cost 2,000 reads of one row a
+    /// second.
     package static let loginAttemptLookMilliseconds: Int64 = 1_000
+
+    /// Who may wait for one login attempt at once, at one server: its screen, some windows of it,
+    /// and connections from before that have not been found dead yet.
+    package static let loginAttemptWatchers = 8
 }

@@ -1,4 +1,5 @@
 import Application
+import Auth
 import TestSupport
 import Testing
 import TollgateClient
@@ -49,6 +50,45 @@ import Weixin
             }
             #expect(outcomes.filter { $0 == nil }.count == 1)
             #expect(outcomes.compactMap { $0 }.allSatisfy { $0 == "conflict" })
+        }
+    }
+
+    @Test func `Numbers mistyped on phones take nothing of what login codes may be guessed`()
+        async throws
+    {
+        try await ScanWorld.with { scan in
+            let attempt = try await scan.begin()
+            _ = try await scan.scan(attempt)
+            let number = try await scan.number(attempt)
+            _ = try await scan.say(String(number == 99 ? 10 : number + 1))
+            let minute = GuessLimit.minute(of: scan.world.bench.clock.now())
+            let counted = try await scan.world.bench.store.read { tx in
+                try tx.auth.wrongGuesses(source: [], minute: minute)
+            }
+            #expect(counted == 0)
+        }
+    }
+
+    @Test func `One attempt is watched by so many at once and no more`() async throws {
+        try await ScanWorld.with { scan in
+            let attempt = try await scan.begin()
+            let another = try await scan.begin()
+            // Each inside the one before: all are open when the last is refused.
+            func watch(_ left: Int) async throws -> String? {
+                let request = V1.AwaitScanLoginRequest(attemptSecret: attempt.secret)
+                return try await scan.auth.awaitScanLogin(request) { events in
+                    var iterator = events.makeAsyncIterator()
+                    _ = try await iterator.next()
+                    if left > 1 { return try await watch(left - 1) }
+                    _ = try await scan.standing(another.secret)
+                    return await error { _ = try await scan.standing(attempt.secret) }?.code
+                }
+            }
+            #expect(try await watch(Limits.loginAttemptWatchers) == "rate_limited")
+            // Who has left makes room, as soon as the server has heard of it.
+            try await expectEventually {
+                await error { _ = try await scan.standing(attempt.secret) } == nil
+            }
         }
     }
 

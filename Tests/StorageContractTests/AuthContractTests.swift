@@ -88,17 +88,27 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
         async throws
     {
         try await inTransaction(engine) { tx throws in
-            try tx.auth.recordWrongGuess(source: digest(1), minute: 100)
-            try tx.auth.recordWrongGuess(source: digest(1), minute: 100)
-            try tx.auth.recordWrongGuess(source: digest(2), minute: 100)
-            try tx.auth.recordWrongGuess(source: [], minute: 100)
+            try tx.auth.recordWrongGuess(
+                source: digest(1), minute: 100, countsInAll: true)
+            try tx.auth.recordWrongGuess(
+                source: digest(1), minute: 100, countsInAll: true)
+            try tx.auth.recordWrongGuess(
+                source: digest(2), minute: 100, countsInAll: true)
+            try tx.auth.recordWrongGuess(
+                source: [], minute: 100, countsInAll: true)
             #expect(try tx.auth.wrongGuesses(source: digest(1), minute: 100) == 2)
             #expect(try tx.auth.wrongGuesses(source: digest(2), minute: 100) == 1)
             #expect(try tx.auth.wrongGuesses(source: [], minute: 100) == 4)
             #expect(try tx.auth.wrongGuesses(source: [], minute: 101) == 0)
-            try tx.auth.recordWrongGuess(source: digest(1), minute: 110)
+            try tx.auth.recordWrongGuess(
+                source: digest(3), minute: 100, countsInAll: false)
+            #expect(try tx.auth.wrongGuesses(source: digest(3), minute: 100) == 1)
             #expect(try tx.auth.wrongGuesses(source: [], minute: 100) == 4)
-            try tx.auth.recordWrongGuess(source: digest(1), minute: 111)
+            try tx.auth.recordWrongGuess(
+                source: digest(1), minute: 110, countsInAll: true)
+            #expect(try tx.auth.wrongGuesses(source: [], minute: 100) == 4)
+            try tx.auth.recordWrongGuess(
+                source: digest(1), minute: 111, countsInAll: true)
             #expect(try tx.auth.wrongGuesses(source: [], minute: 100) == 0)
             #expect(try tx.auth.wrongGuesses(source: digest(1), minute: 110) == 1)
         }

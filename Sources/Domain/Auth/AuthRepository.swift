@@ -65,8 +65,9 @@ package protocol AuthRepository {
     /// 1970.
     func wrongGuesses(source: [UInt8], minute: Int64) throws(StoreError) -> Int64
 
-    /// Counts one wrong guess for the source and for all; forgets minutes before `minute - 10`.
-    func recordWrongGuess(source: [UInt8], minute: Int64) throws(StoreError)
+    /// Counts one wrong guess for the source, and for all if it was one at a login code; forgets
+    /// minutes before `minute - 10`.
+    func recordWrongGuess(source: [UInt8], minute: Int64, countsInAll: Bool) throws(StoreError)
 
     /// Adds a session.
     func insert(_ session: LoginSession) throws(StoreError)

@@ -30,9 +30,11 @@ struct StoredAuth: AuthRepository {
         try connection.first(Text.guesses, minute, source) { $0.integer(0) } ?? 0
     }
 
-    func recordWrongGuess(source: [UInt8], minute: Int64) throws(StoreError) {
+    func recordWrongGuess(
+        source: [UInt8], minute: Int64, countsInAll: Bool
+    ) throws(StoreError) {
         try connection.run(Text.forgetGuesses, minute - 10)
-        try connection.run(Text.countGuess, minute, [UInt8]())
+        if countsInAll { try connection.run(Text.countGuess, minute, [UInt8]()) }
         if !source.isEmpty { try connection.run(Text.countGuess, minute, source) }
     }
 
