@@ -71,12 +71,14 @@ struct ScannedLogin: Sendable {
         options.timeoutMilliseconds = nil
         var failures = 0
         while true {
+            let eventsBefore = progress.events
             do {
                 return try await auth.awaitScanLogin(request, options: options) { events in
                     try await read(events, progress)
                 }
             } catch let error as TollgateError where Self.isPassing(error) {
-                failures += 1
+                // In a row: a wait that was answered begins the count anew.
+                failures = progress.events == eventsBefore ? failures + 1 : 1
                 guard failures < CommandLimits.scanLoginFailures else { throw error }
                 try await environment.sleep(CommandLimits.countdownMilliseconds)
             }
@@ -88,6 +90,7 @@ struct ScannedLogin: Sendable {
         _ events: ServerStream<V1.ScanLoginEvent>, _ progress: ScanProgress
     ) async throws {
         for try await event in events {
+            progress.noteEvent()
             switch event.event {
             case .waiting: break
             case .scanned(let scanned):
@@ -140,6 +143,12 @@ struct ScannedLogin: Sendable {
 /// How far a login by QR code has come, told by one task and shown by another.
 private final class ScanProgress: Sendable {
     private let number = Mutex<Int64?>(nil)
+    private let eventCount = Mutex(0)
+
+    /// How many events there were.
+    var events: Int { eventCount.withLock { $0 } }
+
+    func noteEvent() { eventCount.withLock { $0 += 1 } }
 
     var words: String {
         number.withLock { number in

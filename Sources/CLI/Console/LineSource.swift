@@ -8,6 +8,9 @@ package protocol LineSource: Sendable {
 
     /// Starts handing over lines without their ends, then nil once; to be called once at most.
     func start(_ deliver: @escaping @Sendable (String?) -> Void)
+
+    /// Shows at a terminal what is typed there, or hides it.
+    func echo(_ isShown: Bool)
 }
 
 /// Standard input, read on a thread of its own because a read blocks until somebody types.
@@ -25,6 +28,19 @@ package struct StandardInput: LineSource {
         thread.name = "standard-input"
         thread.start()
     }
+
+    package func echo(_ isShown: Bool) {
+        var settings = termios()
+        guard isTerminal, tcgetattr(STDIN_FILENO, &settings) == 0 else { return }
+        // The end of the line is shown all the same, so that what follows has a line of its own.
+        settings.c_lflag |= tcflag_t(ECHONL)
+        if isShown {
+            settings.c_lflag |= tcflag_t(ECHO)
+        } else {
+            settings.c_lflag &= ~tcflag_t(ECHO)
+        }
+        tcsetattr(STDIN_FILENO, TCSANOW, &settings)
+    }
 }
 
 extension LineSource {
@@ -39,6 +55,13 @@ extension LineSource {
         }
         for await line in lines { return line }
         return nil
+    }
+
+    /// The next line, which is not shown while it is typed; nil at the end.
+    package func secretLine() async -> String? {
+        echo(false)
+        defer { echo(true) }
+        return await line()
     }
 
     /// Everything up to the end, at most ``CommandLimits/inputBytes``.

@@ -45,6 +45,17 @@ struct ProviderKeyTests {
                 + #""boundAtMilliseconds":1769839509000}"# + "\n")
     }
 
+    @Test(arguments: [true, false])
+    func aKeyThatIsTypedIsNotShown(isTyped: Bool) async throws {
+        let input = ScriptedInput(isTyped ? [Self.secret] : [], isTerminal: true)
+        let test = try CommandTest(input: input)
+        try test.signIn()
+        let outcome = try await test.run("provider-keys", "bind", "openai", against: [bind])
+        #expect(outcome.status == (isTyped ? 0 : 2))
+        #expect(input.wasShownAtStart == false)
+        #expect(input.isShown, "the terminal is left as it was")
+    }
+
     @Test func noKeyAtAllIsAUsageError() async throws {
         let test = try CommandTest()
         try test.signIn()

@@ -144,6 +144,17 @@ struct ScanLoginTests {
         #expect(outcome.lines.filter { $0.hasPrefix("Scanned.") }.count == 1)
     }
 
+    @Test func aWaitThatBreaksOftenAndIsAnsweredEachTimeGoesOn() async throws {
+        let calls = Calls()
+        let begun = Array(Self.whole.dropLast())
+        let streams = [[V1.ScanLoginEvent.Event]](repeating: begun, count: 15) + [Self.whole]
+        let outcome = try await CommandTest().run(
+            "login", "--scan",
+            against: methods(calls, streams, failing: Failure(.unavailable, "Draining.")))
+        #expect(outcome.status == 0)
+        #expect(calls.all.last == "redeem")
+    }
+
     @Test func aWaitThatKeepsBreakingIsGivenUp() async throws {
         let calls = Calls()
         let streams = [[V1.ScanLoginEvent.Event]](repeating: [], count: 99)

@@ -9,7 +9,16 @@ final class ScriptedInput: LineSource {
     private struct State {
         var pending: [String?]
         var deliver: (@Sendable (String?) -> Void)?
+        var isShown = true
+        var wasShownAtStart: Bool?
     }
+
+    /// Whether what is typed is shown at the terminal.
+    var isShown: Bool { state.withLock { $0.isShown } }
+    /// The same when the first line was asked for; nil if none was.
+    var wasShownAtStart: Bool? { state.withLock { $0.wasShownAtStart } }
+
+    func echo(_ isShown: Bool) { state.withLock { $0.isShown = isShown } }
 
     /// Types these lines, then the end.
     init(_ lines: [String], isTerminal: Bool = false) {
@@ -35,6 +44,7 @@ final class ScriptedInput: LineSource {
     func start(_ deliver: @escaping @Sendable (String?) -> Void) {
         let pending = state.withLock { state in
             state.deliver = deliver
+            state.wasShownAtStart = state.isShown
             defer { state.pending = [] }
             return state.pending
         }

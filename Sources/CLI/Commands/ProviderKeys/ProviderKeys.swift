@@ -71,8 +71,9 @@ package struct BindProviderKey: ServiceCommand {
         commandName: "bind",
         abstract: "Bind a key of your own, in the place of one that is there.",
         discussion: """
-            The key is read from a file that only you may read, or from standard input; never from \
-            the command line, which others on this machine can see.
+            The key is read from a file that only you may read, or from standard input, where it \
+            is not shown while you type; never from the command line, which others on this machine \
+            can see.
 
             EXAMPLES:
               tollgate provider-keys bind openai --from openai.key
@@ -121,7 +122,7 @@ package struct BindProviderKey: ServiceCommand {
             }
         }
         invocation.console.prompt("Key: ")
-        let line = await invocation.environment.input.line() ?? ""
+        let line = await invocation.environment.input.secretLine() ?? ""
         try Task.checkCancellation()
         let key = line.trimmingCharacters(in: .whitespacesAndNewlines)
         guard !key.isEmpty else {
