@@ -135,6 +135,8 @@ struct DataFolder: Sendable {
             throw Failure(
                 .unavailable, "\(previousMasterPath) cannot be made: \(Self.lastError()).")
         }
+        // The key before must not be lost to a power cut that the new one survives.
+        Self.syncFolder(of: masterPath)
         guard rename(fresh, masterPath) == 0 else {
             throw Failure(.unavailable, "\(masterPath) cannot be changed: \(Self.lastError()).")
         }
