@@ -69,6 +69,24 @@ struct PeerTests {
         }
     }
 
+    @Test func `calls of an open loop wait from when they fell due`() async throws {
+        let peers = try BuiltPeers.result.get()
+        let server = try EchoHost(variant: .bare).server()
+        async let running: Void = server.run()
+        let address = try #require(try await server.address)
+        let calm = try await peers.run("rpc-press", ["pace", "\(address)", "16", "0.5", "200"])
+        // The arrivals are the same in each run: their mean over 100 calls is near the rate.
+        #expect(calm.count > 60)
+        #expect(calm.count < 140)
+        // More than anybody answers, by one caller: the queue is as long as the run.
+        let crowd = try await peers.run("rpc-press", ["pace", "\(address)", "1", "0.02", "500000"])
+        #expect(crowd.count > 5_000)
+        let waited = (crowd.seconds - 0.02) * 1e6
+        #expect(crowd.p99Microseconds > waited / 2)
+        server.drain()
+        try await running
+    }
+
     @Test func `the press does not count refusals as calls`() async throws {
         let peers = try BuiltPeers.result.get()
         let server = try EchoHost(variant: .full, credential: "a secret of the bench").server()

@@ -47,7 +47,8 @@ package struct RPCBench: Sendable {
                             server.pressed(plan, credential: credential, callers: callers))
                     }
                 }
-                return try await plan.samples(steps)
+                let closed = try await plan.samples(steps)
+                return closed + (try await plan.samples(paced(servers, credential, closed)))
             }
         }
         var report = plan.report("rpc")
@@ -55,6 +56,20 @@ package struct RPCBench: Sendable {
         report.settings["frameBytes"] = Double(frameBytes)
         Self.judge(&report)
         return report
+    }
+
+    /// Half of what the full server answered in a closed loop, asked for in an open one: how long
+    /// people wait of whom nobody waits for another.
+    private func paced(
+        _ servers: [EchoServer], _ credential: String, _ closed: [Sample]
+    ) -> [BenchPlan.Step] {
+        guard let callers = callers.max(), callers > 1,
+            let server = servers.first(where: { $0.caller.variant == .full })
+        else { return [] }
+        let rates = closed.filter { $0.series == Series("full press", callers: callers) }
+            .compactMap { $0.figures[Figure.perSecond] }
+        guard let rate = Statistics.median(rates) else { return [] }
+        return [server.paced(plan, credential: credential, callers: callers, rate: rate / 2)]
     }
 
     private func rawStep(
@@ -134,6 +149,10 @@ package struct RPCBench: Sendable {
                     "64 callers, authenticated with deadlines and metrics, server CPU a call",
                     full, .atMost, 4.8, unit: "µs"))
         }
+        if let p99 = median("full half load", 64, Figure.p99) {
+            budgets.append(
+                Budget("64 callers, full, p99 at half load", p99, .atMost, 1_000, unit: "µs"))
+        }
         report.headlines = headlines
         report.budgets = budgets
     }
@@ -175,6 +194,22 @@ private struct EchoServer: Sendable {
                     ["call", address, "\(callers)", "\(seconds)"]
                         + (variant == .full ? [credential] : [])
                 ).figures
+            }
+        }
+    }
+
+    /// Calls that fall due at this rate, by the load generator in C.
+    func paced(
+        _ plan: BenchPlan, credential: String, callers: Int, rate: Double
+    ) -> BenchPlan.Step {
+        BenchPlan.Step(series: Series("full half load", callers: callers)) { seconds in
+            try await measured {
+                var figures = try await plan.peers.run(
+                    "rpc-press",
+                    ["pace", address, "\(callers)", "\(seconds)", "\(rate)", credential]
+                ).figures
+                figures[Figure.offered] = rate
+                return figures
             }
         }
     }

@@ -45,6 +45,8 @@ package struct Medians: Sendable, Encodable {
 package enum Figure {
     /// Calls, holds or chats in a second.
     package static let perSecond = "perSecond"
+    /// Calls that fell due in a second, in an open loop.
+    package static let offered = "offeredPerSecond"
     /// How many there were.
     package static let count = "count"
     /// How long the round took.
