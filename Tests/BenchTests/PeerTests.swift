@@ -13,8 +13,8 @@ enum BuiltPeers {
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     static let result: Result<Peers, any Error> = Result {
-        let folder = FileManager.default.temporaryDirectory
-            .appendingPathComponent("tollgate-peers-\(getpid())").path
+        // Beside the other builds, and kept like them: the next run finds them built.
+        let folder = root.appendingPathComponent(".build/test-peers").path
         let process = Process()
         process.executableURL = root.appendingPathComponent("Benchmarks/peers/build")
         process.arguments = [folder]
@@ -97,6 +97,29 @@ struct PeerTests {
         }
         server.drain()
         try await running
+    }
+
+    @Test(arguments: ForeignEcho.names)
+    func `the echoes of other systems are measured where they are installed`(
+        _ name: String
+    ) async throws {
+        let said = Mutex<[String]>([])
+        var plan = try self.plan()
+        plan.progress = { word in said.withLock { $0.append(word) } }
+        let isThere = plan.peers.has("\(name)-echo")
+        if !isThere { print("SKIPPED: the echo of \(name) is not installed") }
+        let measured = plan
+        try await ForeignEcho.running(measured, [name]) { others in
+            #expect(others.map(\.name) == (isThere ? [name] : []))
+            for other in others {
+                for callers in [1, 16] {
+                    let figures = try await other.step(measured, callers: callers).measure(0.2)
+                    #expect(figures[Figure.count] ?? 0 > 16)
+                    #expect(figures[Figure.serverCPU] ?? 0 > 0)
+                }
+            }
+        }
+        #expect(said.withLock { $0.contains { $0.hasPrefix("SKIPPED") } } == !isThere)
     }
 
     @Test func `libcurl reads whole answers from the mock provider`() async throws {

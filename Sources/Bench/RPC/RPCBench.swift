@@ -1,9 +1,11 @@
 import Foundation
 import TollgateClient
 import TollgateKernel
+import TollgateWire
 
 /// Measures unary echoes over a real socket against a server in a process of its own, beside a raw
-/// epoll echo of frames of the same size.
+/// epoll echo of frames of the same size, and the echoes of gRPC, Thrift and nginx where their
+/// packages are installed.
 ///
 /// Each variant is called by the product's own client, its callers where its connection lives
 /// (`bare`) and in the shared pool of threads (`bare pool`), and by a load generator in C that
@@ -34,21 +36,18 @@ package struct RPCBench: Sendable {
             return try await withServers(
                 EchoVariant.allCases[...], credential: credential, running: []
             ) { servers in
-                var steps: [BenchPlan.Step] = []
-                for callers in callers {
-                    steps.append(
-                        rawStep(peer, address: peerAddress, bytes: frameBytes, callers: callers))
-                    for server in servers {
-                        steps.append(server.step(callers: callers))
-                        if server.caller.variant == .bare {
-                            steps.append(server.step(callers: callers, inPool: true))
-                        }
+                try await ForeignEcho.running(plan) { others in
+                    var steps: [BenchPlan.Step] = []
+                    for callers in callers {
                         steps.append(
-                            server.pressed(plan, credential: credential, callers: callers))
+                            rawStep(
+                                peer, address: peerAddress, bytes: frameBytes, callers: callers))
+                        steps += ours(servers, credential, callers, overHTTP: plan.peers)
+                        steps += others.map { $0.step(plan, callers: callers) }
                     }
+                    let closed = try await plan.samples(steps)
+                    return closed + (try await plan.samples(paced(servers, credential, closed)))
                 }
-                let closed = try await plan.samples(steps)
-                return closed + (try await plan.samples(paced(servers, credential, closed)))
             }
         }
         var report = plan.report("rpc")
@@ -56,6 +55,22 @@ package struct RPCBench: Sendable {
         report.settings["frameBytes"] = Double(frameBytes)
         Self.judge(&report)
         return report
+    }
+
+    private func ours(
+        _ servers: [EchoServer], _ credential: String, _ callers: Int, overHTTP peers: Peers
+    ) -> [BenchPlan.Step] {
+        servers.flatMap { server in
+            var steps = [server.step(callers: callers)]
+            if server.caller.variant == .bare {
+                steps.append(server.step(callers: callers, inPool: true))
+            }
+            steps.append(server.pressed(plan, credential: credential, callers: callers))
+            if server.caller.variant == .typed, peers.has("nginx-echo") {
+                steps.append(server.overHTTP(plan, callers: callers))
+            }
+            return steps
+        }
     }
 
     /// Half of what the full server answered in a closed loop, asked for in an open one: how long
@@ -139,6 +154,16 @@ package struct RPCBench: Sendable {
                     "64 callers, bare, 1.3 × bRPC's best", ours, .atLeast,
                     1.3 * brpcCallsPerSecond, unit: "calls/s"))
         }
+        for other in ForeignEcho.names {
+            guard let theirs = median(other, 64, Figure.perSecond), theirs > 0 else { continue }
+            let ours = median(other == "nginx" ? "typed http" : "bare", 64, Figure.perSecond)
+            guard let ours else { continue }
+            headlines["rateOf\(other.capitalized)64"] = ours / theirs
+            if other == "grpc" {
+                budgets.append(
+                    Budget("64 callers, bare, of gRPC C++", ours / theirs, .atLeast, 4, unit: "×"))
+            }
+        }
         if let bare = median("bare press", 64, Figure.serverCPU) {
             budgets.append(
                 Budget("64 callers, bare, server CPU a call", bare, .atMost, 4.0, unit: "µs"))
@@ -193,6 +218,22 @@ private struct EchoServer: Sendable {
                     "rpc-press",
                     ["call", address, "\(callers)", "\(seconds)"]
                         + (variant == .full ? [credential] : [])
+                ).figures
+            }
+        }
+    }
+
+    /// The same echo as JSON over HTTP/1.1 on the same port, by wrk.
+    func overHTTP(_ plan: BenchPlan, callers: Int) -> BenchPlan.Step {
+        let method = Methods.EchoService.echo
+        return BenchPlan.Step(series: Series("typed http", callers: callers)) { seconds in
+            try await measured {
+                try await plan.peers.run(
+                    "nginx-echo",
+                    [
+                        "call", "\(address)/\(method.service)/\(method.name)", "\(callers)",
+                        "\(seconds)",
+                    ]
                 ).figures
             }
         }
