@@ -81,8 +81,9 @@ extension AnswerQuestion {
             }
             if let refusal = asker.apiKey?.refusal(at: now) { return try refuse(refusal) }
             let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
+            let ownKeys = try Self.ownKeys(for: admitted, standing.account, tx)
             let planned = try Self.plan(
-                admitted, standing, asker.apiKey, ledger, ports.policy, now)
+                admitted, standing, asker.apiKey, ownKeys, ledger, ports.policy, now)
             guard case .reserve(let wanted) = planned else { return try refuse(planned.refusal) }
             let hold: Hold
             do {
@@ -96,7 +97,7 @@ extension AnswerQuestion {
             return .held(
                 HoldGrant(
                     hold: hold, maxTokens: wanted.maxTokens,
-                    priceFactor: standing.account.tier.priceFactor))
+                    priceFactor: standing.account.tier.priceFactor, ownKeys: ownKeys))
         }
     }
 
@@ -115,20 +116,33 @@ extension AnswerQuestion {
         return key?.refusal(of: admitted.model.name) ?? admitted.judged.refusal
     }
 
+    /// The asker's own keys for channels of the model; read only if there are any at all.
+    private static func ownKeys(
+        for admitted: AdmittedQuestion, _ account: Account, _ tx: any Transaction
+    ) throws -> [String: [UInt8]] {
+        guard account.hasOwnKeys else { return [:] }
+        let channels = Set(admitted.routes.map(\.channel))
+        return try tx.ownKeys.ownKeys(of: account.id).reduce(into: [:]) { keys, key in
+            if channels.contains(key.channel) { keys[key.channel] = key.sealed }
+        }
+    }
+
     private static func plan(
-        _ admitted: AdmittedQuestion, _ standing: Standing, _ key: APIKey?, _ ledger: Ledger,
-        _ policy: ServicePolicy, _ now: Timestamp
+        _ admitted: AdmittedQuestion, _ standing: Standing, _ key: APIKey?,
+        _ ownKeys: [String: [UInt8]], _ ledger: Ledger, _ policy: ServicePolicy, _ now: Timestamp
     ) throws -> HoldPlanning {
         let account = standing.account
         let source = Hold.Source.paying(
-            isWhiteListed: account.isWhiteListed, trialUsed: standing.trialUsed,
+            hasOwnKey: !ownKeys.isEmpty, isWhiteListed: account.isWhiteListed,
+            trialUsed: standing.trialUsed,
             trialLimit: policy.trialCallsPerDay)
         let lots = source == .credits ? try ledger.spendable(by: account.id, at: now) : nil
         // A key's cap counts what credits pay, as its owner does.
         let balance = lots.map { min($0.credits, key?.left ?? $0.credits) }
         guard
             let plan = ChatPricing.holdPlan(
-                messages: admitted.judged.asked.messages, price: admitted.model.price,
+                messages: admitted.judged.asked.messages,
+                price: source == .ownKey ? .free : admitted.model.price,
                 requestedMaxTokens: admitted.judged.asked.maxTokens,
                 modelMaxTokens: admitted.model.maxTokens, factor: account.tier.priceFactor,
                 balance: balance)

@@ -5,11 +5,18 @@ package import TollgateKernel
 
 extension AnswerQuestion {
     /// Asks the model's channels in turn until one answers; failover ends with the first token.
+    ///
+    /// Who has keys of their own for channels of the model is answered by those channels alone: a
+    /// call that began as theirs never ends as one that they pay us for.
     func stream(
         _ admitted: AdmittedQuestion, _ applied: AppliedWrite<HoldVerdict>,
         _ progress: inout AnswerProgress, _ emit: (AnswerEvent) async throws -> Void
     ) async throws {
-        let plan = channels.plan(admitted.routes, random: ports.random.number())
+        let ownKeys = progress.grant.ownKeys
+        let routes =
+            ownKeys.isEmpty
+            ? admitted.routes : admitted.routes.filter { ownKeys[$0.channel] != nil }
+        let plan = channels.plan(routes, random: ports.random.number())
         var last = ModelGatewayFailure(
             .unreachable, message: "no channel of this model answers just now",
             retryAfterMilliseconds: plan.retryAfterMilliseconds)
@@ -20,7 +27,12 @@ extension AnswerQuestion {
                 channels.succeeded(route.channel)
                 return
             } catch let failure as ModelGatewayFailure {
-                channels.failed(route.channel, failure)
+                // That one person's key is refused or used up says nothing about the channel.
+                if !ownKeys.isEmpty, failure.concernsKey {
+                    channels.abandoned(route.channel, sawToken: progress.firstTokenAt != nil)
+                } else {
+                    channels.failed(route.channel, failure)
+                }
                 guard progress.firstTokenAt == nil, failure.allowsFailover else { throw failure }
                 last = failure
             } catch {
@@ -29,8 +41,13 @@ extension AnswerQuestion {
                 throw error
             }
         }
+        if !ownKeys.isEmpty, last.kind == .rejectedKey { throw Self.ownKeyRefused }
         throw last
     }
+
+    private static let ownKeyRefused = Failure(
+        .upstreamFailed,
+        "The provider refuses your own key; bind another, or remove it to use credits.")
 
     private func stream(
         from route: ChannelRoute, _ admitted: AdmittedQuestion,
@@ -39,7 +56,7 @@ extension AnswerQuestion {
     ) async throws {
         let endpoint = ModelEndpoint(
             channel: route.channel, kind: route.kind, baseURL: route.baseURL,
-            apiKey: try keys.key(ofChannel: route.channel, sealed: route.sealedAPIKey))
+            apiKey: try key(for: route, progress.grant))
         do {
             try await listen(to: endpoint, route, admitted, applied, &progress, emit)
         } catch let smaller as SmallerGrant {
@@ -47,6 +64,13 @@ extension AnswerQuestion {
             progress.grant = smaller.grant
             try await listen(to: endpoint, route, admitted, applied, &progress, emit)
         }
+    }
+
+    private func key(for route: ChannelRoute, _ grant: HoldGrant) throws(Failure) -> String {
+        guard let own = grant.ownKeys[route.channel] else {
+            return try keys.key(ofChannel: route.channel, sealed: route.sealedAPIKey)
+        }
+        return try keys.key(of: grant.hold.account, forChannel: route.channel, sealed: own)
     }
 
     /// The hold that was kept covers fewer tokens than the provider was asked for.
@@ -74,6 +98,10 @@ extension AnswerQuestion {
             // An empty answer is an answer too: it starts and ends.
             if current.firstTokenAt == nil {
                 let grant = try await durableGrant(applied)
+                // Whose key asked decides who pays; a batch that ran again may have decided anew.
+                guard
+                    (grant.hold.source == .ownKey) == (current.grant.hold.source == .ownKey)
+                else { throw Failure(.unavailable, "The service is busy; ask again.") }
                 guard grant.maxTokens >= request.maxTokens else { throw SmallerGrant(grant: grant) }
                 current.grant = grant
                 current.firstTokenAt = ports.clock.now()

@@ -176,8 +176,11 @@ package struct AnswerQuestion: Sendable {
             progress.usage
             ?? TokenEstimate.usage(
                 prompt: admitted.judged.asked.messages, answer: progress.received)
-        let price = ChatPricing.price(
-            of: usage, at: admitted.model.price, factor: grant.priceFactor)
+        let price =
+            grant.hold.source == .ownKey
+            ? Credits.zero
+            : ChatPricing.price(
+                of: usage, at: admitted.model.price, factor: grant.priceFactor)
         let endedAt = ports.clock.now()
         let record = UsageRecord(
             hold: grant.hold.id, account: grant.hold.account, model: admitted.model.name,
@@ -285,6 +288,9 @@ struct HoldGrant: Sendable {
     var maxTokens: Int64
     /// What the account's tier multiplied the price by: the same when the hold ends.
     var priceFactor: PriceFactor
+    /// The asker's own keys, sealed, by the channels of the model they are for; if there are any,
+    /// no other channel is asked.
+    var ownKeys: [String: [UInt8]] = [:]
 }
 
 /// How far an answer has come.

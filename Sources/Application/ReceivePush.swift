@@ -153,7 +153,9 @@ package struct ReceivePush: Sendable {
         let behaviour = PushBehaviour(message, keywords: ports.policy.loginKeywords)
         let now = ports.clock.now()
         let openID = message.openID
-        let push = try await ports.store.write { [ports] tx in
+        let scene = message.scene.flatMap { LoginScene(text: $0) }
+        let number = LoginAttempt.number(from: ports.random.number())
+        let (push, device) = try await ports.store.write { [ports] tx in
             // In plain mode the signature does not cover the body: one signature carries one push.
             let use = ReceivedPush(
                 key: "signature:\(signature)", answer: key, codeAttempt: 0, receivedAt: now)
@@ -164,20 +166,31 @@ package struct ReceivePush: Sendable {
             } else {
                 try tx.pushes.insert(use)
             }
-            if let known = try tx.pushes.receivedPush(key: key) { return known }
+            let device = try scene.flatMap { try tx.loginAttempts.attempt(scene: $0) }?.device ?? ""
+            if let known = try tx.pushes.receivedPush(key: key) { return (known, device) }
             var push = ReceivedPush(
                 key: key, answer: behaviour.rawValue, codeAttempt: 0, receivedAt: now)
+            let scans = AnswerScan(tx: tx, ports: ports, now: now)
+            var answer: ScanAnswer?
             switch behaviour {
-            case .welcome: try tx.pushes.setFollowing(openID: openID, true, at: now)
-            case .farewell: try tx.pushes.setFollowing(openID: openID, false, at: now)
-            case .loginCode:
-                push.codeAttempt = try Self.draw(key, openID, tx, ports, now)
+            case .welcome:
+                try tx.pushes.setFollowing(openID: openID, true, at: now)
+                answer = try scene.map { try scans.scan($0, by: openID, number: number) }
+            case .farewell:
+                try tx.pushes.setFollowing(openID: openID, false, at: now)
+                try scans.leave(openID)
+            case .scan: answer = try scene.map { try scans.scan($0, by: openID, number: number) }
+            case .number:
+                answer = try message.number.flatMap { try scans.reply($0, from: openID) }
+            case .refusal: answer = try scans.decline(openID)
+            case .loginCode: push.codeAttempt = try Self.draw(key, openID, tx, ports, now)
             case .hint, .silence: break
             }
+            if let answer { push.answer = answer.rawValue }
             try tx.pushes.insert(push)
-            return push
+            return (push, device)
         }
-        return try text(of: push, openID: openID)
+        return try text(of: push, openID: openID, device: device)
     }
 
     /// Stores a login code for the person and returns which draw it was.
@@ -195,20 +208,21 @@ package struct ReceivePush: Sendable {
         throw Failure(.internalError, "No free login code was found.")
     }
 
-    private func text(of push: ReceivedPush, openID: String) throws -> String? {
+    private func text(of push: ReceivedPush, openID: String, device: String) throws -> String? {
+        if let scan = ScanAnswer(rawValue: push.answer) { return scan.text(device: device) }
         let keyword = ports.policy.loginKeywords.contains("登录") ? "登录" : "login"
         switch PushBehaviour(rawValue: push.answer) {
         case .welcome:
             return "欢迎关注！发送「\(keyword)」获取登录码，就可以开始对话。"
                 + "\nWelcome! Send “\(keyword)” to get a login code."
-        case .hint:
+        case .hint, .number, .refusal:
             return "发送「\(keyword)」获取登录码。\nSend “\(keyword)” to get a login code."
         case .loginCode:
             let code = try ports.identityKey.deriveLoginCode(
                 pushKey: push.key, openID: openID, attempt: push.codeAttempt)
             return "您的登录码：\(code.printed)，3 分钟内有效，只能用一次。"
                 + "\nYour login code: \(code.printed) (3 minutes, works once)."
-        case .silence, .farewell, nil: return nil
+        case .silence, .scan, .farewell, nil: return nil
         }
     }
 

@@ -38,12 +38,7 @@ package struct SignIn: Sendable {
         let code = LoginCodeText.parse(typed: typed)
         let digest = try code.map { try ports.identityKey.loginCodeDigest($0) }
         let sourceDigest = try ports.identityKey.sourceDigest(source)
-        guard let token = SessionToken.make(from: ports.random.bytes(SessionToken.secretBytes))
-        else { throw Failure(.internalError, "No session secret could be made.") }
-        let session = LoginSession(
-            id: LoginSessionID(rawValue: ports.identifiers.next()), digest: try token.digest,
-            account: AccountID(rawValue: ports.identifiers.next()), device: device.cut(toBytes: 64),
-            createdAt: now, expiresAt: now.adding(milliseconds: Limits.loginSessionMilliseconds))
+        let (token, session) = try Self.prepare(device: device, ports, now)
 
         // Refusals are values, not errors: the count of wrong guesses must be kept.
         let verdict = try await ports.store.write { [ports] tx throws -> Verdict in
@@ -62,7 +57,8 @@ package struct SignIn: Sendable {
                         "This code is wrong or no longer valid; ask the official account for a "
                             + "new one."))
             }
-            return try Self.open(session, for: code.openID, tx, ports, now)
+            let opened = try Self.open(session, for: code.openID, tx, ports, now)
+            return .signedIn(opened.session, accountOpened: opened.accountOpened)
         }
         switch verdict {
         case .refused(let failure): throw failure
@@ -71,10 +67,25 @@ package struct SignIn: Sendable {
         }
     }
 
-    private static func open(
+    /// A fresh secret and its session, whose account stands only for one still to be opened.
+    static func prepare(
+        device: String, _ ports: Ports, _ now: Timestamp
+    ) throws -> (token: SessionToken, session: LoginSession) {
+        guard let token = SessionToken.make(from: ports.random.bytes(SessionToken.secretBytes))
+        else { throw Failure(.internalError, "No session secret could be made.") }
+        let session = LoginSession(
+            id: LoginSessionID(rawValue: ports.identifiers.next()), digest: try token.digest,
+            account: AccountID(rawValue: ports.identifiers.next()), device: device.cut(toBytes: 64),
+            createdAt: now, expiresAt: now.adding(milliseconds: Limits.loginSessionMilliseconds))
+        return (token, session)
+    }
+
+    /// Stores a session for a person; at their first login opens the account, with its welcome
+    /// grant.
+    static func open(
         _ session: LoginSession, for openID: String, _ tx: any Transaction, _ ports: Ports,
         _ now: Timestamp
-    ) throws -> Verdict {
+    ) throws -> (session: LoginSession, accountOpened: Bool) {
         let digest = try ports.identityKey.openIDDigest(openID)
         var session = session
         let known = try tx.accounts.account(openIDDigest: digest)
@@ -99,7 +110,7 @@ package struct SignIn: Sendable {
             }
         }
         try tx.auth.insert(session)
-        return .signedIn(session, accountOpened: known == nil)
+        return (session, known == nil)
     }
 
     /// Finds a live session inside a transaction.

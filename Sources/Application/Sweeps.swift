@@ -36,22 +36,26 @@ package struct Sweeps: Sendable {
         }
     }
 
-    /// Forgets all that no longer works or matters: login codes, login sessions, pushes; at most
-    /// `limit` rows a transaction.
+    /// Forgets all that no longer works or matters: login codes, attempts and sessions, pushes; at
+    /// most `limit` rows a transaction.
     ///
     /// Returns how many rows.
     package func forget(limit: Int, fence: JobFence) async throws -> Int {
         let now = ports.clock.now()
-        let share = max(1, limit / 3)
+        let share = max(1, limit / 4)
         var total = 0
         while true {
             let (rows, isLast) = try await ports.store.write { tx in
                 try fence.check(tx)
                 let codes = try tx.auth.removeExpiredLoginCodes(now: now, limit: share)
+                let attempts = try tx.loginAttempts.removeExpiredAttempts(now: now, limit: share)
                 let sessions = try tx.auth.removeExpiredLoginSessions(now: now, limit: share)
                 let pushes = try tx.pushes.removePushes(
                     before: now.adding(milliseconds: -Limits.pushMemoryMilliseconds), limit: share)
-                return (codes + sessions + pushes, max(codes, sessions, pushes) < share)
+                return (
+                    codes + attempts + sessions + pushes,
+                    max(codes, attempts, sessions, pushes) < share
+                )
             }
             total += rows
             if isLast { return total }

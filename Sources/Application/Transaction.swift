@@ -27,10 +27,14 @@ package protocol Transaction {
     var chat: any ChatRepository { get }
     /// Schedules, leases, runs.
     var jobs: any JobRepository { get }
+    /// Logins by QR code that are under way.
+    var loginAttempts: any LoginAttemptRepository { get }
     /// Incidents and the audit.
     var operations: any OperationsRepository { get }
     /// Products, orders, payments.
     var orders: any OrderRepository { get }
+    /// People's own keys at providers.
+    var ownKeys: any OwnKeyRepository { get }
     /// Kinds of accounts.
     var tiers: any TierRepository { get }
     /// Messages to people.

@@ -35,4 +35,11 @@ package enum CommandLimits {
 
     /// The width that text is laid out in when the terminal does not say its own.
     package static let columns = 80
+
+    /// How often a countdown is drawn anew, and the pause before a broken wait is taken up again.
+    package static let countdownMilliseconds: Int64 = 1_000
+
+    /// Times that waiting for a phone may break in a row before it is given up: with the pause
+    /// between, as long as a server takes to start again.
+    package static let scanLoginFailures = 10
 }

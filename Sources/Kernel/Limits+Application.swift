@@ -50,4 +50,10 @@ extension Limits {
 
     /// Hours a rollup run goes forward at most: 400 days after a long stop; the next run goes on.
     package static let rollupHoursPerRun: Int64 = 9_600
+
+    /// Bytes of a device's name in the question to whoever scanned its QR code: a line of a chat.
+    package static let shownDeviceBytes = 48
+
+    /// Keys that do not open which one run of sealing anew names: enough to see what they share.
+    package static let unreadableKeysTold = 20
 }

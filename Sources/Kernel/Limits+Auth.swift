@@ -30,4 +30,26 @@ extension Limits {
 
     /// Calls in a minute that a limit can say: above what one server answers, it limits nothing.
     package static let requestsPerMinute: Int64 = 1_000_000
+
+    /// How long a login attempt by QR code lives: time to find the phone, scan and answer; a code
+    /// that was photographed is worth nothing soon after.
+    package static let loginAttemptMilliseconds: Int64 = 5 * 60_000
+
+    /// Login attempts of one source in their lifetime, whatever became of them: a person begins
+    /// two or three, an office behind one address some more, a program does not stop.
+    ///
+    /// Cancelled ones count, since each has cost a call to WeChat, which has a daily quota.
+    package static let loginAttemptsOfSource: Int64 = 12
+
+    /// Login attempts in all in their lifetime: 400 a minute, and what one look at the index counts
+    /// in well under a millisecond.
+    package static let loginAttemptsInAll: Int64 = 2_000
+
+    /// The numbers a screen shows after a scan: two digits are read at a glance and typed without
+    /// a mistake, and since a wrong one ends the attempt, a blind guess is right once in 90.
+    package static let loginNumbers: ClosedRange<Int64> = 10...99
+
+    /// How often a waiting screen's attempt is looked up: what the phone does is seen within a
+    /// second, and the most attempts there can be cost 2,000 reads of one row a second.
+    package static let loginAttemptLookMilliseconds: Int64 = 1_000
 }

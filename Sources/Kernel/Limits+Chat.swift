@@ -41,4 +41,11 @@ extension Limits {
 
     /// A channel's share among its peers: keeps sums of weights far from overflow.
     package static let channelWeight: Int64 = 1_000_000
+
+    /// Keys of their own that one person can bind: providers an operator has channels to.
+    package static let ownKeysOfAccount = 16
+
+    /// Bytes of a provider's key: the shortest are random all the same, the longest in use are
+    /// tokens of some hundred.
+    package static let ownKeyBytes: ClosedRange<Int> = 8...512
 }

@@ -79,4 +79,7 @@ extension Limits {
 
     /// Certificates in one list: WeChat Pay has two while it exchanges them.
     package static let platformCertificates = 16
+
+    /// The longest life of the official account's temporary QR codes: WeChat's own bound, 30 days.
+    package static let sceneCodeSeconds: Int64 = 2_592_000
 }

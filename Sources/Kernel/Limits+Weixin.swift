@@ -11,4 +11,7 @@ extension Limits {
     /// Login codes drawn for one push before giving up: two people's live codes are equal once in
     /// 10^12 draws, so a second draw is rare and an eighth is a defect.
     package static let loginCodeDraws: Int64 = 8
+
+    /// A QR code's scene: what WeChat takes.
+    package static let sceneBytes = 64
 }

@@ -1,13 +1,15 @@
 internal import Accounts
 internal import Application
+internal import Chat
 internal import TollgateKernel
 internal import TollgateRPC
 internal import TollgateWire
 
-/// Quota and its history on the wire.
+/// Quota, its history and people's own keys on the wire.
 struct AccountsHandlers: AccountsServiceHandlers {
     let caller: CallerIdentity
     let queries: AccountQueries
+    let ownKeys: OwnKeys
 
     func getQuota(_ request: V1.GetQuotaRequest, _ context: ServerCallContext) async throws
         -> V1.GetQuotaResponse
@@ -33,6 +35,44 @@ struct AccountsHandlers: AccountsServiceHandlers {
         return V1.ListLedgerResponse(
             entries: entries.map { V1.LedgerEntry($0, of: account.id) },
             nextBeforeSequence: next > 1 ? next : 0)
+    }
+}
+
+// MARK: - Keys of one's own
+
+extension AccountsHandlers {
+    func listProviderKeys(_ request: V1.ListProviderKeysRequest, _ context: ServerCallContext)
+        async throws -> V1.ListProviderKeysResponse
+    {
+        let account = try await caller.person(of: context)
+        return V1.ListProviderKeysResponse(
+            providers: try await ownKeys.providers(for: account.id).map { provider in
+                V1.ProviderKey(provider.key, provider.channel, models: provider.models)
+            })
+    }
+
+    func bindProviderKey(_ request: V1.BindProviderKeyRequest, _ context: ServerCallContext)
+        async throws -> V1.BindProviderKeyResponse
+    {
+        let account = try await caller.person(of: context)
+        let key = try await ownKeys.bind(request.key, to: request.provider, for: account.id)
+        return V1.BindProviderKeyResponse(key: V1.ProviderKey(key, key.channel, models: []))
+    }
+
+    func removeProviderKey(_ request: V1.RemoveProviderKeyRequest, _ context: ServerCallContext)
+        async throws -> V1.RemoveProviderKeyResponse
+    {
+        let account = try await caller.person(of: context)
+        try await ownKeys.remove(from: request.provider, for: account.id)
+        return V1.RemoveProviderKeyResponse()
+    }
+}
+
+extension V1.ProviderKey {
+    fileprivate init(_ key: OwnKey?, _ provider: String, models: [ModelName]) {
+        self.init(
+            provider: provider, models: models.map(\.rawValue), bound: key != nil,
+            hint: key?.hint ?? "", boundAtMilliseconds: key?.createdAt.milliseconds ?? 0)
     }
 }
 

@@ -13,6 +13,8 @@ package struct TollgateServices: Sendable {
         package var catalogue: Catalogue
         /// The answers.
         package var answerQuestion: AnswerQuestion
+        /// Seals people's own keys.
+        package var vault: Vault
         /// Where money is settled to the end.
         package var settlements: Settlements
         /// WeChat Pay.
@@ -21,6 +23,8 @@ package struct TollgateServices: Sendable {
         package var notificationVerifier: any PaymentNotificationVerifier
         /// The official account's callbacks.
         package var receivePush: ReceivePush
+        /// Logins by the official account's QR codes.
+        package var scanLogin: ScanLogin
         /// The jobs operators can look at.
         package var jobs: [JobDescription]
         /// The program's version.
@@ -30,18 +34,20 @@ package struct TollgateServices: Sendable {
 
         /// Gathers the parts.
         package init(
-            ports: Ports, catalogue: Catalogue, answerQuestion: AnswerQuestion,
+            ports: Ports, catalogue: Catalogue, answerQuestion: AnswerQuestion, vault: Vault,
             settlements: Settlements, payments: any PaymentGateway,
             notificationVerifier: any PaymentNotificationVerifier, receivePush: ReceivePush,
-            jobs: [JobDescription], version: String, realm: String
+            scanLogin: ScanLogin, jobs: [JobDescription], version: String, realm: String
         ) {
             self.ports = ports
             self.catalogue = catalogue
             self.answerQuestion = answerQuestion
+            self.vault = vault
             self.settlements = settlements
             self.payments = payments
             self.notificationVerifier = notificationVerifier
             self.receivePush = receivePush
+            self.scanLogin = scanLogin
             self.jobs = jobs
             self.version = version
             self.realm = realm
@@ -58,9 +64,12 @@ package struct TollgateServices: Sendable {
         let queries = AccountQueries(parts.ports)
         let operators = OperatorQueries(parts.ports)
         registrations = [
-            AuthHandlers(caller: caller, signIn: signIn).service,
+            AuthHandlers(caller: caller, signIn: signIn, scanLogin: parts.scanLogin).service,
             APIKeysHandlers(caller: caller, keys: APIKeys(parts.ports)).service,
-            AccountsHandlers(caller: caller, queries: queries).service,
+            AccountsHandlers(
+                caller: caller, queries: queries,
+                ownKeys: OwnKeys(parts.ports, catalogue: parts.catalogue, vault: parts.vault)
+            ).service,
             ChatHandlers(
                 caller: caller, queries: queries, catalogue: parts.catalogue,
                 answerQuestion: parts.answerQuestion

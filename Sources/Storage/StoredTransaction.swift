@@ -50,7 +50,11 @@ struct StoredTransaction: Transaction {
     var chat: any ChatRepository { StoredChat(connection: connection) }
     var jobs: any JobRepository { StoredJobs(connection: connection) }
     var operations: any OperationsRepository { StoredOperations(connection: connection) }
+    var loginAttempts: any LoginAttemptRepository {
+        StoredLoginAttempts(connection: freshConnection)
+    }
     var orders: any OrderRepository { StoredOrders(connection: connection) }
+    var ownKeys: any OwnKeyRepository { StoredOwnKeys(connection: freshConnection) }
     var tiers: any TierRepository { StoredTiers(connection: freshConnection) }
     var outbox: any OutboxRepository { StoredOutbox(connection: connection) }
     var pushes: any PushRepository { StoredPushes(connection: connection) }

@@ -26,6 +26,8 @@ struct Backend: Sendable {
     let payments: any PaymentGateway
     /// Whom to believe there.
     let platformKeys: PlatformKeys
+    /// The official account, for sending and for QR codes; one access token for both.
+    let officialAccount: OfficialAccount
 
     /// Opens the store and starts outgoing HTTP.
     static func open(_ settings: Settings, role: StoreRole) async throws -> Backend {
@@ -35,10 +37,15 @@ struct Backend: Sendable {
         }
         let random = SystemRandom()
         let masterKey = try settings.folder.key("master")
-        let vault = Vault(masterKey: masterKey, random: random)
-        let keys = try keyFingerprint(identityKey: settings.folder.key("identity"), masterKey)
+        let previousKey = try settings.folder.previousMasterKey()
+        let vault = Vault(masterKey: masterKey, previousKey: previousKey, random: random)
+        let identity = try settings.folder.key("identity")
         let store = try await settings.storeLocation().open(
-            realm: upstreams.realm, role: role, keyFingerprint: keys)
+            realm: upstreams.realm, role: role,
+            keyFingerprint: try keyFingerprint(identityKey: identity, masterKey),
+            previousKeyFingerprint: try previousKey.map {
+                try keyFingerprint(identityKey: identity, $0)
+            })
         let ports = Ports(
             store: store, clock: SystemClock(), random: random,
             identifiers: TimeSortedIdentifiers(), identityKey: identityKey,
@@ -57,7 +64,10 @@ struct Backend: Sendable {
             upstreams: upstreams, store: store, transfers: transfers, ports: ports, vault: vault,
             payments: WeChatPayGateway(
                 configuration: upstreams.wechatPay, keys: platformKeys, transfers: transfers,
-                clock: SystemClock(), random: random), platformKeys: platformKeys)
+                clock: SystemClock(), random: random), platformKeys: platformKeys,
+            officialAccount: OfficialAccount(
+                configuration: upstreams.officialAccount, transfers: transfers,
+                clock: SystemClock()))
     }
 
     /// Tells apart the keys of two services, and nothing about them.
@@ -79,10 +89,7 @@ struct Backend: Sendable {
         StandardJobs(
             ports, orders: FollowUpOrders(ports, payments: payments), sweeps: Sweeps(ports),
             outbox: SendOutbox(
-                ports,
-                officialAccount: OfficialAccount(
-                    configuration: upstreams.officialAccount, transfers: transfers,
-                    clock: ports.clock),
+                ports, officialAccount: officialAccount,
                 templateIDs: [.creditsArrived: upstreams.creditsArrivedTemplate]),
             previews: PreviewJobs(ports, payments: payments)
         ).definitions(intervals)
@@ -100,10 +107,12 @@ struct Backend: Sendable {
                         transfers: transfers, clock: ports.clock), vault: vault,
                     settlements: settlements,
                     heavyWork: BlockingWork(label: "tollgate.long-questions")),
-                settlements: settlements, payments: payments,
+                vault: vault, settlements: settlements, payments: payments,
                 notificationVerifier: WeChatPayNotificationVerifier(
                     configuration: upstreams.wechatPay, keys: platformKeys),
                 receivePush: try ReceivePush(ports, account: upstreams.identity),
+                scanLogin: ScanLogin(
+                    ports, officialAccount: officialAccount, monotonic: SystemMonotonicClock()),
                 jobs: jobs.map {
                     JobDescription(
                         name: $0.name, summary: $0.summary,

@@ -77,7 +77,7 @@ struct CatalogueSeed: Sendable {
         for (_, routes) in models {
             for route in routes {
                 sealed[route.channel] = try vault.seal(
-                    route.apiKey, label: "channel:\(route.channel)")
+                    route.apiKey, label: Vault.label(ofChannel: route.channel))
             }
         }
         try await store.write { [self, sealed] tx in

@@ -10,6 +10,7 @@ import TollgateKernel
 ///
 /// ```
 /// store.sqlite        the store              keys/identity, keys/master  32 bytes, hexadecimal
+///                                            keys/master.previous        after a rotation
 /// sandbox.db          the sandbox's state    keys/sandbox.json           both sides' keys
 /// credentials/<role>  what a role shows      tollgate.json               settings
 /// ```
@@ -98,6 +99,48 @@ struct DataFolder: Sendable {
         return bytes
     }
 
+    private var masterPath: String { "\(path)/keys/master" }
+    private var previousMasterPath: String { "\(path)/keys/master.previous" }
+
+    /// The master key before the last rotation, as long as its file is there.
+    func previousMasterKey() throws -> [UInt8]? {
+        guard FileManager.default.fileExists(atPath: previousMasterPath) else { return nil }
+        return try key("master.previous")
+    }
+
+    /// Puts a fresh master key in the place of the present one, which is kept beside it.
+    ///
+    /// Cut off at any point, the folder has a master key that opens what is sealed, and the next
+    /// call goes on.
+    ///
+    /// - Throws: `conflict` while the key before is there: something may be sealed under it alone.
+    func rotateMasterKey() throws {
+        let files = FileManager.default
+        let fresh = "\(path)/keys/master.new"
+        guard files.fileExists(atPath: masterPath) else {
+            throw Failure(
+                .notFound, "\(masterPath) is missing: there is nothing to rotate yet.")
+        }
+        let isCutOff = files.fileExists(atPath: fresh)
+        if files.fileExists(atPath: previousMasterPath) {
+            guard isCutOff, try key("master.previous") == key("master") else {
+                throw Failure(
+                    .conflict,
+                    "\(previousMasterPath) is still there: seal everything anew with "
+                        + "`tollgate admin reseal`, put that file away, then rotate.")
+            }
+        }
+        _ = try secret(at: fresh)
+        guard link(masterPath, previousMasterPath) == 0 || errno == EEXIST else {
+            throw Failure(
+                .unavailable, "\(previousMasterPath) cannot be made: \(Self.lastError()).")
+        }
+        guard rename(fresh, masterPath) == 0 else {
+            throw Failure(.unavailable, "\(masterPath) cannot be changed: \(Self.lastError()).")
+        }
+        Self.syncFolder(of: masterPath)
+    }
+
     /// What a role shows the server, made at first use.
     func credential(_ role: CredentialRole) throws -> String {
         let file = "\(path)/credentials/\(role.rawValue)"
@@ -131,13 +174,16 @@ struct DataFolder: Sendable {
             throw Failure(.unavailable, "\(path) cannot be made: \(Self.lastError()).")
         }
         // The name has to survive a power cut as well as the bytes.
-        let parent = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY)
-        if parent >= 0 {
-            fsync(parent)
-            close(parent)
-        }
+        Self.syncFolder(of: path)
         return try String(contentsOfFile: path, encoding: .utf8)
             .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    private static func syncFolder(of path: String) {
+        let parent = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY)
+        guard parent >= 0 else { return }
+        fsync(parent)
+        close(parent)
     }
 
     private func secret(at path: String) throws -> String {

@@ -16,13 +16,15 @@ struct SandboxCommand: AsyncParsableCommand {
               tollgate sandbox                       run it
               tollgate sandbox follow ann            ann follows the official account
               tollgate sandbox send ann 登录          and asks for a login code
+              tollgate sandbox scan ann http://…     or scans a login's QR code
               tollgate sandbox pay ann TG…           ann pays an order
               tollgate sandbox lose-notifications 1  the next payment is not told to us
               tollgate sandbox channel a --fail 503  provider channel a fails
             """,
         subcommands: [
             SandboxServe.self, SandboxFollow.self, SandboxUnfollow.self, SandboxSend.self,
-            SandboxPay.self, SandboxTrades.self, SandboxMessages.self, SandboxLose.self,
+            SandboxScan.self, SandboxPay.self, SandboxTrades.self, SandboxMessages.self,
+            SandboxLose.self,
             SandboxChannel.self,
         ], defaultSubcommand: SandboxServe.self)
 }
@@ -151,6 +153,29 @@ struct SandboxSend: AsyncParsableCommand {
     func run() async throws {
         try await options.perform(
             { try await $0.send(text, phone: phone) }, text: SandboxControlOptions.text)
+    }
+}
+
+/// `tollgate sandbox scan`.
+struct SandboxScan: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "scan", abstract: "A person scans a QR code of the official account.",
+        discussion: """
+            Who does not follow the account yet follows it by that.
+
+            EXAMPLES:
+              tollgate sandbox scan ann http://weixin.qq.com/q/…
+              tollgate sandbox send ann 42            then sends the number on the screen
+            """)
+
+    @Argument(help: "The person's phone: any name.") var phone: String
+    @Argument(help: "The QR code's text, its ticket, or the scene of a printed one.")
+    var code: String
+    @OptionGroup var options: SandboxControlOptions
+
+    func run() async throws {
+        try await options.perform(
+            { try await $0.scan(phone: phone, scene: code) }, text: SandboxControlOptions.text)
     }
 }
 

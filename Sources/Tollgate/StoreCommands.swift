@@ -15,9 +15,12 @@ struct OperatorCommands: AsyncParsableCommand {
               tollgate admin backup --data /srv/tollgate --to /backup/monday.sqlite
               tollgate admin verify /backup/monday.sqlite
               tollgate admin restore /backup/monday.sqlite --data /srv/tollgate --replace
+              tollgate admin rotate-master-key --data /srv/tollgate
+              tollgate admin reseal --data /srv/tollgate
             """,
         subcommands: Admin.configuration.subcommands + [
-            AdminBackup.self, AdminVerify.self, AdminRestore.self,
+            AdminBackup.self, AdminVerify.self, AdminRestore.self, AdminRotateMasterKey.self,
+            AdminReseal.self,
         ])
 }
 

@@ -13,7 +13,8 @@ enum StoreLocation: Sendable {
     ///
     /// - Throws: A ``Failure`` that says why not.
     func open(
-        realm: StoreRealm, role: StoreRole, keyFingerprint: String
+        realm: StoreRealm, role: StoreRole, keyFingerprint: String,
+        previousKeyFingerprint: String? = nil
     ) async throws -> any OpenedStore {
         do {
             switch self {
@@ -22,7 +23,8 @@ enum StoreLocation: Sendable {
             case .postgreSQL(let target, let replica):
                 return try await PostgreSQLStore.open(
                     target, replica: replica, realm: realm, role: role,
-                    keyFingerprint: keyFingerprint)
+                    keyFingerprint: keyFingerprint,
+                    previousKeyFingerprint: previousKeyFingerprint)
             }
         } catch let refusal as StoreRefusal {
             throw Failure(.unavailable, "\(refusal)")

@@ -134,6 +134,35 @@ struct HoldTests {
         #expect(bench.books.reservations(of: hold.id).isEmpty)
     }
 
+    @Test func aCallUnderOnesOwnKeyReservesNothingAndMovesNothing() throws {
+        let bench = try Bench()
+        try bench.buy(100)
+        let hold = try bench.ledger.hold(bench.request(0, source: .ownKey), at: bench.at(1))
+        #expect(bench.balance == [100, 0])
+        #expect(bench.books.reservations(of: hold.id).isEmpty)
+        let transfers = bench.books.transfers.count
+        // Whatever price it is ended with.
+        let outcome = try bench.ledger.settle(hold.id, price: Credits(micro: 40), at: bench.at(2))
+        #expect(outcome.state == .settled && outcome.charged == .zero)
+        #expect(outcome.writtenOff == .zero)
+        #expect(bench.balance == [100, 0] && bench.books.transfers.count == transfers)
+        #expect(
+            bench.refusal {
+                try bench.ledger.hold(bench.request(1, source: .ownKey), at: bench.at(3))
+            }
+                == .internalError)
+    }
+
+    @Test func anAnswerUnderOnesOwnKeyAfterItsHoldsExpiryIsNobodysLoss() throws {
+        let bench = try Bench()
+        let hold = try bench.ledger.hold(
+            bench.request(0, source: .ownKey, expiresAt: 50), at: bench.at(1))
+        #expect(try bench.ledger.expireHolds(at: bench.at(50), limit: 10) == 1)
+        let late = try bench.ledger.settle(hold.id, price: Credits(micro: 45), at: bench.at(51))
+        #expect(late.state == .expired && late.writtenOff == .zero)
+        #expect(bench.books.transfers.isEmpty)
+    }
+
     @Test func aFreeModelNeedsNoBalance() throws {
         let bench = try Bench()
         let hold = try bench.ledger.hold(bench.request(0), at: bench.at(1))
@@ -196,5 +225,9 @@ struct HoldTests {
         #expect(
             Hold.Source.paying(isWhiteListed: isWhiteListed, trialUsed: used, trialLimit: limit)
                 == source)
+        #expect(
+            Hold.Source.paying(
+                hasOwnKey: true, isWhiteListed: isWhiteListed, trialUsed: used, trialLimit: limit)
+                == .ownKey)
     }
 }

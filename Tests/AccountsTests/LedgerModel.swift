@@ -60,7 +60,7 @@ struct LedgerModel {
     mutating func hold(_ hold: HoldModel, trialLimit: Int64, at now: Int64) -> Bool {
         var hold = hold
         switch hold.source {
-        case .promotion: break
+        case .promotion, .ownKey: break
         case .trial:
             let key = [Int64(hold.account), hold.day]
             guard trialUsed[key, default: 0] < trialLimit else { return false }

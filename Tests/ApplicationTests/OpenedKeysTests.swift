@@ -28,6 +28,22 @@ import TollgateKernel
         #expect(try keys.key(ofChannel: "a", sealed: sealed) == "right")
     }
 
+    @Test func `After a rotation both keys open, and only the present one seals`() throws {
+        let rotated = Vault(
+            masterKey: [UInt8](repeating: 4, count: 32),
+            previousKey: [UInt8](repeating: 3, count: 32), random: SystemRandom())
+        let old = try vault.seal("secret", label: "channel:a")
+        #expect(try rotated.open(old, label: "channel:a") == "secret")
+        let new = try #require(try rotated.resealed(old, label: "channel:a"))
+        #expect(new != old)
+        #expect(try rotated.open(new, label: "channel:a") == "secret")
+        #expect(try rotated.resealed(new, label: "channel:a") == nil)
+        #expect(throws: Failure.self) { try vault.open(new, label: "channel:a") }
+        #expect(throws: Failure.self) { try rotated.open(old, label: "channel:b") }
+        #expect(throws: Failure.self) { try rotated.resealed(old, label: "channel:b") }
+        #expect(throws: Failure.self) { try rotated.open([1, 2, 3], label: "channel:a") }
+    }
+
     @Test func `More channels than are remembered are served all the same`() throws {
         let keys = OpenedKeys(vault)
         for number in 0...(Limits.openedKeys + 1) {

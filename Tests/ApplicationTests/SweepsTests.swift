@@ -22,6 +22,17 @@ import Weixin
                         expiresAt: now.adding(milliseconds: 1_000))
                     _ = try tx.auth.insert(code, now: now)
                 }
+                for number in 0..<13 as Range<UInt8> {
+                    guard
+                        let scene = LoginScene(
+                            randomBytes: [UInt8](repeating: number, count: 16))
+                    else { throw Failure(.internalError, "no scene") }
+                    let digest = [UInt8](repeating: number, count: 32)
+                    try tx.loginAttempts.insert(
+                        LoginAttempt(
+                            scene: scene, secretDigest: digest, source: digest, device: "",
+                            createdAt: now, expiresAt: now.adding(milliseconds: 1_000)))
+                }
                 for number in 0..<25 {
                     try tx.pushes.insert(
                         ReceivedPush(
@@ -32,7 +43,7 @@ import Weixin
             let sweeps = Sweeps(bench.ports)
             #expect(try await sweeps.forget(limit: 9, fence: fence) == 0)
             bench.clock.advance(milliseconds: Limits.pushMemoryMilliseconds + 1)
-            #expect(try await sweeps.forget(limit: 9, fence: fence) == 65)
+            #expect(try await sweeps.forget(limit: 9, fence: fence) == 78)
             #expect(try await sweeps.forget(limit: 9, fence: fence) == 0)
         }
     }

@@ -124,6 +124,64 @@ struct OfficialAccountTests {
     }
 
     @Test
+    func `a QR code with a scene is asked for under the same token`() async throws {
+        let weixin = Weixin(
+            rejectedTokens: ["token-1"],
+            answer: #"{"ticket":"gQ1","expire_seconds":300,"url":"http:\/\/weixin.qq.com\/q\/a"}"#)
+        try await weixin.serve { account in
+            let code = try await account.makeCode(scene: "login-1", lifetimeSeconds: 300)
+            #expect(
+                code
+                    == SceneCode(
+                        ticket: "gQ1", url: "http://weixin.qq.com/q/a", lifetimeSeconds: 300))
+        }
+        #expect(weixin.tokenCalls == 2)
+        #expect(weixin.sent.last?.path == "/cgi-bin/qrcode/create?access_token=token-2")
+        #expect(
+            String(decoding: weixin.sent.last?.body ?? [], as: UTF8.self)
+                == #"{"expire_seconds":300,"action_name":"QR_STR_SCENE","#
+                + #""action_info":{"scene":{"scene_str":"login-1"}}}"#)
+    }
+
+    @Test(arguments: [
+        (#"{"errcode":40053,"errmsg":"invalid action info"}"#, OfficialAccountFailure.Kind.final),
+        (#"{"errcode":48001,"errmsg":"api unauthorized"}"#, .misconfigured),
+        (#"{"errcode":45009,"errmsg":"reach max api daily quota limit"}"#, .temporary),
+        (#"{"ticket":"gQ1","expire_seconds":300}"#, .temporary),
+        (#"{"ticket":"","expire_seconds":300,"url":"http://a"}"#, .temporary),
+        (#"{"ticket":"gQ1","expire_seconds":300,"url":"javascript:alert(1)"}"#, .temporary),
+        (#"{"ticket":"gQ1","expire_seconds":0,"url":"http://a"}"#, .temporary),
+    ])
+    func `an answer without a QR code is a failure of its kind`(
+        answer: String, kind: OfficialAccountFailure.Kind
+    ) async throws {
+        let weixin = Weixin(answer: answer)
+        let failure = await #expect(throws: OfficialAccountFailure.self) {
+            try await weixin.serve { account in
+                _ = try await account.makeCode(scene: "login-1", lifetimeSeconds: 300)
+            }
+        }
+        #expect(failure?.kind == kind)
+    }
+
+    @Test(
+        arguments: [
+            ("", 300), (String(repeating: "s", count: 65), 300), ("s", 0), ("s", 2_592_001),
+        ] as [(String, Int64)])
+    func `a scene or life that WeChat refuses is not sent`(scene: String, seconds: Int64)
+        async throws
+    {
+        let weixin = Weixin()
+        let failure = await #expect(throws: OfficialAccountFailure.self) {
+            try await weixin.serve { account in
+                _ = try await account.makeCode(scene: scene, lifetimeSeconds: seconds)
+            }
+        }
+        #expect(failure?.kind == .final)
+        #expect(weixin.tokenCalls == 0)
+    }
+
+    @Test
     func `the configuration prints no secret`() {
         let configuration = OfficialAccountConfiguration(
             baseURL: "http://a", appID: "wx1", appSecret: "s3cret")

@@ -293,6 +293,120 @@ private struct AccountServer: Sendable {
     }
 }
 
+@Suite struct SceneCodeTests {
+    private func token(_ sandbox: RunningSandbox) async throws -> String {
+        let keys = sandbox.keys.tollgate
+        let answer = try await sandbox.send(
+            "GET",
+            "/cgi-bin/token?grant_type=client_credential&appid=\(keys.appID)"
+                + "&secret=\(keys.appSecret)")
+        return try #require(JSONValue(parsing: answer.body)?["access_token"]?.stringValue)
+    }
+
+    private func make(
+        _ sandbox: RunningSandbox, _ body: String, token: String
+    ) async throws -> JSONValue? {
+        let answer = try await sandbox.send(
+            "POST", "/cgi-bin/qrcode/create?access_token=\(token)", body: body)
+        #expect(answer.status == 200)
+        return JSONValue(parsing: answer.body)
+    }
+
+    private static let body = #"""
+        {"expire_seconds":300,"action_name":"QR_STR_SCENE",
+         "action_info":{"scene":{"scene_str":"login-1"}}}
+        """#
+
+    @Test func `a temporary code is scanned by its text or ticket until its end`() async throws {
+        let server = AccountServer(keys: try RunningSandbox.keys.get().tollgate)
+        let receiver = Receiver { _, _ in .init(body: "success") }
+        let clock = MovableClock()
+        try await receiver.run { receiverURL in
+            try await RunningSandbox.run {
+                $0.account = .init(callbackURL: receiverURL + "/cb")
+                $0.clock = clock
+            } _: { sandbox in
+                let made = try await make(sandbox, Self.body, token: token(sandbox))
+                let ticket = try #require(made?["ticket"]?.stringValue)
+                let url = try #require(made?["url"]?.stringValue)
+                #expect(url.hasPrefix("http://weixin.qq.com/q/"))
+                #expect(made?["expire_seconds"] == 300)
+                let control = SandboxControl(baseURL: sandbox.baseURL)
+                _ = try await control.scan(phone: "ann", scene: url)
+                _ = try await control.scan(phone: "ann", scene: ticket)
+                let first = try server.message(receiver.received[0])
+                #expect(first["Event"] == "subscribe")
+                #expect(first["EventKey"] == "qrscene_login-1")
+                #expect(first["Ticket"] == ticket)
+                let second = try server.message(receiver.received[1])
+                #expect(second["Event"] == "SCAN")
+                #expect(second["EventKey"] == "login-1")
+                #expect(second["Ticket"] == ticket)
+                clock.advance(milliseconds: 300_000)
+                let late = await #expect(throws: SandboxControlError.self) {
+                    try await control.scan(phone: "ann", scene: url)
+                }
+                #expect(late?.status == 409)
+                let unknown = await #expect(throws: SandboxControlError.self) {
+                    try await control.scan(phone: "ann", scene: "http://weixin.qq.com/q/none")
+                }
+                #expect(unknown?.status == 404)
+                #expect(receiver.received.count == 2)
+            }
+        }
+    }
+
+    @Test func `a code outlives the sandbox's process`() async throws {
+        let folder = try TemporaryFolder()
+        let receiver = Receiver { _, _ in .init(body: "success") }
+        try await receiver.run { receiverURL in
+            var url = ""
+            try await RunningSandbox.run(in: folder) { sandbox in
+                let made = try await make(sandbox, Self.body, token: token(sandbox))
+                url = made?["url"]?.stringValue ?? ""
+            }
+            try await RunningSandbox.run(in: folder) {
+                $0.account = .init(callbackURL: receiverURL + "/cb")
+            } _: { sandbox in
+                _ = try await SandboxControl(baseURL: sandbox.baseURL)
+                    .scan(phone: "ann", scene: url)
+            }
+            #expect(receiver.received.count == 1)
+        }
+    }
+
+    @Test func `what WeChat would refuse is refused with its errcode`() async throws {
+        try await RunningSandbox.run { sandbox in
+            let token = try await token(sandbox)
+            let long = String(repeating: "s", count: 65)
+            func asking(_ kind: String, _ scene: String) -> String {
+                #"{"action_name":"\#(kind)","action_info":{"scene":\#(scene)}}"#
+            }
+            let refusals: [(String, Int64)] = [
+                ("[]", 47_001), ("{}", 40_052),
+                (#"{"action_name":"QR_CARD"}"#, 40_052),
+                (#"{"action_name":"QR_STR_SCENE"}"#, 40_053),
+                (asking("QR_STR_SCENE", #"{"scene_str":""}"#), 40_053),
+                (asking("QR_STR_SCENE", #"{"scene_str":"\#(long)"}"#), 40_053),
+                (asking("QR_SCENE", #"{"scene_id":0}"#), 40_053),
+                (asking("QR_LIMIT_SCENE", #"{"scene_id":100001}"#), 40_053),
+            ]
+            for (body, code) in refusals {
+                let answer = try await make(sandbox, body, token: token)
+                #expect(answer?["errcode"] == .integer(code), "\(body)")
+            }
+            #expect(try await make(sandbox, Self.body, token: "made-up")?["errcode"] == 40_001)
+            let number = try await make(
+                sandbox, asking("QR_SCENE", #"{"scene_id":7}"#), token: token)
+            #expect(number?["expire_seconds"] == 60)
+            let lasting = try await make(
+                sandbox, asking("QR_LIMIT_SCENE", #"{"scene_id":7}"#), token: token)
+            #expect(lasting?["url"] != nil)
+            #expect(lasting?["expire_seconds"] == nil)
+        }
+    }
+}
+
 @Suite struct ControlTests {
     @Test func `only this machine's names reach the control interface`() async throws {
         try await RunningSandbox.run { sandbox in

@@ -82,6 +82,23 @@ struct PostgreSQLOpeningTests {
         try schema.remove()
     }
 
+    @Test func aRotatedMasterKeyIsFollowedAndTheOneBeforeRefused() async throws {
+        let schema = try TemporarySchema()
+        let target = try PostgreSQLTarget(schema.server.address(schema: schema.name))
+        let steps: [(keys: String, previous: String?, expected: StoreRefusal?)] = [
+            ("a", nil, nil), ("b", "x", .otherKeys), ("b", "a", nil), ("b", "a", nil),
+            ("b", nil, nil), ("a", nil, .otherKeys),
+        ]
+        for step in steps {
+            await expect(step.expected) {
+                try await PostgreSQLStore.open(
+                    target, realm: .sandbox, role: .serve, keyFingerprint: step.keys,
+                    previousKeyFingerprint: step.previous)
+            }
+        }
+        try schema.remove()
+    }
+
     @Test func changedAndNewerSchemasAreRefused() async throws {
         let schema = try TemporarySchema()
         await expect(nil) { try await schema.open() }

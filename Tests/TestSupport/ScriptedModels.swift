@@ -16,6 +16,7 @@ package final class ScriptedModels: ModelGateway {
         var scripts: [String: [Step]] = [:]
         var asked: [String] = []
         var requests: [ModelRequest] = []
+        var keys: [String] = []
         var cancelled = 0
     }
 
@@ -33,6 +34,8 @@ package final class ScriptedModels: ModelGateway {
     package var asked: [String] { state.withLock { $0.asked } }
     /// What they were asked.
     package var requests: [ModelRequest] { state.withLock { $0.requests } }
+    /// The keys they were asked with.
+    package var keys: [String] { state.withLock { $0.keys } }
     /// Calls that ended by cancellation.
     package var cancelled: Int { state.withLock { $0.cancelled } }
 
@@ -43,6 +46,7 @@ package final class ScriptedModels: ModelGateway {
         let steps = state.withLock { state -> [Step] in
             state.asked.append(endpoint.channel)
             state.requests.append(request)
+            state.keys.append(endpoint.apiKey)
             return state.scripts[endpoint.channel]
                 ?? [.event(.delta("ok")), .event(.finished(reason: "stop", usage: Self.usage))]
         }

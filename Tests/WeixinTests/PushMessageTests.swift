@@ -30,6 +30,43 @@ import Weixin
         #expect(PushBehaviour(message, keywords: []) == .welcome)
     }
 
+    @Test(
+        arguments: [
+            ("subscribe", "qrscene_abc", "abc"), ("SCAN", "abc", "abc"),
+            ("SCAN", "qrscene_abc", "qrscene_abc"),
+            ("subscribe", "", nil), ("subscribe", "abc", nil), ("SCAN", "", nil),
+            ("CLICK", "abc", nil),
+            ("SCAN", String(repeating: "s", count: 65), nil),
+        ] as [(String, String, String?)])
+    func `The scene of a QR code is what came after it`(
+        event: String, key: String, scene: String?
+    ) throws {
+        let xml = """
+            <xml><FromUserName>o_2</FromUserName><CreateTime>7</CreateTime>
+            <MsgType>event</MsgType><Event>\(event)</Event><EventKey>\(key)</EventKey></xml>
+            """
+        let message = try PushMessage(xml: Array(xml.utf8))
+        #expect(message.scene == scene)
+        let end = scene.map { ":\($0)" } ?? ""
+        #expect(message.deduplicationKey == "event:o_2:7:\(event)\(end)")
+    }
+
+    @Test(
+        arguments: [
+            ("42", 42, PushBehaviour.number), (" 4 2 ", 42, .number), ("４２", 42, .number),
+            ("07", 7, .number), ("4", nil, .hint), ("427", nil, .hint), ("4x", nil, .hint),
+            ("٤٢", nil, .hint), ("-42", nil, .hint), ("No", nil, .refusal), ("否", nil, .refusal),
+            ("no way", nil, .hint),
+        ] as [(String, Int64?, PushBehaviour)])
+    func `Two digits are a number, a no is a refusal`(
+        text: String, number: Int64?, behaviour: PushBehaviour
+    ) throws {
+        let xml = "<xml><MsgType>text</MsgType><Content><![CDATA[\(text)]]></Content></xml>"
+        let message = try PushMessage(xml: Array(xml.utf8))
+        #expect(message.number == number)
+        #expect(PushBehaviour(message, keywords: ["login"]) == behaviour)
+    }
+
     @Test(arguments: [
         "", "plain text", "<html></html>", "<xml>", "<xml></xml", "<xml></xml><xml></xml>",
         "<!DOCTYPE xml [<!ENTITY a \"b\">]><xml><A>&a;</A></xml>",

@@ -6,16 +6,22 @@ import TollgateClient
 package struct Login: ServiceCommand {
     package static let configuration = CommandConfiguration(
         commandName: "login",
-        abstract: "Sign in with a code from the official account.",
+        abstract: "Sign in with a code from the official account, or by a QR code.",
         discussion: """
             Follow the official account and send it 登录. It answers with a code such as K7QM-4T2X, \
             which works once and for three minutes. Hyphens, blanks and letter case do not matter.
+
+            With --scan a QR code is drawn. Who scans it with WeChat is asked there for the two \
+            digits that are then shown here; answer only if it was you who began the login. Ctrl-C \
+            gives it up. With --json one line is written when the QR code is there, one when it \
+            was scanned, and one when you are signed in.
 
             The login session is kept in the profile's folder, in a file that only you may read.
 
             EXAMPLES:
               tollgate login                 asks for the code
               tollgate login K7QM-4T2X
+              tollgate login --scan          draws a QR code and waits for your phone
               tollgate login --profile work K7QM-4T2X
             """)
     package static let caller = Caller.connection
@@ -25,6 +31,10 @@ package struct Login: ServiceCommand {
     @Argument(help: "The code that the official account gave you.")
     package var code: String?
 
+    /// Whether to sign in by a QR code.
+    @Flag(help: "Draw a QR code to scan with WeChat, instead of asking for a code.")
+    package var scan = false
+
     @OptionGroup(title: "Connection")
     package var connection: ConnectionOptions
 
@@ -33,13 +43,17 @@ package struct Login: ServiceCommand {
 
     package init() {}
 
+    package func validate() throws {
+        guard scan, code != nil else { return }
+        throw ValidationError("--scan needs no code.")
+    }
+
     package func perform(_ invocation: Invocation) async throws {
-        let code = try await codeOrAsk(invocation)
-        let request = V1.LoginRequest(code: code, device: Self.device)
+        let code = scan ? nil : try await codeOrAsk(invocation)
         let server = invocation.settings.server.description
         let response = try await invocation.withClient { client, options in
             let auth = AuthServiceClient(client)
-            let response = try await auth.login(request, options: options)
+            let response = try await signIn(code, auth, options, invocation)
             try invocation.settings.profile.keep(
                 LoginSession(
                     server: server, token: response.sessionToken, account: response.accountId,
@@ -48,6 +62,19 @@ package struct Login: ServiceCommand {
             return response
         }
         report(response, invocation)
+    }
+
+    /// Signs in with a code, or by a QR code if there is none.
+    private func signIn(
+        _ code: String?, _ auth: AuthServiceClient, _ options: CallOptions,
+        _ invocation: Invocation
+    ) async throws -> V1.LoginResponse {
+        if let code {
+            let request = V1.LoginRequest(code: code, device: Self.device)
+            return try await auth.login(request, options: options)
+        }
+        return try await ScannedLogin(auth: auth, options: options, invocation: invocation)
+            .signIn(device: Self.device)
     }
 
     private func codeOrAsk(_ invocation: Invocation) async throws -> String {

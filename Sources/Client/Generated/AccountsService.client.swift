@@ -27,4 +27,28 @@ public struct AccountsServiceClient: Sendable {
     ) async throws -> V1.ListLedgerResponse {
         try await client.unary(Methods.AccountsService.listLedger, request, options: options)
     }
+
+    /// Lists the providers a key of one's own can be bound for, and what is bound.
+    public func listProviderKeys(
+        _ request: V1.ListProviderKeysRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.ListProviderKeysResponse {
+        try await client.unary(Methods.AccountsService.listProviderKeys, request, options: options)
+    }
+
+    /// Binds a key of one's own: its provider's models cost no credits from now on.
+    public func bindProviderKey(
+        _ request: V1.BindProviderKeyRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.BindProviderKeyResponse {
+        try await client.unary(Methods.AccountsService.bindProviderKey, request, options: options)
+    }
+
+    /// Removes a key of one's own.
+    public func removeProviderKey(
+        _ request: V1.RemoveProviderKeyRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.RemoveProviderKeyResponse {
+        try await client.unary(Methods.AccountsService.removeProviderKey, request, options: options)
+    }
 }

@@ -35,4 +35,37 @@ public struct AuthServiceClient: Sendable {
     ) async throws -> V1.WhoAmIResponse {
         try await client.unary(Methods.AuthService.whoAmI, request, options: options)
     }
+
+    /// Begins a login by QR code.
+    public func beginScanLogin(
+        _ request: V1.BeginScanLoginRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.BeginScanLoginResponse {
+        try await client.unary(Methods.AuthService.beginScanLogin, request, options: options)
+    }
+
+    /// Tells how a login by QR code stands, at once and at every change, until it is confirmed or ends.
+    public func awaitScanLogin<Result>(
+        _ request: V1.AwaitScanLoginRequest,
+        options: CallOptions = CallOptions(),
+        _ body: (ServerStream<V1.ScanLoginEvent>) async throws -> Result
+    ) async throws -> Result {
+        try await client.serverStream(Methods.AuthService.awaitScanLogin, request, options: options, body)
+    }
+
+    /// Turns a confirmed login by QR code into a login session; works once.
+    public func redeemScanLogin(
+        _ request: V1.RedeemScanLoginRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.LoginResponse {
+        try await client.unary(Methods.AuthService.redeemScanLogin, request, options: options)
+    }
+
+    /// Gives a login by QR code up.
+    public func cancelScanLogin(
+        _ request: V1.CancelScanLoginRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.CancelScanLoginResponse {
+        try await client.unary(Methods.AuthService.cancelScanLogin, request, options: options)
+    }
 }

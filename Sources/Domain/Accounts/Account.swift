@@ -18,6 +18,8 @@ package struct Account: Hashable, Sendable {
     package var status: Status
     /// Whether its calls are charged to `promotion` instead of its credits.
     package var isWhiteListed: Bool
+    /// Whether it has a key of its own at some provider.
+    package var hasOwnKeys: Bool
     /// When it was opened.
     package var openedAt: Timestamp
     /// What its calls cost, and how many it may make.
@@ -26,7 +28,7 @@ package struct Account: Hashable, Sendable {
     /// Makes an account value.
     package init(
         id: AccountID, openIDDigest: [UInt8], status: Status, isWhiteListed: Bool,
-        openedAt: Timestamp, tier: Tier = .standard
+        openedAt: Timestamp, tier: Tier = .standard, hasOwnKeys: Bool = false
     ) {
         self.id = id
         self.openIDDigest = openIDDigest
@@ -34,6 +36,7 @@ package struct Account: Hashable, Sendable {
         self.isWhiteListed = isWhiteListed
         self.openedAt = openedAt
         self.tier = tier
+        self.hasOwnKeys = hasOwnKeys
     }
 }
 

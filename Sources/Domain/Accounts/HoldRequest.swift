@@ -68,11 +68,13 @@ package struct HoldOutcome: Hashable, Sendable {
 }
 
 extension Hold.Source {
-    /// What pays for a call that has no key of its own: us for a white-listed account, else one of
-    /// the day's free calls as long as there are any, else credits.
-    package static func paying(isWhiteListed: Bool, trialUsed: Int64, trialLimit: Int64)
-        -> Hold.Source
-    {
+    /// What pays for a call: the account's own key at a provider of the model, us for a
+    /// white-listed account, else one of the day's free calls as long as there are any, else
+    /// credits.
+    package static func paying(
+        hasOwnKey: Bool = false, isWhiteListed: Bool, trialUsed: Int64, trialLimit: Int64
+    ) -> Hold.Source {
+        if hasOwnKey { return .ownKey }
         if isWhiteListed { return .promotion }
         return trialUsed < trialLimit ? .trial : .credits
     }

@@ -27,7 +27,9 @@ extension Ledger {
         _ request: HoldRequest, from lots: SpendableLots?, standing: Standing?, at now: Timestamp
     ) throws -> Hold {
         guard (0...Limits.creditsInOneTransfer).contains(request.amount.micro),
-            request.requestHash.count == 32, (request.source == .trial) == (request.trialDay != nil)
+            request.requestHash.count == 32,
+            (request.source == .trial) == (request.trialDay != nil),
+            request.source != .ownKey || request.amount == .zero
         else { throw Failure(.internalError, "A hold was asked for in a form it cannot have.") }
         let hold = Hold(
             id: HoldID(rawValue: identifiers.next()), account: request.account,
@@ -48,7 +50,7 @@ extension Ledger {
                 try repository.changeSpending(of: key, heldBy: request.amount.micro, spentBy: 0)
             }
         case .trial: try takeTrial(request, used: standing?.trialUsed)
-        case .promotion: break
+        case .promotion, .ownKey: break
         }
         // What a call counts stands in the row that its reservation changes anyway.
         try book.save(in: repository)

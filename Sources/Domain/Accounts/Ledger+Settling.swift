@@ -6,7 +6,8 @@ extension Ledger {
     /// The price, up to the hold's amount, is charged from its reserved lots in order; the rest is
     /// released, or moved to `expired` if its lot's time is out. What is above the amount goes
     /// written_off → revenue (key `overrun:<hold>`). Free and white-listed calls go promotion →
-    /// revenue instead; a free call stays used. A price of zero ends the hold without a transfer.
+    /// revenue instead; a free call stays used. A price of zero ends the hold without a transfer,
+    /// and a call under the account's own key has no other price.
     ///
     /// A hold that ended before keeps its outcome and nothing changes, but for one case: if it
     /// expired before its answer was complete, the price goes written_off → revenue, once (key
@@ -34,7 +35,8 @@ extension Ledger {
         guard price.micro >= 0 else {
             throw Failure(.internalError, "A price cannot be negative.")
         }
-        let micro = min(price.micro, Limits.creditsInOneTransfer)
+        let micro =
+            hold.source == .ownKey ? 0 : min(price.micro, Limits.creditsInOneTransfer)
         if hold.state == .held,
             let outcome = try endIfOpen(
                 hold, as: .settled, price: micro, tokens: tokens, at: now)
@@ -107,6 +109,7 @@ extension Ledger {
             }
         case .trial where state != .settled:
             try giveTrialBack(of: hold)
+        case .ownKey: break
         case .trial, .promotion:
             try chargePromotion(settled, of: hold, at: now)
         }

@@ -89,6 +89,9 @@ package struct Hold: Hashable, Sendable {
         case trial
         /// Us, for a white-listed account.
         case promotion
+        /// Nobody of ours: the account's own key at the provider. The hold reserves nothing, and
+        /// stands for the request's key and the account's limits alone.
+        case ownKey = "own_key"
     }
 
     /// How it stands.

@@ -32,6 +32,11 @@ package struct IdentityKey: Sendable {
         try digest("source", source)
     }
 
+    /// What one person's wrong answers to login attempts are counted by, 32 bytes.
+    package func replySourceDigest(openID: String) throws(CryptographyError) -> [UInt8] {
+        try digest("reply-source", openID)
+    }
+
     /// The code for one push of one person: the same push gets the same code again, without the
     /// code being stored in clear.
     ///

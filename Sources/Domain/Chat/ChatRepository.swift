@@ -52,6 +52,10 @@ package struct ChatPrice: Hashable, Sendable {
 }
 
 extension ChatPrice {
+    /// What costs nothing.
+    package static let free = ChatPrice(
+        perCall: .zero, perThousandPromptTokens: .zero, perThousandCompletionTokens: .zero)
+
     /// The price as an account of a tier sees it, each part rounded up to a whole micro-credit; a
     /// call's price is rounded once, from the exact one.
     package func shown(times factor: PriceFactor) -> ChatPrice {
@@ -91,6 +95,20 @@ package struct ChannelRoute: Hashable, Sendable {
         self.upstreamModel = upstreamModel
         self.priority = priority
         self.weight = weight
+    }
+}
+
+/// A channel's key as it is stored.
+package struct ChannelKey: Hashable, Sendable {
+    /// The channel's stable key.
+    package var channel: String
+    /// The provider's key, sealed under the master key (AES-256-GCM).
+    package var sealed: [UInt8]
+
+    /// Makes a value.
+    package init(channel: String, sealed: [UInt8]) {
+        self.channel = channel
+        self.sealed = sealed
     }
 }
 
@@ -168,6 +186,12 @@ package protocol ChatRepository {
 
     /// Enabled channels of a model, by priority, then key.
     func routes(for model: ModelName) throws(StoreError) -> [ChannelRoute]
+
+    /// Channels after a name, by name, with their sealed keys; at most `limit`.
+    func channelKeys(after channel: String, limit: Int) throws(StoreError) -> [ChannelKey]
+
+    /// Puts a sealed key in the place of another; false if that is not there any more.
+    func replace(_ old: ChannelKey, with sealed: [UInt8]) throws(StoreError) -> Bool
 
     /// Adds or replaces a model.
     func save(_ model: ChatModel) throws(StoreError)

@@ -20,7 +20,24 @@ package struct TemplateMessage: Hashable, Sendable {
     }
 }
 
-/// Why a message was not sent.
+/// A temporary QR code of the official account (`reference` section 1.9, QR login).
+package struct SceneCode: Hashable, Sendable {
+    /// What WeChat's own picture of it is fetched by.
+    package var ticket: String
+    /// The text to draw: `http://weixin.qq.com/q/…`.
+    package var url: String
+    /// How long WeChat says it works.
+    package var lifetimeSeconds: Int64
+
+    /// Makes a value.
+    package init(ticket: String, url: String, lifetimeSeconds: Int64) {
+        self.ticket = ticket
+        self.url = url
+        self.lifetimeSeconds = lifetimeSeconds
+    }
+}
+
+/// Why a message was not sent, or a QR code not made.
 package struct OfficialAccountFailure: Error, Hashable, Sendable {
     /// Whether trying again can help.
     package enum Kind: String, Hashable, Sendable {
@@ -47,10 +64,16 @@ package struct OfficialAccountFailure: Error, Hashable, Sendable {
     }
 }
 
-/// The official account's interface for sending.
+/// The official account's interface for sending, and for QR codes.
 ///
 /// Implemented over libcurl in Gateways, where the access token is fetched once for all callers.
 package protocol OfficialAccountGateway: Sendable {
     /// Sends one template message.
     func send(_ message: TemplateMessage) async throws(OfficialAccountFailure)
+
+    /// Makes a temporary QR code; whoever scans it is told to us with its scene.
+    ///
+    /// - Parameter scene: 1 to 64 bytes.
+    func makeCode(scene: String, lifetimeSeconds: Int64) async throws(OfficialAccountFailure)
+        -> SceneCode
 }

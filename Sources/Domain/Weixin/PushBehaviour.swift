@@ -1,7 +1,13 @@
 /// What a push asks for, decided from its fields alone.
 package enum PushBehaviour: String, Hashable, Sendable {
-    /// A new follower: tell them what to send.
+    /// A new follower: tell them what to send; the message has a scene if they came by one.
     case welcome
+    /// A follower scanned a QR code with a scene.
+    case scan
+    /// A number, as a login attempt asks for one; any other text if none does.
+    case number
+    /// A no to a login attempt; any other text if there is none.
+    case refusal
     /// The keyword: give a login code.
     case loginCode = "login_code"
     /// Any other text: tell them the keyword.
@@ -18,10 +24,19 @@ package enum PushBehaviour: String, Hashable, Sendable {
         switch (message.kind, message.event) {
         case ("event", "subscribe"): self = .welcome
         case ("event", "unsubscribe"): self = .farewell
+        case ("event", "SCAN"): self = .scan
         case ("text", _):
             let word = message.text.lowercased().filter { !$0.isWhitespace }
-            self = keywords.contains(word) ? .loginCode : .hint
+            if keywords.contains(word) {
+                self = .loginCode
+            } else if message.number != nil {
+                self = .number
+            } else {
+                self = Self.noes.contains(word) ? .refusal : .hint
+            }
         default: self = .silence
         }
     }
+
+    private static let noes: Set<String> = ["no", "n", "否", "不", "不是", "拒绝", "取消"]
 }

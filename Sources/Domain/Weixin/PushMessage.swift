@@ -42,11 +42,34 @@ package struct PushMessage: Hashable, Sendable {
     /// The sealed message of aes mode.
     package var sealed: String? { fields["Encrypt"] }
 
-    /// What tells a repetition: the MsgId, or for events sender, time and event.
+    /// The scene of the QR code that was scanned, or followed by; nil if there was none.
+    package var scene: String? {
+        guard kind == "event", let key = fields["EventKey"] else { return nil }
+        let prefix = event == "subscribe" ? "qrscene_" : ""
+        guard event == "SCAN" || event == "subscribe", key.hasPrefix(prefix) else { return nil }
+        let scene = key.dropFirst(prefix.utf8.count)
+        return (1...Limits.sceneBytes).contains(scene.utf8.count) ? String(scene) : nil
+    }
+
+    /// The number of two digits that a text consists of, full-width ones included.
+    package var number: Int64? {
+        guard kind == "text" else { return nil }
+        let digits = text.unicodeScalars.filter { !$0.properties.isWhitespace }.map { scalar in
+            // As Chinese keyboards type them.
+            let narrow =
+                (0xff10...0xff19).contains(scalar.value) ? scalar.value - 0xfee0 : scalar.value
+            return (0x30...0x39).contains(narrow) ? Int64(narrow - 0x30) : nil
+        }
+        guard digits.count == 2, let tens = digits[0], let ones = digits[1] else { return nil }
+        return 10 * tens + ones
+    }
+
+    /// What tells a repetition: the MsgId, or for events sender, time, event and scene.
     package var deduplicationKey: String? {
         if let id = fields["MsgId"], !id.isEmpty { return "message:\(id)" }
         guard !openID.isEmpty, let time = fields["CreateTime"], !event.isEmpty else { return nil }
-        return "event:\(openID):\(time):\(event)"
+        let scene = scene.map { ":\($0)" } ?? ""
+        return "event:\(openID):\(time):\(event)\(scene)"
     }
 }
 

@@ -4,7 +4,7 @@ package import TollgateKernel
 package struct ReceivedPush: Hashable, Sendable {
     /// What identifies a push: its MsgId, or sender, time and event (`reference` section 1.9).
     package var key: String
-    /// What was answered: a name of ``PushBehaviour``'s.
+    /// What was answered, by the name that the use case gave it.
     package var answer: String
     /// How often a login code had to be drawn again because another person's live code was equal.
     package var codeAttempt: Int64

@@ -29,7 +29,7 @@ package struct OfficialAccountConfiguration: Sendable, CustomStringConvertible,
     package var debugDescription: String { description }
 }
 
-/// Sends through the official account (payments reference, section 1.9).
+/// Sends through the official account, and makes its QR codes (payments reference, section 1.9).
 ///
 /// The access token is the stable one, which WeChat repeats to every machine that asks, so nobody
 /// kills another's. Errors come in answers of status 200.
@@ -54,24 +54,53 @@ package struct OfficialAccount: OfficialAccountGateway {
             throw OfficialAccountFailure(.final, message: "A message id has 1 to 32 bytes")
         }
         let body = Self.body(of: message)
-        let first = try await token(unlike: nil)
-        do throws(OfficialAccountFailure) {
-            try await send(body, token: first)
-        } catch {
-            // Another holder killed the token: fetch once more, whoever of us notices first.
-            guard let code = error.remoteCode, Self.tokenErrors.contains(code) else { throw error }
-            try await send(body, token: try await token(unlike: first))
-        }
+        _ = try await callWithToken("/cgi-bin/message/template/send", body)
     }
 
-    private func send(_ body: [UInt8], token: String) async throws(OfficialAccountFailure) {
-        _ = try await call(
-            "/cgi-bin/message/template/send?access_token=\(percentEncoded(token))", body)
+    package func makeCode(scene: String, lifetimeSeconds: Int64)
+        async throws(OfficialAccountFailure) -> SceneCode
+    {
+        guard (1...Limits.sceneBytes).contains(scene.utf8.count),
+            (1...Limits.sceneCodeSeconds).contains(lifetimeSeconds)
+        else {
+            throw OfficialAccountFailure(
+                .final, message: "A scene has 1 to 64 bytes, its code 30 days at most")
+        }
+        let body: JSONValue = [
+            "expire_seconds": .integer(lifetimeSeconds), "action_name": "QR_STR_SCENE",
+            "action_info": ["scene": ["scene_str": .string(scene)]],
+        ]
+        let answer = try await callWithToken("/cgi-bin/qrcode/create", body.encoded())
+        guard let ticket = answer["ticket"]?.text, (1...512).contains(ticket.utf8.count),
+            let url = answer["url"]?.text, url.hasPrefix("http"),
+            (1...512).contains(url.utf8.count),
+            let seconds = answer["expire_seconds"]?.integer, seconds > 0
+        else {
+            throw OfficialAccountFailure(.temporary, message: "WeChat answered with no QR code")
+        }
+        return SceneCode(ticket: ticket, url: url, lifetimeSeconds: seconds)
     }
 
     // MARK: The access token
 
     private static let tokenErrors: Set<Int> = [40_001, 40_014, 42_001]
+
+    /// Posts with the present token, and once more with another if WeChat refuses that one.
+    private func callWithToken(_ path: String, _ body: [UInt8])
+        async throws(OfficialAccountFailure) -> JSONValue
+    {
+        func attempt(_ token: String) async throws(OfficialAccountFailure) -> JSONValue {
+            try await call("\(path)?access_token=\(percentEncoded(token))", body)
+        }
+        let first = try await token(unlike: nil)
+        do throws(OfficialAccountFailure) {
+            return try await attempt(first)
+        } catch {
+            // Another holder killed the token: fetch once more, whoever of us notices first.
+            guard let code = error.remoteCode, Self.tokenErrors.contains(code) else { throw error }
+            return try await attempt(try await token(unlike: first))
+        }
+    }
 
     private func token(unlike rejected: String?) async throws(OfficialAccountFailure) -> String {
         do {

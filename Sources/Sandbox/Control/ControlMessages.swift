@@ -109,6 +109,7 @@ enum ControlRequest {
     }
     struct Scan: Codable, Sendable {
         var phone: String
+        /// The code's text or ticket, or the scene of one that was printed.
         var scene: String
     }
     struct Send: Codable, Sendable {

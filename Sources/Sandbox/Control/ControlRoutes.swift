@@ -39,10 +39,7 @@ struct ControlRoutes: Sendable {
         }
         group.post("/scan") { request, _ in
             try await answer(request) { (body: ControlRequest.Scan) in
-                let phone = try await phone(body.phone)
-                return try await account.perform(
-                    phone.isFollowing ? .scan(scene: body.scene) : .subscribe(scene: body.scene),
-                    on: phone)
+                try await scan(body.scene, with: phone(body.phone))
             }
         }
         group.post("/send") { request, _ in
@@ -120,6 +117,21 @@ struct ControlRoutes: Sendable {
                 ["isRight": try await account.checkServer()]
             }
         }
+    }
+
+    /// Scans a QR code by its text or its ticket, or one that was printed with a scene.
+    private func scan(_ code: String, with phone: Phone) async throws -> PhoneOutcome {
+        let made = try await store.sceneCode(code)
+        if made == nil, code.hasPrefix("http") {
+            throw ControlRefusal(error: "this is no QR code of the account", status: 404)
+        }
+        if let end = made?.expiresAt, end <= rules.clock.now().milliseconds {
+            throw ControlRefusal(error: "the QR code has expired", status: 409)
+        }
+        let scene = made?.scene ?? code
+        return try await account.perform(
+            phone.isFollowing ? .scan(scene: scene) : .subscribe(scene: scene), on: phone,
+            ticket: made?.ticket)
     }
 
     private func phone(_ name: String) async throws -> Phone {

@@ -2,7 +2,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 
-/// A phone in the browser: follow, send, read and pay on one page without other files.
+/// A phone in the browser: follow, send, read, scan and pay on one page without other files.
 enum PhonePage {
     /// The page; `?phone=` names whose phone it is.
     static func response(to request: Request) -> Response {
@@ -36,9 +36,9 @@ enum PhonePage {
           </form>
           <section aria-label="Payments">
             <form id="scan">
-              <input id="code" autocomplete="off" aria-label="code_url or order number"
-                placeholder="weixin://… or order number">
-              <button>Pay</button>
+              <input id="code" autocomplete="off" aria-label="QR code's text or order number"
+                placeholder="weixin://…, http://… or order number">
+              <button>Scan</button>
             </form>
             <ul id="trades" aria-label="Trades"></ul>
           </section>
@@ -151,7 +151,9 @@ enum PhonePage {
           event.preventDefault();
           const code = $("code").value.trim();
           $("code").value = "";
-          if (code) act("pay", { phone, code });
+          if (!code) return;
+          if (code.startsWith("http")) act("scan", { phone, scene: code });
+          else act("pay", { phone, code });
         };
         refresh().catch(error => { $("notice").textContent = error.message; });
         setInterval(() => refresh().catch(() => { $("state").textContent = "offline"; }), 1500);

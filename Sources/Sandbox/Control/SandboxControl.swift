@@ -36,7 +36,8 @@ package struct SandboxControl: Sendable {
         try await post("unfollow", ControlRequest.Leave(phone: phone))
     }
 
-    /// Scans the account's QR code; follows the account if need be.
+    /// Scans the account's QR code, by its text, its ticket or its scene; follows the account if
+    /// need be.
     package func scan(phone: String, scene: String) async throws -> PhoneOutcome {
         try await post("scan", ControlRequest.Scan(phone: phone, scene: scene))
     }

@@ -3,7 +3,7 @@ internal import GRDB
 internal import Hummingbird
 internal import TollgateKernel
 
-/// The official account's interface for its owner: access tokens and template messages.
+/// The official account's interface for its owner: access tokens, template messages, QR codes.
 struct AccountRoutes: Sendable {
     let store: SandboxStore
     let appID: String
@@ -53,6 +53,29 @@ struct AccountRoutes: Sendable {
                 return try await sendTemplate(body)
             }
         }
+        router.post("/cgi-bin/qrcode/create") { request, _ in
+            let body = try await json(request)
+            let token = request.uri.queryParameters["access_token"].map(String.init)
+            return try await answer {
+                try await checkToken(token)
+                return try await makeCode(SceneCodeRequest(body))
+            }
+        }
+    }
+
+    private func makeCode(_ asked: SceneCodeRequest) async throws -> JSONValue {
+        let now = clock.now()
+        let code = SceneCode(
+            ticket: "gQ" + random.letters(94), url: "http://weixin.qq.com/q/" + random.letters(22),
+            scene: asked.scene,
+            expiresAt: asked.lifetimeSeconds.map { now.milliseconds + $0 * 1_000 })
+        try await store.add(code)
+        var members: [JSONValue.Member] = [.init(name: "ticket", value: .string(code.ticket))]
+        if let seconds = asked.lifetimeSeconds {
+            members.append(.init(name: "expire_seconds", value: .integer(seconds)))
+        }
+        members.append(.init(name: "url", value: .string(code.url)))
+        return .object(members)
     }
 
     private func answer(_ body: () async throws -> JSONValue) async throws -> Response {

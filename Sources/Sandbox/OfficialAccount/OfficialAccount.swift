@@ -18,11 +18,15 @@ struct OfficialAccount: Sendable {
     private static let attempts = 3
 
     /// Tells the account's server of an action and waits for what it says.
-    func perform(_ action: PhoneAction, on phone: Phone) async throws -> PhoneOutcome {
+    ///
+    /// - Parameter ticket: the ticket of the QR code that was scanned; nil makes one up.
+    func perform(
+        _ action: PhoneAction, on phone: Phone, ticket: String? = nil
+    ) async throws -> PhoneOutcome {
         let push = Push(
             action: action, openID: phone.openID, originalID: originalID,
             createdSeconds: clock.now().seconds,
-            messageID: Int64(random.number() >> 2), ticket: "gQ" + random.letters(64))
+            messageID: Int64(random.number() >> 2), ticket: ticket ?? "gQ" + random.letters(64))
         try await record(action, phone)
         let (reply, attempts) = try await deliver(push)
         var outcome = PhoneOutcome(openID: phone.openID, attempts: attempts)

@@ -24,8 +24,20 @@ final class SandboxStore: Sendable {
         migrator.registerMigration("1") { database in
             try database.execute(sql: schema)
         }
+        migrator.registerMigration("2") { database in
+            try database.execute(sql: sceneCodes)
+        }
         return migrator
     }
+
+    private static let sceneCodes = """
+        CREATE TABLE scene_code (
+            ticket TEXT NOT NULL PRIMARY KEY,
+            url TEXT NOT NULL UNIQUE,
+            scene TEXT NOT NULL,
+            expires_at INTEGER
+        ) STRICT;
+        """
 
     private static let schema = """
         CREATE TABLE trade (

@@ -15,6 +15,21 @@ package protocol AccountsServiceHandlers: Sendable {
     func listLedger(
         _ request: V1.ListLedgerRequest, _ context: ServerCallContext
     ) async throws -> V1.ListLedgerResponse
+
+    /// Lists the providers a key of one's own can be bound for, and what is bound.
+    func listProviderKeys(
+        _ request: V1.ListProviderKeysRequest, _ context: ServerCallContext
+    ) async throws -> V1.ListProviderKeysResponse
+
+    /// Binds a key of one's own: its provider's models cost no credits from now on.
+    func bindProviderKey(
+        _ request: V1.BindProviderKeyRequest, _ context: ServerCallContext
+    ) async throws -> V1.BindProviderKeyResponse
+
+    /// Removes a key of one's own.
+    func removeProviderKey(
+        _ request: V1.RemoveProviderKeyRequest, _ context: ServerCallContext
+    ) async throws -> V1.RemoveProviderKeyResponse
 }
 
 extension AccountsServiceHandlers {
@@ -30,6 +45,18 @@ extension AccountsServiceHandlers {
                 .unary(Methods.AccountsService.listLedger) {
                     (request: V1.ListLedgerRequest, context: ServerCallContext) in
                     try await self.listLedger(request, context)
+                },
+                .unary(Methods.AccountsService.listProviderKeys) {
+                    (request: V1.ListProviderKeysRequest, context: ServerCallContext) in
+                    try await self.listProviderKeys(request, context)
+                },
+                .unary(Methods.AccountsService.bindProviderKey) {
+                    (request: V1.BindProviderKeyRequest, context: ServerCallContext) in
+                    try await self.bindProviderKey(request, context)
+                },
+                .unary(Methods.AccountsService.removeProviderKey) {
+                    (request: V1.RemoveProviderKeyRequest, context: ServerCallContext) in
+                    try await self.removeProviderKey(request, context)
                 },
             ]
         )

@@ -20,6 +20,27 @@ package protocol AuthServiceHandlers: Sendable {
     func whoAmI(
         _ request: V1.WhoAmIRequest, _ context: ServerCallContext
     ) async throws -> V1.WhoAmIResponse
+
+    /// Begins a login by QR code.
+    func beginScanLogin(
+        _ request: V1.BeginScanLoginRequest, _ context: ServerCallContext
+    ) async throws -> V1.BeginScanLoginResponse
+
+    /// Tells how a login by QR code stands, at once and at every change, until it is confirmed or ends.
+    func awaitScanLogin(
+        _ request: V1.AwaitScanLoginRequest, _ context: ServerCallContext,
+        _ responses: ServerStreamWriter<V1.ScanLoginEvent>
+    ) async throws
+
+    /// Turns a confirmed login by QR code into a login session; works once.
+    func redeemScanLogin(
+        _ request: V1.RedeemScanLoginRequest, _ context: ServerCallContext
+    ) async throws -> V1.LoginResponse
+
+    /// Gives a login by QR code up.
+    func cancelScanLogin(
+        _ request: V1.CancelScanLoginRequest, _ context: ServerCallContext
+    ) async throws -> V1.CancelScanLoginResponse
 }
 
 extension AuthServiceHandlers {
@@ -39,6 +60,22 @@ extension AuthServiceHandlers {
                 .unary(Methods.AuthService.whoAmI) {
                     (request: V1.WhoAmIRequest, context: ServerCallContext) in
                     try await self.whoAmI(request, context)
+                },
+                .unary(Methods.AuthService.beginScanLogin) {
+                    (request: V1.BeginScanLoginRequest, context: ServerCallContext) in
+                    try await self.beginScanLogin(request, context)
+                },
+                .serverStreaming(Methods.AuthService.awaitScanLogin) {
+                    (request: V1.AwaitScanLoginRequest, context: ServerCallContext, responses: ServerStreamWriter<V1.ScanLoginEvent>) in
+                    try await self.awaitScanLogin(request, context, responses)
+                },
+                .unary(Methods.AuthService.redeemScanLogin) {
+                    (request: V1.RedeemScanLoginRequest, context: ServerCallContext) in
+                    try await self.redeemScanLogin(request, context)
+                },
+                .unary(Methods.AuthService.cancelScanLogin) {
+                    (request: V1.CancelScanLoginRequest, context: ServerCallContext) in
+                    try await self.cancelScanLogin(request, context)
                 },
             ]
         )

@@ -15,6 +15,8 @@ struct Migration: Sendable {
         /// Says a part of a table's definition in other words that allow the very same rows. Only
         /// SQLite cares: PostgreSQL keeps what it has.
         case restate(String, was: String, becomes: String)
+        /// Allows more in a column's CHECK than before: rows that were right stay right.
+        case widen(String, column: String, was: String, becomes: String)
     }
 
     /// What is done to a row.
@@ -39,6 +41,8 @@ struct Migration: Sendable {
                 "refuse\n\(change.rawValue)\n\(table)\n\(name)\n\(condition ?? "")"
             case .restate(let table, let was, let becomes):
                 "restate\n\(table)\n\(was)\n\(becomes)"
+            case .widen(let table, let column, let was, let becomes):
+                "widen\n\(table)\n\(column)\n\(was)\n\(becomes)"
             }
         }
         do {
@@ -66,6 +70,14 @@ enum SchemaDialect: Sendable {
     func render(_ step: Migration.Step) -> String? {
         switch step {
         case .restate: return nil
+        case .widen(let table, let column, _, let becomes):
+            guard self == .postgreSQL else { return nil }
+            // The name that PostgreSQL gave the check of a column.
+            let name = "\(table)_\(column)_check"
+            return """
+                ALTER TABLE \(table) DROP CONSTRAINT \(name),
+                ADD CONSTRAINT \(name) CHECK (\(becomes))
+                """
         case .statement(let text):
             var rendered = text
             for (token, spelling) in tokens {

@@ -75,8 +75,16 @@ struct Migrator: Sendable {
     }
 
     /// Keeps the fingerprint of the keys that the store's rows were made with, or compares it.
-    func checkKeys(_ fingerprint: String, _ connection: StoreConnection) throws {
+    ///
+    /// - Parameter previous: the fingerprint before the master key was rotated; who has it has
+    ///   rotated, and the store follows.
+    func checkKeys(
+        _ fingerprint: String, previous: String? = nil, _ connection: StoreConnection
+    ) throws {
         try connection.run(Text.addMeta, "keys", fingerprint)
+        if let previous {
+            try connection.run(Text.changeMeta, "keys", fingerprint, previous)
+        }
         let stored = try connection.first(Text.meta, "keys") { $0.text(0) }
         guard stored == fingerprint else { throw StoreRefusal.otherKeys }
     }
@@ -123,10 +131,13 @@ struct Migrator: Sendable {
         _ step: Migration.Step, _ connection: StoreConnection
     ) throws(StoreError) {
         if let text = dialect.render(step) { return try connection.execute(text) }
-        guard dialect == .sqlite, case .restate(let table, let was, let becomes) = step else {
-            return
+        guard dialect == .sqlite else { return }
+        switch step {
+        case .restate(let table, let was, let becomes),
+            .widen(let table, _, let was, let becomes):
+            try restate(table, was, becomes, connection)
+        case .statement, .refuse: return
         }
-        try restate(table, was, becomes, connection)
     }
 
     /// Changes the text of a table's definition, as SQLite's own manual does for changes that leave
@@ -189,6 +200,8 @@ struct Migrator: Sendable {
             """
             INSERT INTO store_meta (name, content) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING
             """)
+        static let changeMeta = SQL(
+            "UPDATE store_meta SET content = $2 WHERE name = $1 AND content = $3")
         static let meta = SQL("SELECT content FROM store_meta WHERE name = $1")
         static let applied = SQL("SELECT number, checksum FROM schema_migrations ORDER BY number")
         static let addApplied = SQL(

@@ -11,6 +11,7 @@ struct PostgreSQLOpening: Sendable {
     let realm: StoreRealm
     let role: StoreRole
     let keyFingerprint: String?
+    let previousKeyFingerprint: String?
     let waitMilliseconds: Int64
     let migrator: Migrator
     let environment: PostgreSQLEnvironment
@@ -30,7 +31,8 @@ struct PostgreSQLOpening: Sendable {
             case .jobs: try waitForSchema(connection)
             }
             if let keyFingerprint {
-                try migrator.checkKeys(keyFingerprint, .postgreSQL(connection))
+                try migrator.checkKeys(
+                    keyFingerprint, previous: previousKeyFingerprint, .postgreSQL(connection))
             }
         } catch let error as StoreError {
             throw StoreRefusal.engine("\(error)")

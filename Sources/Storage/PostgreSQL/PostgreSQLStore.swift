@@ -39,12 +39,14 @@ package final class PostgreSQLStore: OpenedStore {
     /// Connects, and brings the schema up to date (`.serve`) or waits for it (`.jobs`).
     ///
     /// `keyFingerprint` is kept at first and compared from then on: a second server with keys of
-    /// its own would make every person a stranger.
+    /// its own would make every person a stranger. `previousKeyFingerprint` is what it was before
+    /// the master key was rotated.
     ///
     /// - Throws: ``StoreRefusal``.
     package static func open(
         _ target: PostgreSQLTarget, replica: PostgreSQLTarget? = nil, realm: StoreRealm,
-        role: StoreRole, keyFingerprint: String? = nil, clock: any WallClock = SystemClock(),
+        role: StoreRole, keyFingerprint: String? = nil, previousKeyFingerprint: String? = nil,
+        clock: any WallClock = SystemClock(),
         monotonicClock: any MonotonicClock = SystemMonotonicClock(),
         random: any RandomSource = SystemRandom(),
         schemaWaitMilliseconds: Int64 = Limits.schemaWaitMilliseconds,
@@ -56,7 +58,8 @@ package final class PostgreSQLStore: OpenedStore {
             commitFault: commitFault, logger: logger)
         let opening = PostgreSQLOpening(
             target: target.requiring("read-write"), realm: realm, role: role,
-            keyFingerprint: keyFingerprint, waitMilliseconds: schemaWaitMilliseconds,
+            keyFingerprint: keyFingerprint, previousKeyFingerprint: previousKeyFingerprint,
+            waitMilliseconds: schemaWaitMilliseconds,
             migrator: Migrator(migrations: Schema.migrations, dialect: .postgreSQL),
             environment: environment)
         try await withCheckedThrowingContinuation { continuation in

@@ -58,12 +58,13 @@ struct StoredAccounts: AccountRepository {
         Account(
             id: AccountID(rawValue: row.integer(0)), openIDDigest: row.bytes(1),
             status: try row.word(2), isWhiteListed: row.truth(3), openedAt: row.moment(4),
-            tier: StoredTiers.tier(row, from: 5))
+            tier: StoredTiers.tier(row, from: 6), hasOwnKeys: row.integer(5) > 0)
     }
 
     private enum Text {
         static let select = """
-            SELECT id, openid_digest, status, is_white_listed, opened_at, \(StoredTiers.columns)
+            SELECT id, openid_digest, status, is_white_listed, opened_at, own_keys,
+                \(StoredTiers.columns)
             FROM accounts JOIN tiers ON tiers.name = COALESCE(accounts.tier, 'standard')
             """
         static let byID = SQL("\(select) WHERE id = $1")

@@ -22,6 +22,16 @@ struct StoredChat: ChatRepository {
         }
     }
 
+    func channelKeys(after channel: String, limit: Int) throws(StoreError) -> [ChannelKey] {
+        try connection.all(Text.channelKeys, channel, bounded(limit)) { row in
+            ChannelKey(channel: row.text(0), sealed: row.bytes(1))
+        }
+    }
+
+    func replace(_ old: ChannelKey, with sealed: [UInt8]) throws(StoreError) -> Bool {
+        try connection.run(Text.replaceKey, sealed, old.channel, old.sealed) == 1
+    }
+
     func save(_ model: ChatModel) throws(StoreError) {
         let price = model.price
         try connection.run(
@@ -96,6 +106,15 @@ struct StoredChat: ChatRepository {
             SELECT channel_key, kind, base_url, sealed_api_key, upstream_model, priority, weight
             FROM channel_models JOIN channels ON channel_key = channel
             WHERE model = $1 AND is_enabled = 1 ORDER BY priority, channel_key LIMIT $2
+            """)
+        static let channelKeys = SQL(
+            """
+            SELECT channel_key, sealed_api_key FROM channels WHERE channel_key > $1
+            ORDER BY channel_key LIMIT $2
+            """)
+        static let replaceKey = SQL(
+            """
+            UPDATE channels SET sealed_api_key = $1 WHERE channel_key = $2 AND sealed_api_key = $3
             """)
         static let saveModel = SQL(
             """

@@ -219,3 +219,223 @@ extension V1.ListLedgerResponse: CBacked {
         target.pointee.next_before_sequence = self.nextBeforeSequence
     }
 }
+
+extension V1.ListProviderKeysRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ListProviderKeysRequest>) {
+        tollgate__v1__list_provider_keys_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ListProviderKeysRequest>) throws(WireError) {
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ListProviderKeysRequest>, in arena: Arena
+    ) throws(WireError) {
+    }
+}
+
+extension V1.ListProviderKeysResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ListProviderKeysResponse>) {
+        tollgate__v1__list_provider_keys_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ListProviderKeysResponse>) throws(WireError) {
+        self.providers = try Reading.messages(source.pointee.providers, source.pointee.n_providers)
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ListProviderKeysResponse>, in arena: Arena
+    ) throws(WireError) {
+        if !self.providers.isEmpty {
+            target.pointee.n_providers = self.providers.count
+            target.pointee.providers = try arena.messages(self.providers)
+        }
+    }
+}
+
+extension V1.ProviderKey: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ProviderKey>) {
+        tollgate__v1__provider_key__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ProviderKey>) throws(WireError) {
+        self.provider = try Reading.text(source.pointee.provider, "tollgate.v1.ProviderKey.provider")
+        self.models = try Reading.texts(source.pointee.models, source.pointee.n_models, "tollgate.v1.ProviderKey.models")
+        self.bound = source.pointee.bound != 0
+        self.hint = try Reading.text(source.pointee.hint, "tollgate.v1.ProviderKey.hint")
+        self.boundAtMilliseconds = source.pointee.bound_at_milliseconds
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ProviderKey>, in arena: Arena
+    ) throws(WireError) {
+        if !self.provider.isEmpty {
+            target.pointee.provider = try arena.text(self.provider, "tollgate.v1.ProviderKey.provider")
+        }
+        if !self.models.isEmpty {
+            target.pointee.n_models = self.models.count
+            target.pointee.models = try arena.texts(self.models, "tollgate.v1.ProviderKey.models")
+        }
+        target.pointee.bound = self.bound ? 1 : 0
+        if !self.hint.isEmpty {
+            target.pointee.hint = try arena.text(self.hint, "tollgate.v1.ProviderKey.hint")
+        }
+        target.pointee.bound_at_milliseconds = self.boundAtMilliseconds
+    }
+}
+
+extension V1.BindProviderKeyRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__BindProviderKeyRequest>) {
+        tollgate__v1__bind_provider_key_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__BindProviderKeyRequest>) throws(WireError) {
+        self.provider = try Reading.text(source.pointee.provider, "tollgate.v1.BindProviderKeyRequest.provider")
+        self.key = try Reading.text(source.pointee.key, "tollgate.v1.BindProviderKeyRequest.key")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__BindProviderKeyRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.provider.isEmpty {
+            target.pointee.provider = try arena.text(self.provider, "tollgate.v1.BindProviderKeyRequest.provider")
+        }
+        if !self.key.isEmpty {
+            target.pointee.key = try arena.text(self.key, "tollgate.v1.BindProviderKeyRequest.key")
+        }
+    }
+}
+
+extension V1.BindProviderKeyResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__BindProviderKeyResponse>) {
+        tollgate__v1__bind_provider_key_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__BindProviderKeyResponse>) throws(WireError) {
+        self.key = try Reading.message(source.pointee.key)
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__BindProviderKeyResponse>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.key {
+            target.pointee.key = try arena.message(value)
+        }
+    }
+}
+
+extension V1.RemoveProviderKeyRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__RemoveProviderKeyRequest>) {
+        tollgate__v1__remove_provider_key_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__RemoveProviderKeyRequest>) throws(WireError) {
+        self.provider = try Reading.text(source.pointee.provider, "tollgate.v1.RemoveProviderKeyRequest.provider")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__RemoveProviderKeyRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.provider.isEmpty {
+            target.pointee.provider = try arena.text(self.provider, "tollgate.v1.RemoveProviderKeyRequest.provider")
+        }
+    }
+}
+
+extension V1.RemoveProviderKeyResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__RemoveProviderKeyResponse>) {
+        tollgate__v1__remove_provider_key_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__RemoveProviderKeyResponse>) throws(WireError) {
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__RemoveProviderKeyResponse>, in arena: Arena
+    ) throws(WireError) {
+    }
+}

@@ -72,3 +72,68 @@ extension V1.ListLedgerResponse {
         ]
     )
 }
+
+extension V1.ListProviderKeysRequest {
+    /// The shape of `tollgate.v1.ListProviderKeysRequest`.
+    public static let descriptor = MessageDescriptor(name: "tollgate.v1.ListProviderKeysRequest", fields: [])
+}
+
+extension V1.ListProviderKeysResponse {
+    /// The shape of `tollgate.v1.ListProviderKeysResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ListProviderKeysResponse",
+        fields: [
+            FieldDescriptor(name: "providers", jsonName: "providers", number: 1, kind: .message(V1.ProviderKey.descriptor), cardinality: .repeated),
+        ]
+    )
+}
+
+extension V1.ProviderKey {
+    /// The shape of `tollgate.v1.ProviderKey`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ProviderKey",
+        fields: [
+            FieldDescriptor(name: "provider", jsonName: "provider", number: 1, kind: .string),
+            FieldDescriptor(name: "models", jsonName: "models", number: 2, kind: .string, cardinality: .repeated),
+            FieldDescriptor(name: "bound", jsonName: "bound", number: 3, kind: .bool),
+            FieldDescriptor(name: "hint", jsonName: "hint", number: 4, kind: .string),
+            FieldDescriptor(name: "bound_at_milliseconds", jsonName: "boundAtMilliseconds", number: 5, kind: .int64),
+        ]
+    )
+}
+
+extension V1.BindProviderKeyRequest {
+    /// The shape of `tollgate.v1.BindProviderKeyRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.BindProviderKeyRequest",
+        fields: [
+            FieldDescriptor(name: "provider", jsonName: "provider", number: 1, kind: .string),
+            FieldDescriptor(name: "key", jsonName: "key", number: 2, kind: .string),
+        ]
+    )
+}
+
+extension V1.BindProviderKeyResponse {
+    /// The shape of `tollgate.v1.BindProviderKeyResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.BindProviderKeyResponse",
+        fields: [
+            FieldDescriptor(name: "key", jsonName: "key", number: 1, kind: .message(V1.ProviderKey.descriptor)),
+        ]
+    )
+}
+
+extension V1.RemoveProviderKeyRequest {
+    /// The shape of `tollgate.v1.RemoveProviderKeyRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.RemoveProviderKeyRequest",
+        fields: [
+            FieldDescriptor(name: "provider", jsonName: "provider", number: 1, kind: .string),
+        ]
+    )
+}
+
+extension V1.RemoveProviderKeyResponse {
+    /// The shape of `tollgate.v1.RemoveProviderKeyResponse`.
+    public static let descriptor = MessageDescriptor(name: "tollgate.v1.RemoveProviderKeyResponse", fields: [])
+}

@@ -172,4 +172,121 @@ extension V1 {
             self.nextBeforeSequence = nextBeforeSequence
         }
     }
+
+    /// Lists the providers a key of one's own can be bound for.
+    public struct ListProviderKeysRequest: WireMessage {
+        /// A message whose fields all have their defaults.
+        public init() {}
+    }
+
+    /// Every provider of an offered model.
+    public struct ListProviderKeysResponse: WireMessage {
+        /// By name.
+        public var providers: [V1.ProviderKey] = []
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            providers: [V1.ProviderKey] = []
+        ) {
+            self.providers = providers
+        }
+    }
+
+    /// A provider, and the caller's own key there.
+    public struct ProviderKey: WireMessage {
+        /// The provider's name.
+        public var provider: String = ""
+
+        /// The models it answers; told by lists alone.
+        public var models: [String] = []
+
+        /// Whether a key is bound; only then are the next two fields set.
+        public var bound: Bool = false
+
+        /// The key's last characters.
+        public var hint: String = ""
+
+        /// When it was bound, in milliseconds since 1970.
+        public var boundAtMilliseconds: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            provider: String = "",
+            models: [String] = [],
+            bound: Bool = false,
+            hint: String = "",
+            boundAtMilliseconds: Int64 = 0
+        ) {
+            self.provider = provider
+            self.models = models
+            self.bound = bound
+            self.hint = hint
+            self.boundAtMilliseconds = boundAtMilliseconds
+        }
+    }
+
+    /// Binds a key of one's own, in the place of one that is there.
+    public struct BindProviderKeyRequest: WireMessage {
+        /// The provider's name.
+        public var provider: String = ""
+
+        /// The provider's key, 8 to 512 visible ASCII characters; it is stored sealed and never shown.
+        public var key: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            provider: String = "",
+            key: String = ""
+        ) {
+            self.provider = provider
+            self.key = key
+        }
+    }
+
+    /// The bound key.
+    public struct BindProviderKeyResponse: WireMessage {
+        /// What is known of it.
+        public var key: V1.ProviderKey?
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            key: V1.ProviderKey? = nil
+        ) {
+            self.key = key
+        }
+    }
+
+    /// Removes a key of one's own; questions cost credits again.
+    public struct RemoveProviderKeyRequest: WireMessage {
+        /// The provider's name.
+        public var provider: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            provider: String = ""
+        ) {
+            self.provider = provider
+        }
+    }
+
+    /// The key is gone.
+    public struct RemoveProviderKeyResponse: WireMessage {
+        /// A message whose fields all have their defaults.
+        public init() {}
+    }
 }

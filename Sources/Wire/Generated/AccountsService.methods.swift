@@ -24,7 +24,37 @@ extension Methods {
             response: V1.ListLedgerResponse.descriptor
         )
 
+        /// Lists the providers a key of one's own can be bound for, and what is bound.
+        public static let listProviderKeys = MethodDescriptor(
+            service: "tollgate.v1.AccountsService", name: "ListProviderKeys",
+            access: .user, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 5_000,
+            streaming: .unary,
+            request: V1.ListProviderKeysRequest.descriptor,
+            response: V1.ListProviderKeysResponse.descriptor
+        )
+
+        /// Binds a key of one's own: its provider's models cost no credits from now on.
+        public static let bindProviderKey = MethodDescriptor(
+            service: "tollgate.v1.AccountsService", name: "BindProviderKey",
+            access: .user, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 5_000,
+            streaming: .unary,
+            request: V1.BindProviderKeyRequest.descriptor,
+            response: V1.BindProviderKeyResponse.descriptor
+        )
+
+        /// Removes a key of one's own.
+        public static let removeProviderKey = MethodDescriptor(
+            service: "tollgate.v1.AccountsService", name: "RemoveProviderKey",
+            access: .user, roles: [], isIdempotent: false,
+            defaultDeadlineMilliseconds: 5_000,
+            streaming: .unary,
+            request: V1.RemoveProviderKeyRequest.descriptor,
+            response: V1.RemoveProviderKeyResponse.descriptor
+        )
+
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [getQuota, listLedger]
+        public static let all: [MethodDescriptor] = [getQuota, listLedger, listProviderKeys, bindProviderKey, removeProviderKey]
     }
 }

@@ -199,3 +199,359 @@ extension V1.WhoAmIResponse: CBacked {
         }
     }
 }
+
+extension V1.BeginScanLoginRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__BeginScanLoginRequest>) {
+        tollgate__v1__begin_scan_login_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__BeginScanLoginRequest>) throws(WireError) {
+        self.source = try Reading.text(source.pointee.source, "tollgate.v1.BeginScanLoginRequest.source")
+        self.device = try Reading.text(source.pointee.device, "tollgate.v1.BeginScanLoginRequest.device")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__BeginScanLoginRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.source.isEmpty {
+            target.pointee.source = try arena.text(self.source, "tollgate.v1.BeginScanLoginRequest.source")
+        }
+        if !self.device.isEmpty {
+            target.pointee.device = try arena.text(self.device, "tollgate.v1.BeginScanLoginRequest.device")
+        }
+    }
+}
+
+extension V1.BeginScanLoginResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__BeginScanLoginResponse>) {
+        tollgate__v1__begin_scan_login_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__BeginScanLoginResponse>) throws(WireError) {
+        self.attemptSecret = try Reading.text(source.pointee.attempt_secret, "tollgate.v1.BeginScanLoginResponse.attempt_secret")
+        self.codeUrl = try Reading.text(source.pointee.code_url, "tollgate.v1.BeginScanLoginResponse.code_url")
+        self.expiresAtMilliseconds = source.pointee.expires_at_milliseconds
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__BeginScanLoginResponse>, in arena: Arena
+    ) throws(WireError) {
+        if !self.attemptSecret.isEmpty {
+            target.pointee.attempt_secret = try arena.text(self.attemptSecret, "tollgate.v1.BeginScanLoginResponse.attempt_secret")
+        }
+        if !self.codeUrl.isEmpty {
+            target.pointee.code_url = try arena.text(self.codeUrl, "tollgate.v1.BeginScanLoginResponse.code_url")
+        }
+        target.pointee.expires_at_milliseconds = self.expiresAtMilliseconds
+    }
+}
+
+extension V1.AwaitScanLoginRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__AwaitScanLoginRequest>) {
+        tollgate__v1__await_scan_login_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__AwaitScanLoginRequest>) throws(WireError) {
+        self.attemptSecret = try Reading.text(source.pointee.attempt_secret, "tollgate.v1.AwaitScanLoginRequest.attempt_secret")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__AwaitScanLoginRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.attemptSecret.isEmpty {
+            target.pointee.attempt_secret = try arena.text(self.attemptSecret, "tollgate.v1.AwaitScanLoginRequest.attempt_secret")
+        }
+    }
+}
+
+extension V1.ScanLoginEvent: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ScanLoginEvent>) {
+        tollgate__v1__scan_login_event__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ScanLoginEvent>) throws(WireError) {
+        switch source.pointee.event_case.rawValue {
+            case 1:
+                let value: V1.ScanLoginWaiting? = try Reading.message(source.pointee.waiting)
+                self.event = .waiting(value ?? V1.ScanLoginWaiting())
+            case 2:
+                let value: V1.ScanLoginScanned? = try Reading.message(source.pointee.scanned)
+                self.event = .scanned(value ?? V1.ScanLoginScanned())
+            case 3:
+                let value: V1.ScanLoginDone? = try Reading.message(source.pointee.done)
+                self.event = .done(value ?? V1.ScanLoginDone())
+            case 4:
+                let value: V1.ScanLoginError? = try Reading.message(source.pointee.error)
+                self.event = .error(value ?? V1.ScanLoginError())
+            default: self.event = nil
+        }
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ScanLoginEvent>, in arena: Arena
+    ) throws(WireError) {
+        switch self.event {
+            case .waiting(let value)?:
+                target.pointee.waiting = try arena.message(value)
+                target.pointee.event_case = .init(rawValue: 1)
+            case .scanned(let value)?:
+                target.pointee.scanned = try arena.message(value)
+                target.pointee.event_case = .init(rawValue: 2)
+            case .done(let value)?:
+                target.pointee.done = try arena.message(value)
+                target.pointee.event_case = .init(rawValue: 3)
+            case .error(let value)?:
+                target.pointee.error = try arena.message(value)
+                target.pointee.event_case = .init(rawValue: 4)
+            case nil: break
+        }
+    }
+}
+
+extension V1.ScanLoginWaiting: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ScanLoginWaiting>) {
+        tollgate__v1__scan_login_waiting__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ScanLoginWaiting>) throws(WireError) {
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ScanLoginWaiting>, in arena: Arena
+    ) throws(WireError) {
+    }
+}
+
+extension V1.ScanLoginScanned: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ScanLoginScanned>) {
+        tollgate__v1__scan_login_scanned__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ScanLoginScanned>) throws(WireError) {
+        self.number = source.pointee.number
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ScanLoginScanned>, in arena: Arena
+    ) throws(WireError) {
+        target.pointee.number = self.number
+    }
+}
+
+extension V1.ScanLoginDone: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ScanLoginDone>) {
+        tollgate__v1__scan_login_done__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ScanLoginDone>) throws(WireError) {
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ScanLoginDone>, in arena: Arena
+    ) throws(WireError) {
+    }
+}
+
+extension V1.ScanLoginError: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ScanLoginError>) {
+        tollgate__v1__scan_login_error__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ScanLoginError>) throws(WireError) {
+        self.code = try Reading.text(source.pointee.code, "tollgate.v1.ScanLoginError.code")
+        self.message = try Reading.text(source.pointee.message, "tollgate.v1.ScanLoginError.message")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ScanLoginError>, in arena: Arena
+    ) throws(WireError) {
+        if !self.code.isEmpty {
+            target.pointee.code = try arena.text(self.code, "tollgate.v1.ScanLoginError.code")
+        }
+        if !self.message.isEmpty {
+            target.pointee.message = try arena.text(self.message, "tollgate.v1.ScanLoginError.message")
+        }
+    }
+}
+
+extension V1.RedeemScanLoginRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__RedeemScanLoginRequest>) {
+        tollgate__v1__redeem_scan_login_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__RedeemScanLoginRequest>) throws(WireError) {
+        self.attemptSecret = try Reading.text(source.pointee.attempt_secret, "tollgate.v1.RedeemScanLoginRequest.attempt_secret")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__RedeemScanLoginRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.attemptSecret.isEmpty {
+            target.pointee.attempt_secret = try arena.text(self.attemptSecret, "tollgate.v1.RedeemScanLoginRequest.attempt_secret")
+        }
+    }
+}
+
+extension V1.CancelScanLoginRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__CancelScanLoginRequest>) {
+        tollgate__v1__cancel_scan_login_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__CancelScanLoginRequest>) throws(WireError) {
+        self.attemptSecret = try Reading.text(source.pointee.attempt_secret, "tollgate.v1.CancelScanLoginRequest.attempt_secret")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__CancelScanLoginRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.attemptSecret.isEmpty {
+            target.pointee.attempt_secret = try arena.text(self.attemptSecret, "tollgate.v1.CancelScanLoginRequest.attempt_secret")
+        }
+    }
+}
+
+extension V1.CancelScanLoginResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__CancelScanLoginResponse>) {
+        tollgate__v1__cancel_scan_login_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__CancelScanLoginResponse>) throws(WireError) {
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__CancelScanLoginResponse>, in arena: Arena
+    ) throws(WireError) {
+    }
+}

@@ -54,3 +54,105 @@ extension V1.WhoAmIResponse {
         ]
     )
 }
+
+extension V1.BeginScanLoginRequest {
+    /// The shape of `tollgate.v1.BeginScanLoginRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.BeginScanLoginRequest",
+        fields: [
+            FieldDescriptor(name: "source", jsonName: "source", number: 1, kind: .string),
+            FieldDescriptor(name: "device", jsonName: "device", number: 2, kind: .string),
+        ]
+    )
+}
+
+extension V1.BeginScanLoginResponse {
+    /// The shape of `tollgate.v1.BeginScanLoginResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.BeginScanLoginResponse",
+        fields: [
+            FieldDescriptor(name: "attempt_secret", jsonName: "attemptSecret", number: 1, kind: .string),
+            FieldDescriptor(name: "code_url", jsonName: "codeUrl", number: 2, kind: .string),
+            FieldDescriptor(name: "expires_at_milliseconds", jsonName: "expiresAtMilliseconds", number: 3, kind: .int64),
+        ]
+    )
+}
+
+extension V1.AwaitScanLoginRequest {
+    /// The shape of `tollgate.v1.AwaitScanLoginRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.AwaitScanLoginRequest",
+        fields: [
+            FieldDescriptor(name: "attempt_secret", jsonName: "attemptSecret", number: 1, kind: .string),
+        ]
+    )
+}
+
+extension V1.ScanLoginEvent {
+    /// The shape of `tollgate.v1.ScanLoginEvent`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ScanLoginEvent",
+        fields: [
+            FieldDescriptor(name: "waiting", jsonName: "waiting", number: 1, kind: .message(V1.ScanLoginWaiting.descriptor), cardinality: .oneof(group: 0)),
+            FieldDescriptor(name: "scanned", jsonName: "scanned", number: 2, kind: .message(V1.ScanLoginScanned.descriptor), cardinality: .oneof(group: 0)),
+            FieldDescriptor(name: "done", jsonName: "done", number: 3, kind: .message(V1.ScanLoginDone.descriptor), cardinality: .oneof(group: 0)),
+            FieldDescriptor(name: "error", jsonName: "error", number: 4, kind: .message(V1.ScanLoginError.descriptor), cardinality: .oneof(group: 0)),
+        ]
+    )
+}
+
+extension V1.ScanLoginWaiting {
+    /// The shape of `tollgate.v1.ScanLoginWaiting`.
+    public static let descriptor = MessageDescriptor(name: "tollgate.v1.ScanLoginWaiting", fields: [])
+}
+
+extension V1.ScanLoginScanned {
+    /// The shape of `tollgate.v1.ScanLoginScanned`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ScanLoginScanned",
+        fields: [
+            FieldDescriptor(name: "number", jsonName: "number", number: 1, kind: .int64),
+        ]
+    )
+}
+
+extension V1.ScanLoginDone {
+    /// The shape of `tollgate.v1.ScanLoginDone`.
+    public static let descriptor = MessageDescriptor(name: "tollgate.v1.ScanLoginDone", fields: [])
+}
+
+extension V1.ScanLoginError {
+    /// The shape of `tollgate.v1.ScanLoginError`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ScanLoginError",
+        fields: [
+            FieldDescriptor(name: "code", jsonName: "code", number: 1, kind: .string),
+            FieldDescriptor(name: "message", jsonName: "message", number: 2, kind: .string),
+        ]
+    )
+}
+
+extension V1.RedeemScanLoginRequest {
+    /// The shape of `tollgate.v1.RedeemScanLoginRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.RedeemScanLoginRequest",
+        fields: [
+            FieldDescriptor(name: "attempt_secret", jsonName: "attemptSecret", number: 1, kind: .string),
+        ]
+    )
+}
+
+extension V1.CancelScanLoginRequest {
+    /// The shape of `tollgate.v1.CancelScanLoginRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.CancelScanLoginRequest",
+        fields: [
+            FieldDescriptor(name: "attempt_secret", jsonName: "attemptSecret", number: 1, kind: .string),
+        ]
+    )
+}
+
+extension V1.CancelScanLoginResponse {
+    /// The shape of `tollgate.v1.CancelScanLoginResponse`.
+    public static let descriptor = MessageDescriptor(name: "tollgate.v1.CancelScanLoginResponse", fields: [])
+}

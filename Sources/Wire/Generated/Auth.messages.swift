@@ -114,4 +114,185 @@ extension V1 {
             self.keyId = keyId
         }
     }
+
+    /// Begins a login by QR code: a person scans it with WeChat and confirms there.
+    public struct BeginScanLoginRequest: WireMessage {
+        /// Where the login is begun, told by a web tier: a hash of the browser's address, 1 to 64 bytes.
+        /// Logins under way are limited per source. Empty means the connection's own address.
+        public var source: String = ""
+
+        /// What the login is called in a list of sessions, and to the person who scans; at most 64 bytes.
+        public var device: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            source: String = "",
+            device: String = ""
+        ) {
+            self.source = source
+            self.device = device
+        }
+    }
+
+    /// A login attempt that waits to be scanned.
+    public struct BeginScanLoginResponse: WireMessage {
+        /// The attempt's secret, 43 characters: whoever holds it signs in. It is stored hashed; a web tier
+        /// keeps it in a cookie that scripts cannot read, and never in the QR code.
+        public var attemptSecret: String = ""
+
+        /// The text to draw as a QR code.
+        public var codeUrl: String = ""
+
+        /// When the attempt ends, in milliseconds since 1970.
+        public var expiresAtMilliseconds: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            attemptSecret: String = "",
+            codeUrl: String = "",
+            expiresAtMilliseconds: Int64 = 0
+        ) {
+            self.attemptSecret = attemptSecret
+            self.codeUrl = codeUrl
+            self.expiresAtMilliseconds = expiresAtMilliseconds
+        }
+    }
+
+    /// Watches a login attempt until it is confirmed on the phone.
+    public struct AwaitScanLoginRequest: WireMessage {
+        /// The attempt's secret.
+        public var attemptSecret: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            attemptSecret: String = ""
+        ) {
+            self.attemptSecret = attemptSecret
+        }
+    }
+
+    /// How a login attempt stands. A stream whose last event is neither `done` nor `error` was cut off.
+    public struct ScanLoginEvent: WireMessage {
+        /// What happened.
+        public var event: V1.ScanLoginEvent.Event?
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            event: V1.ScanLoginEvent.Event? = nil
+        ) {
+            self.event = event
+        }
+
+        /// What happened.
+        public enum Event: Hashable, Sendable {
+            /// The QR code waits to be scanned.
+            case waiting(V1.ScanLoginWaiting)
+            /// Somebody scanned: show the number, which they are asked for.
+            case scanned(V1.ScanLoginScanned)
+            /// The login is confirmed on the phone: redeem it.
+            case done(V1.ScanLoginDone)
+            /// The attempt leads nowhere; begin another.
+            case error(V1.ScanLoginError)
+        }
+    }
+
+    /// Nobody has scanned yet.
+    public struct ScanLoginWaiting: WireMessage {
+        /// A message whose fields all have their defaults.
+        public init() {}
+    }
+
+    /// Somebody has scanned, who need not be whoever sits before the screen.
+    public struct ScanLoginScanned: WireMessage {
+        /// The number to show, of two digits. Whoever scanned sends it to the official account if it was
+        /// they who began the login.
+        public var number: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            number: Int64 = 0
+        ) {
+            self.number = number
+        }
+    }
+
+    /// The person confirmed.
+    public struct ScanLoginDone: WireMessage {
+        /// A message whose fields all have their defaults.
+        public init() {}
+    }
+
+    /// Why an attempt leads nowhere.
+    public struct ScanLoginError: WireMessage {
+        /// The stable code, such as `forbidden` for an attempt that was refused on the phone.
+        public var code: String = ""
+
+        /// A sentence.
+        public var message: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            code: String = "",
+            message: String = ""
+        ) {
+            self.code = code
+            self.message = message
+        }
+    }
+
+    /// Exchanges a confirmed login attempt for a login session.
+    public struct RedeemScanLoginRequest: WireMessage {
+        /// The attempt's secret.
+        public var attemptSecret: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            attemptSecret: String = ""
+        ) {
+            self.attemptSecret = attemptSecret
+        }
+    }
+
+    /// Gives a login attempt up.
+    public struct CancelScanLoginRequest: WireMessage {
+        /// The attempt's secret.
+        public var attemptSecret: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            attemptSecret: String = ""
+        ) {
+            self.attemptSecret = attemptSecret
+        }
+    }
+
+    /// The login attempt leads nowhere any more.
+    public struct CancelScanLoginResponse: WireMessage {
+        /// A message whose fields all have their defaults.
+        public init() {}
+    }
 }

@@ -34,7 +34,47 @@ extension Methods {
             response: V1.WhoAmIResponse.descriptor
         )
 
+        /// Begins a login by QR code.
+        public static let beginScanLogin = MethodDescriptor(
+            service: "tollgate.v1.AuthService", name: "BeginScanLogin",
+            access: .connection, roles: [], isIdempotent: false,
+            defaultDeadlineMilliseconds: 20_000,
+            streaming: .unary,
+            request: V1.BeginScanLoginRequest.descriptor,
+            response: V1.BeginScanLoginResponse.descriptor
+        )
+
+        /// Tells how a login by QR code stands, at once and at every change, until it is confirmed or ends.
+        public static let awaitScanLogin = MethodDescriptor(
+            service: "tollgate.v1.AuthService", name: "AwaitScanLogin",
+            access: .connection, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 330_000,
+            streaming: .serverStreaming,
+            request: V1.AwaitScanLoginRequest.descriptor,
+            response: V1.ScanLoginEvent.descriptor
+        )
+
+        /// Turns a confirmed login by QR code into a login session; works once.
+        public static let redeemScanLogin = MethodDescriptor(
+            service: "tollgate.v1.AuthService", name: "RedeemScanLogin",
+            access: .connection, roles: [], isIdempotent: false,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.RedeemScanLoginRequest.descriptor,
+            response: V1.LoginResponse.descriptor
+        )
+
+        /// Gives a login by QR code up.
+        public static let cancelScanLogin = MethodDescriptor(
+            service: "tollgate.v1.AuthService", name: "CancelScanLogin",
+            access: .connection, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.CancelScanLoginRequest.descriptor,
+            response: V1.CancelScanLoginResponse.descriptor
+        )
+
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [login, logout, whoAmI]
+        public static let all: [MethodDescriptor] = [login, logout, whoAmI, beginScanLogin, awaitScanLogin, redeemScanLogin, cancelScanLogin]
     }
 }

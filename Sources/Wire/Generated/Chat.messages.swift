@@ -156,7 +156,7 @@ extension V1 {
         /// The model's name.
         public var model: String = ""
 
-        /// What pays: `trial`, `credits` or `promotion`.
+        /// What pays: `trial`, `credits`, `promotion`, or `own_key` for the caller's own at the provider.
         public var source: String = ""
 
         /// A message whose fields all have their defaults.

@@ -46,6 +46,25 @@ struct Pushes {
             <MsgType><![CDATA[text]]></MsgType><Content><![CDATA[\(text)]]></Content>\
             <MsgId>\(id)</MsgId></xml>
             """
+        return try request(xml, id: id, token: token)
+    }
+
+    /// The push of something a person did, such as scanning; `id` tells signatures apart.
+    func event(
+        _ name: String, key: String = "", from openID: String = "o_ann", id: Int64
+    ) throws -> V1.ReceiveCallbackRequest {
+        let xml = """
+            <xml><ToUserName><![CDATA[gh_tollgate]]></ToUserName>\
+            <FromUserName><![CDATA[\(openID)]]></FromUserName><CreateTime>\(seconds)</CreateTime>\
+            <MsgType><![CDATA[event]]></MsgType><Event><![CDATA[\(name)]]></Event>\
+            <EventKey><![CDATA[\(key)]]></EventKey></xml>
+            """
+        return try request(xml, id: id)
+    }
+
+    private func request(
+        _ xml: String, id: Int64, token: String? = nil
+    ) throws -> V1.ReceiveCallbackRequest {
         guard mode == .aes else {
             return V1.ReceiveCallbackRequest(
                 httpMethod: "POST", query: try query(nonce: "n\(id)", token: token),

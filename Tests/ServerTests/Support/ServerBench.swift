@@ -24,6 +24,7 @@ struct ServerBench: Sendable {
     let settlements: Settlements
     let models: ScriptedModels
     let payments: ScriptedPayments
+    let messages: ScriptedMessages
     let account: OfficialAccountIdentity
     private let reach: Reach
 
@@ -36,6 +37,7 @@ struct ServerBench: Sendable {
             try await bench.offer()
             let models = ScriptedModels()
             let payments = ScriptedPayments()
+            let messages = ScriptedMessages()
             let account = Pushes.account(mode)
             try await bench.withSettlements { settlements in
                 let services = TollgateServices(
@@ -45,12 +47,15 @@ struct ServerBench: Sendable {
                             bench.ports, catalogue: bench.catalogue, gateway: models,
                             vault: bench.vault, settlements: settlements,
                             heavyWork: BlockingWork(label: "tollgate.test")),
-                        settlements: settlements, payments: payments,
+                        vault: bench.vault, settlements: settlements, payments: payments,
                         notificationVerifier: WeChatPayNotificationVerifier(
                             configuration: try PaymentWorld.make().configuration,
                             keys: PlatformKeys(
                                 fixed: try PaymentWorld.make().configuration.platformKeys)),
-                        receivePush: try ReceivePush(bench.ports, account: account), jobs: [],
+                        receivePush: try ReceivePush(bench.ports, account: account),
+                        scanLogin: ScanLogin(
+                            bench.ports, officialAccount: messages,
+                            monotonic: SystemMonotonicClock()), jobs: [],
                         version: "test", realm: "sandbox"))
                 var configuration = RPCServerConfiguration(
                     credentials: .verified(by: NamedRoles()))
@@ -60,7 +65,7 @@ struct ServerBench: Sendable {
                     try await body(
                         ServerBench(
                             bench: bench, server: server, settlements: settlements, models: models,
-                            payments: payments, account: account, reach: reach))
+                            payments: payments, messages: messages, account: account, reach: reach))
                 }
             }
             #expect(try await bench.violations() == [])

@@ -51,5 +51,14 @@ final class RoleProcess: Sendable {
         await wait()
     }
 
+    /// Waits for its own end; the exit status.
+    func ended() async -> Int32 {
+        await wait()
+        return process.terminationStatus
+    }
+
+    /// Sends what Ctrl-C in its terminal would.
+    func interrupt() { process.interrupt() }
+
     private func wait() async { for await _ in exited {} }
 }

@@ -47,6 +47,14 @@ final class RunningLoop: Sendable {
         roles.withLock { $0[name] = role }
     }
 
+    /// Starts a person's command; its output goes to the log of that name.
+    func command(_ arguments: [String], name: String) throws -> RoleProcess {
+        try RoleProcess(
+            arguments,
+            environment: environment.merging(["TOLLGATE_SERVER": server, "HOME": folder]) { $1 },
+            folder: folder, name: name)
+    }
+
     /// Kills a role as a power cut would.
     func kill9(_ name: String) async {
         let role = roles.withLock { $0.removeValue(forKey: name) }
@@ -88,9 +96,14 @@ final class RunningLoop: Sendable {
         throw last
     }
 
+    /// What a role or a command has written so far.
+    func output(_ name: String) -> String {
+        (try? String(contentsOfFile: "\(folder)/\(name).log", encoding: .utf8)) ?? ""
+    }
+
     /// The last lines of a role's log, for a failing test.
     func log(_ name: String) -> String {
-        let text = (try? String(contentsOfFile: "\(folder)/\(name).log", encoding: .utf8)) ?? ""
+        let text = output(name)
         return text.split(separator: "\n").suffix(10).joined(separator: "\n")
     }
 }

@@ -11,6 +11,7 @@ enum AnswerSummary {
             switch source {
             case "trial": "free call, \(Amounts.count(done.trialLeftCalls, "free call")) left today"
             case "promotion": "free of charge"
+            case "own_key": "under your own key"
             default: "cost \(Amounts.creditsWithUnit(done.chargedMicroCredits))"
             }
         return "[\(tokens) · \(cost) · "

@@ -41,15 +41,6 @@ extension Console {
 
     /// Draws what is to be scanned, or writes it where a drawing would not be seen as meant.
     func showPaymentCode(_ order: V1.Order, _ variables: [String: String]) {
-        line()
-        if let matrix = QRMatrix(encoding: order.codeUrl),
-            QRDrawing.fits(matrix, sink: output, variables: variables)
-        {
-            for row in QRDrawing.lines(matrix, style: outputStyle) { line(row) }
-            line("Scan it with WeChat, or open: \(TerminalText.line(order.codeUrl))")
-        } else {
-            line("Open this with WeChat, or make a QR code of it:")
-            line(TerminalText.line(order.codeUrl))
-        }
+        showCode(order.codeUrl, variables)
     }
 }

@@ -278,6 +278,321 @@ void   tollgate__v1__list_ledger_response__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__list_ledger_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__list_provider_keys_request__init
+                     (Tollgate__V1__ListProviderKeysRequest         *message)
+{
+  static const Tollgate__V1__ListProviderKeysRequest init_value = TOLLGATE__V1__LIST_PROVIDER_KEYS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__list_provider_keys_request__get_packed_size
+                     (const Tollgate__V1__ListProviderKeysRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_provider_keys_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__list_provider_keys_request__pack
+                     (const Tollgate__V1__ListProviderKeysRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_provider_keys_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__list_provider_keys_request__pack_to_buffer
+                     (const Tollgate__V1__ListProviderKeysRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_provider_keys_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ListProviderKeysRequest *
+       tollgate__v1__list_provider_keys_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ListProviderKeysRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__list_provider_keys_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__list_provider_keys_request__free_unpacked
+                     (Tollgate__V1__ListProviderKeysRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__list_provider_keys_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__list_provider_keys_response__init
+                     (Tollgate__V1__ListProviderKeysResponse         *message)
+{
+  static const Tollgate__V1__ListProviderKeysResponse init_value = TOLLGATE__V1__LIST_PROVIDER_KEYS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__list_provider_keys_response__get_packed_size
+                     (const Tollgate__V1__ListProviderKeysResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_provider_keys_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__list_provider_keys_response__pack
+                     (const Tollgate__V1__ListProviderKeysResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_provider_keys_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__list_provider_keys_response__pack_to_buffer
+                     (const Tollgate__V1__ListProviderKeysResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_provider_keys_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ListProviderKeysResponse *
+       tollgate__v1__list_provider_keys_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ListProviderKeysResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__list_provider_keys_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__list_provider_keys_response__free_unpacked
+                     (Tollgate__V1__ListProviderKeysResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__list_provider_keys_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__provider_key__init
+                     (Tollgate__V1__ProviderKey         *message)
+{
+  static const Tollgate__V1__ProviderKey init_value = TOLLGATE__V1__PROVIDER_KEY__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__provider_key__get_packed_size
+                     (const Tollgate__V1__ProviderKey *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__provider_key__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__provider_key__pack
+                     (const Tollgate__V1__ProviderKey *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__provider_key__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__provider_key__pack_to_buffer
+                     (const Tollgate__V1__ProviderKey *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__provider_key__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ProviderKey *
+       tollgate__v1__provider_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ProviderKey *)
+     protobuf_c_message_unpack (&tollgate__v1__provider_key__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__provider_key__free_unpacked
+                     (Tollgate__V1__ProviderKey *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__provider_key__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__bind_provider_key_request__init
+                     (Tollgate__V1__BindProviderKeyRequest         *message)
+{
+  static const Tollgate__V1__BindProviderKeyRequest init_value = TOLLGATE__V1__BIND_PROVIDER_KEY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__bind_provider_key_request__get_packed_size
+                     (const Tollgate__V1__BindProviderKeyRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__bind_provider_key_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__bind_provider_key_request__pack
+                     (const Tollgate__V1__BindProviderKeyRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__bind_provider_key_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__bind_provider_key_request__pack_to_buffer
+                     (const Tollgate__V1__BindProviderKeyRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__bind_provider_key_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__BindProviderKeyRequest *
+       tollgate__v1__bind_provider_key_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__BindProviderKeyRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__bind_provider_key_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__bind_provider_key_request__free_unpacked
+                     (Tollgate__V1__BindProviderKeyRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__bind_provider_key_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__bind_provider_key_response__init
+                     (Tollgate__V1__BindProviderKeyResponse         *message)
+{
+  static const Tollgate__V1__BindProviderKeyResponse init_value = TOLLGATE__V1__BIND_PROVIDER_KEY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__bind_provider_key_response__get_packed_size
+                     (const Tollgate__V1__BindProviderKeyResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__bind_provider_key_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__bind_provider_key_response__pack
+                     (const Tollgate__V1__BindProviderKeyResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__bind_provider_key_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__bind_provider_key_response__pack_to_buffer
+                     (const Tollgate__V1__BindProviderKeyResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__bind_provider_key_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__BindProviderKeyResponse *
+       tollgate__v1__bind_provider_key_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__BindProviderKeyResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__bind_provider_key_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__bind_provider_key_response__free_unpacked
+                     (Tollgate__V1__BindProviderKeyResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__bind_provider_key_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__remove_provider_key_request__init
+                     (Tollgate__V1__RemoveProviderKeyRequest         *message)
+{
+  static const Tollgate__V1__RemoveProviderKeyRequest init_value = TOLLGATE__V1__REMOVE_PROVIDER_KEY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__remove_provider_key_request__get_packed_size
+                     (const Tollgate__V1__RemoveProviderKeyRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__remove_provider_key_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__remove_provider_key_request__pack
+                     (const Tollgate__V1__RemoveProviderKeyRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__remove_provider_key_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__remove_provider_key_request__pack_to_buffer
+                     (const Tollgate__V1__RemoveProviderKeyRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__remove_provider_key_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__RemoveProviderKeyRequest *
+       tollgate__v1__remove_provider_key_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__RemoveProviderKeyRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__remove_provider_key_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__remove_provider_key_request__free_unpacked
+                     (Tollgate__V1__RemoveProviderKeyRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__remove_provider_key_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__remove_provider_key_response__init
+                     (Tollgate__V1__RemoveProviderKeyResponse         *message)
+{
+  static const Tollgate__V1__RemoveProviderKeyResponse init_value = TOLLGATE__V1__REMOVE_PROVIDER_KEY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__remove_provider_key_response__get_packed_size
+                     (const Tollgate__V1__RemoveProviderKeyResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__remove_provider_key_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__remove_provider_key_response__pack
+                     (const Tollgate__V1__RemoveProviderKeyResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__remove_provider_key_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__remove_provider_key_response__pack_to_buffer
+                     (const Tollgate__V1__RemoveProviderKeyResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__remove_provider_key_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__RemoveProviderKeyResponse *
+       tollgate__v1__remove_provider_key_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__RemoveProviderKeyResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__remove_provider_key_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__remove_provider_key_response__free_unpacked
+                     (Tollgate__V1__RemoveProviderKeyResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__remove_provider_key_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define tollgate__v1__get_quota_request__field_descriptors NULL
 #define tollgate__v1__get_quota_request__field_indices_by_name NULL
 #define tollgate__v1__get_quota_request__number_ranges NULL
@@ -705,5 +1020,296 @@ const ProtobufCMessageDescriptor tollgate__v1__list_ledger_response__descriptor 
   tollgate__v1__list_ledger_response__field_indices_by_name,
   1,  tollgate__v1__list_ledger_response__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__list_ledger_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define tollgate__v1__list_provider_keys_request__field_descriptors NULL
+#define tollgate__v1__list_provider_keys_request__field_indices_by_name NULL
+#define tollgate__v1__list_provider_keys_request__number_ranges NULL
+const ProtobufCMessageDescriptor tollgate__v1__list_provider_keys_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ListProviderKeysRequest",
+  "ListProviderKeysRequest",
+  "Tollgate__V1__ListProviderKeysRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ListProviderKeysRequest),
+  0,
+  tollgate__v1__list_provider_keys_request__field_descriptors,
+  tollgate__v1__list_provider_keys_request__field_indices_by_name,
+  0,  tollgate__v1__list_provider_keys_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__list_provider_keys_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__list_provider_keys_response__field_descriptors[1] =
+{
+  {
+    "providers",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ListProviderKeysResponse, n_providers),
+    offsetof(Tollgate__V1__ListProviderKeysResponse, providers),
+    &tollgate__v1__provider_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__list_provider_keys_response__field_indices_by_name[] = {
+  0,   /* field[0] = providers */
+};
+static const ProtobufCIntRange tollgate__v1__list_provider_keys_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__list_provider_keys_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ListProviderKeysResponse",
+  "ListProviderKeysResponse",
+  "Tollgate__V1__ListProviderKeysResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ListProviderKeysResponse),
+  1,
+  tollgate__v1__list_provider_keys_response__field_descriptors,
+  tollgate__v1__list_provider_keys_response__field_indices_by_name,
+  1,  tollgate__v1__list_provider_keys_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__list_provider_keys_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__provider_key__field_descriptors[5] =
+{
+  {
+    "provider",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ProviderKey, provider),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "models",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Tollgate__V1__ProviderKey, n_models),
+    offsetof(Tollgate__V1__ProviderKey, models),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bound",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ProviderKey, bound),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hint",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ProviderKey, hint),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bound_at_milliseconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ProviderKey, bound_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__provider_key__field_indices_by_name[] = {
+  2,   /* field[2] = bound */
+  4,   /* field[4] = bound_at_milliseconds */
+  3,   /* field[3] = hint */
+  1,   /* field[1] = models */
+  0,   /* field[0] = provider */
+};
+static const ProtobufCIntRange tollgate__v1__provider_key__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__provider_key__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ProviderKey",
+  "ProviderKey",
+  "Tollgate__V1__ProviderKey",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ProviderKey),
+  5,
+  tollgate__v1__provider_key__field_descriptors,
+  tollgate__v1__provider_key__field_indices_by_name,
+  1,  tollgate__v1__provider_key__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__provider_key__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__bind_provider_key_request__field_descriptors[2] =
+{
+  {
+    "provider",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__BindProviderKeyRequest, provider),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__BindProviderKeyRequest, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__bind_provider_key_request__field_indices_by_name[] = {
+  1,   /* field[1] = key */
+  0,   /* field[0] = provider */
+};
+static const ProtobufCIntRange tollgate__v1__bind_provider_key_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__bind_provider_key_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.BindProviderKeyRequest",
+  "BindProviderKeyRequest",
+  "Tollgate__V1__BindProviderKeyRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__BindProviderKeyRequest),
+  2,
+  tollgate__v1__bind_provider_key_request__field_descriptors,
+  tollgate__v1__bind_provider_key_request__field_indices_by_name,
+  1,  tollgate__v1__bind_provider_key_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__bind_provider_key_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__bind_provider_key_response__field_descriptors[1] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__BindProviderKeyResponse, key),
+    &tollgate__v1__provider_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__bind_provider_key_response__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+};
+static const ProtobufCIntRange tollgate__v1__bind_provider_key_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__bind_provider_key_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.BindProviderKeyResponse",
+  "BindProviderKeyResponse",
+  "Tollgate__V1__BindProviderKeyResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__BindProviderKeyResponse),
+  1,
+  tollgate__v1__bind_provider_key_response__field_descriptors,
+  tollgate__v1__bind_provider_key_response__field_indices_by_name,
+  1,  tollgate__v1__bind_provider_key_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__bind_provider_key_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__remove_provider_key_request__field_descriptors[1] =
+{
+  {
+    "provider",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__RemoveProviderKeyRequest, provider),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__remove_provider_key_request__field_indices_by_name[] = {
+  0,   /* field[0] = provider */
+};
+static const ProtobufCIntRange tollgate__v1__remove_provider_key_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.RemoveProviderKeyRequest",
+  "RemoveProviderKeyRequest",
+  "Tollgate__V1__RemoveProviderKeyRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__RemoveProviderKeyRequest),
+  1,
+  tollgate__v1__remove_provider_key_request__field_descriptors,
+  tollgate__v1__remove_provider_key_request__field_indices_by_name,
+  1,  tollgate__v1__remove_provider_key_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__remove_provider_key_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define tollgate__v1__remove_provider_key_response__field_descriptors NULL
+#define tollgate__v1__remove_provider_key_response__field_indices_by_name NULL
+#define tollgate__v1__remove_provider_key_response__number_ranges NULL
+const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.RemoveProviderKeyResponse",
+  "RemoveProviderKeyResponse",
+  "Tollgate__V1__RemoveProviderKeyResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__RemoveProviderKeyResponse),
+  0,
+  tollgate__v1__remove_provider_key_response__field_descriptors,
+  tollgate__v1__remove_provider_key_response__field_indices_by_name,
+  0,  tollgate__v1__remove_provider_key_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__remove_provider_key_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

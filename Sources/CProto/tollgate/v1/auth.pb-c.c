@@ -278,6 +278,501 @@ void   tollgate__v1__who_am_iresponse__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__who_am_iresponse__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__begin_scan_login_request__init
+                     (Tollgate__V1__BeginScanLoginRequest         *message)
+{
+  static const Tollgate__V1__BeginScanLoginRequest init_value = TOLLGATE__V1__BEGIN_SCAN_LOGIN_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__begin_scan_login_request__get_packed_size
+                     (const Tollgate__V1__BeginScanLoginRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__begin_scan_login_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__begin_scan_login_request__pack
+                     (const Tollgate__V1__BeginScanLoginRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__begin_scan_login_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__begin_scan_login_request__pack_to_buffer
+                     (const Tollgate__V1__BeginScanLoginRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__begin_scan_login_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__BeginScanLoginRequest *
+       tollgate__v1__begin_scan_login_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__BeginScanLoginRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__begin_scan_login_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__begin_scan_login_request__free_unpacked
+                     (Tollgate__V1__BeginScanLoginRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__begin_scan_login_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__begin_scan_login_response__init
+                     (Tollgate__V1__BeginScanLoginResponse         *message)
+{
+  static const Tollgate__V1__BeginScanLoginResponse init_value = TOLLGATE__V1__BEGIN_SCAN_LOGIN_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__begin_scan_login_response__get_packed_size
+                     (const Tollgate__V1__BeginScanLoginResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__begin_scan_login_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__begin_scan_login_response__pack
+                     (const Tollgate__V1__BeginScanLoginResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__begin_scan_login_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__begin_scan_login_response__pack_to_buffer
+                     (const Tollgate__V1__BeginScanLoginResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__begin_scan_login_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__BeginScanLoginResponse *
+       tollgate__v1__begin_scan_login_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__BeginScanLoginResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__begin_scan_login_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__begin_scan_login_response__free_unpacked
+                     (Tollgate__V1__BeginScanLoginResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__begin_scan_login_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__await_scan_login_request__init
+                     (Tollgate__V1__AwaitScanLoginRequest         *message)
+{
+  static const Tollgate__V1__AwaitScanLoginRequest init_value = TOLLGATE__V1__AWAIT_SCAN_LOGIN_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__await_scan_login_request__get_packed_size
+                     (const Tollgate__V1__AwaitScanLoginRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__await_scan_login_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__await_scan_login_request__pack
+                     (const Tollgate__V1__AwaitScanLoginRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__await_scan_login_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__await_scan_login_request__pack_to_buffer
+                     (const Tollgate__V1__AwaitScanLoginRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__await_scan_login_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__AwaitScanLoginRequest *
+       tollgate__v1__await_scan_login_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__AwaitScanLoginRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__await_scan_login_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__await_scan_login_request__free_unpacked
+                     (Tollgate__V1__AwaitScanLoginRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__await_scan_login_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__scan_login_event__init
+                     (Tollgate__V1__ScanLoginEvent         *message)
+{
+  static const Tollgate__V1__ScanLoginEvent init_value = TOLLGATE__V1__SCAN_LOGIN_EVENT__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__scan_login_event__get_packed_size
+                     (const Tollgate__V1__ScanLoginEvent *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_event__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__scan_login_event__pack
+                     (const Tollgate__V1__ScanLoginEvent *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_event__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__scan_login_event__pack_to_buffer
+                     (const Tollgate__V1__ScanLoginEvent *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_event__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ScanLoginEvent *
+       tollgate__v1__scan_login_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ScanLoginEvent *)
+     protobuf_c_message_unpack (&tollgate__v1__scan_login_event__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__scan_login_event__free_unpacked
+                     (Tollgate__V1__ScanLoginEvent *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__scan_login_event__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__scan_login_waiting__init
+                     (Tollgate__V1__ScanLoginWaiting         *message)
+{
+  static const Tollgate__V1__ScanLoginWaiting init_value = TOLLGATE__V1__SCAN_LOGIN_WAITING__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__scan_login_waiting__get_packed_size
+                     (const Tollgate__V1__ScanLoginWaiting *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_waiting__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__scan_login_waiting__pack
+                     (const Tollgate__V1__ScanLoginWaiting *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_waiting__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__scan_login_waiting__pack_to_buffer
+                     (const Tollgate__V1__ScanLoginWaiting *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_waiting__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ScanLoginWaiting *
+       tollgate__v1__scan_login_waiting__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ScanLoginWaiting *)
+     protobuf_c_message_unpack (&tollgate__v1__scan_login_waiting__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__scan_login_waiting__free_unpacked
+                     (Tollgate__V1__ScanLoginWaiting *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__scan_login_waiting__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__scan_login_scanned__init
+                     (Tollgate__V1__ScanLoginScanned         *message)
+{
+  static const Tollgate__V1__ScanLoginScanned init_value = TOLLGATE__V1__SCAN_LOGIN_SCANNED__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__scan_login_scanned__get_packed_size
+                     (const Tollgate__V1__ScanLoginScanned *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_scanned__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__scan_login_scanned__pack
+                     (const Tollgate__V1__ScanLoginScanned *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_scanned__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__scan_login_scanned__pack_to_buffer
+                     (const Tollgate__V1__ScanLoginScanned *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_scanned__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ScanLoginScanned *
+       tollgate__v1__scan_login_scanned__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ScanLoginScanned *)
+     protobuf_c_message_unpack (&tollgate__v1__scan_login_scanned__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__scan_login_scanned__free_unpacked
+                     (Tollgate__V1__ScanLoginScanned *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__scan_login_scanned__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__scan_login_done__init
+                     (Tollgate__V1__ScanLoginDone         *message)
+{
+  static const Tollgate__V1__ScanLoginDone init_value = TOLLGATE__V1__SCAN_LOGIN_DONE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__scan_login_done__get_packed_size
+                     (const Tollgate__V1__ScanLoginDone *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_done__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__scan_login_done__pack
+                     (const Tollgate__V1__ScanLoginDone *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_done__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__scan_login_done__pack_to_buffer
+                     (const Tollgate__V1__ScanLoginDone *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_done__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ScanLoginDone *
+       tollgate__v1__scan_login_done__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ScanLoginDone *)
+     protobuf_c_message_unpack (&tollgate__v1__scan_login_done__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__scan_login_done__free_unpacked
+                     (Tollgate__V1__ScanLoginDone *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__scan_login_done__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__scan_login_error__init
+                     (Tollgate__V1__ScanLoginError         *message)
+{
+  static const Tollgate__V1__ScanLoginError init_value = TOLLGATE__V1__SCAN_LOGIN_ERROR__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__scan_login_error__get_packed_size
+                     (const Tollgate__V1__ScanLoginError *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_error__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__scan_login_error__pack
+                     (const Tollgate__V1__ScanLoginError *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_error__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__scan_login_error__pack_to_buffer
+                     (const Tollgate__V1__ScanLoginError *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__scan_login_error__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ScanLoginError *
+       tollgate__v1__scan_login_error__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ScanLoginError *)
+     protobuf_c_message_unpack (&tollgate__v1__scan_login_error__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__scan_login_error__free_unpacked
+                     (Tollgate__V1__ScanLoginError *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__scan_login_error__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__redeem_scan_login_request__init
+                     (Tollgate__V1__RedeemScanLoginRequest         *message)
+{
+  static const Tollgate__V1__RedeemScanLoginRequest init_value = TOLLGATE__V1__REDEEM_SCAN_LOGIN_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__redeem_scan_login_request__get_packed_size
+                     (const Tollgate__V1__RedeemScanLoginRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__redeem_scan_login_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__redeem_scan_login_request__pack
+                     (const Tollgate__V1__RedeemScanLoginRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__redeem_scan_login_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__redeem_scan_login_request__pack_to_buffer
+                     (const Tollgate__V1__RedeemScanLoginRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__redeem_scan_login_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__RedeemScanLoginRequest *
+       tollgate__v1__redeem_scan_login_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__RedeemScanLoginRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__redeem_scan_login_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__redeem_scan_login_request__free_unpacked
+                     (Tollgate__V1__RedeemScanLoginRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__redeem_scan_login_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__cancel_scan_login_request__init
+                     (Tollgate__V1__CancelScanLoginRequest         *message)
+{
+  static const Tollgate__V1__CancelScanLoginRequest init_value = TOLLGATE__V1__CANCEL_SCAN_LOGIN_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__cancel_scan_login_request__get_packed_size
+                     (const Tollgate__V1__CancelScanLoginRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_scan_login_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__cancel_scan_login_request__pack
+                     (const Tollgate__V1__CancelScanLoginRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_scan_login_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__cancel_scan_login_request__pack_to_buffer
+                     (const Tollgate__V1__CancelScanLoginRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_scan_login_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__CancelScanLoginRequest *
+       tollgate__v1__cancel_scan_login_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__CancelScanLoginRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__cancel_scan_login_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__cancel_scan_login_request__free_unpacked
+                     (Tollgate__V1__CancelScanLoginRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__cancel_scan_login_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__cancel_scan_login_response__init
+                     (Tollgate__V1__CancelScanLoginResponse         *message)
+{
+  static const Tollgate__V1__CancelScanLoginResponse init_value = TOLLGATE__V1__CANCEL_SCAN_LOGIN_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__cancel_scan_login_response__get_packed_size
+                     (const Tollgate__V1__CancelScanLoginResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_scan_login_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__cancel_scan_login_response__pack
+                     (const Tollgate__V1__CancelScanLoginResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_scan_login_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__cancel_scan_login_response__pack_to_buffer
+                     (const Tollgate__V1__CancelScanLoginResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_scan_login_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__CancelScanLoginResponse *
+       tollgate__v1__cancel_scan_login_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__CancelScanLoginResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__cancel_scan_login_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__cancel_scan_login_response__free_unpacked
+                     (Tollgate__V1__CancelScanLoginResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__cancel_scan_login_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor tollgate__v1__login_request__field_descriptors[3] =
 {
   {
@@ -561,5 +1056,454 @@ const ProtobufCMessageDescriptor tollgate__v1__who_am_iresponse__descriptor =
   tollgate__v1__who_am_iresponse__field_indices_by_name,
   1,  tollgate__v1__who_am_iresponse__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__who_am_iresponse__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__begin_scan_login_request__field_descriptors[2] =
+{
+  {
+    "source",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__BeginScanLoginRequest, source),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "device",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__BeginScanLoginRequest, device),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__begin_scan_login_request__field_indices_by_name[] = {
+  1,   /* field[1] = device */
+  0,   /* field[0] = source */
+};
+static const ProtobufCIntRange tollgate__v1__begin_scan_login_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__begin_scan_login_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.BeginScanLoginRequest",
+  "BeginScanLoginRequest",
+  "Tollgate__V1__BeginScanLoginRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__BeginScanLoginRequest),
+  2,
+  tollgate__v1__begin_scan_login_request__field_descriptors,
+  tollgate__v1__begin_scan_login_request__field_indices_by_name,
+  1,  tollgate__v1__begin_scan_login_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__begin_scan_login_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__begin_scan_login_response__field_descriptors[3] =
+{
+  {
+    "attempt_secret",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__BeginScanLoginResponse, attempt_secret),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "code_url",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__BeginScanLoginResponse, code_url),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_at_milliseconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__BeginScanLoginResponse, expires_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__begin_scan_login_response__field_indices_by_name[] = {
+  0,   /* field[0] = attempt_secret */
+  1,   /* field[1] = code_url */
+  2,   /* field[2] = expires_at_milliseconds */
+};
+static const ProtobufCIntRange tollgate__v1__begin_scan_login_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__begin_scan_login_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.BeginScanLoginResponse",
+  "BeginScanLoginResponse",
+  "Tollgate__V1__BeginScanLoginResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__BeginScanLoginResponse),
+  3,
+  tollgate__v1__begin_scan_login_response__field_descriptors,
+  tollgate__v1__begin_scan_login_response__field_indices_by_name,
+  1,  tollgate__v1__begin_scan_login_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__begin_scan_login_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__await_scan_login_request__field_descriptors[1] =
+{
+  {
+    "attempt_secret",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__AwaitScanLoginRequest, attempt_secret),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__await_scan_login_request__field_indices_by_name[] = {
+  0,   /* field[0] = attempt_secret */
+};
+static const ProtobufCIntRange tollgate__v1__await_scan_login_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__await_scan_login_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.AwaitScanLoginRequest",
+  "AwaitScanLoginRequest",
+  "Tollgate__V1__AwaitScanLoginRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__AwaitScanLoginRequest),
+  1,
+  tollgate__v1__await_scan_login_request__field_descriptors,
+  tollgate__v1__await_scan_login_request__field_indices_by_name,
+  1,  tollgate__v1__await_scan_login_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__await_scan_login_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__scan_login_event__field_descriptors[4] =
+{
+  {
+    "waiting",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ScanLoginEvent, event_case),
+    offsetof(Tollgate__V1__ScanLoginEvent, waiting),
+    &tollgate__v1__scan_login_waiting__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scanned",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ScanLoginEvent, event_case),
+    offsetof(Tollgate__V1__ScanLoginEvent, scanned),
+    &tollgate__v1__scan_login_scanned__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "done",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ScanLoginEvent, event_case),
+    offsetof(Tollgate__V1__ScanLoginEvent, done),
+    &tollgate__v1__scan_login_done__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "error",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ScanLoginEvent, event_case),
+    offsetof(Tollgate__V1__ScanLoginEvent, error),
+    &tollgate__v1__scan_login_error__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__scan_login_event__field_indices_by_name[] = {
+  2,   /* field[2] = done */
+  3,   /* field[3] = error */
+  1,   /* field[1] = scanned */
+  0,   /* field[0] = waiting */
+};
+static const ProtobufCIntRange tollgate__v1__scan_login_event__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__scan_login_event__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ScanLoginEvent",
+  "ScanLoginEvent",
+  "Tollgate__V1__ScanLoginEvent",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ScanLoginEvent),
+  4,
+  tollgate__v1__scan_login_event__field_descriptors,
+  tollgate__v1__scan_login_event__field_indices_by_name,
+  1,  tollgate__v1__scan_login_event__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__scan_login_event__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define tollgate__v1__scan_login_waiting__field_descriptors NULL
+#define tollgate__v1__scan_login_waiting__field_indices_by_name NULL
+#define tollgate__v1__scan_login_waiting__number_ranges NULL
+const ProtobufCMessageDescriptor tollgate__v1__scan_login_waiting__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ScanLoginWaiting",
+  "ScanLoginWaiting",
+  "Tollgate__V1__ScanLoginWaiting",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ScanLoginWaiting),
+  0,
+  tollgate__v1__scan_login_waiting__field_descriptors,
+  tollgate__v1__scan_login_waiting__field_indices_by_name,
+  0,  tollgate__v1__scan_login_waiting__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__scan_login_waiting__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__scan_login_scanned__field_descriptors[1] =
+{
+  {
+    "number",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ScanLoginScanned, number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__scan_login_scanned__field_indices_by_name[] = {
+  0,   /* field[0] = number */
+};
+static const ProtobufCIntRange tollgate__v1__scan_login_scanned__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__scan_login_scanned__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ScanLoginScanned",
+  "ScanLoginScanned",
+  "Tollgate__V1__ScanLoginScanned",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ScanLoginScanned),
+  1,
+  tollgate__v1__scan_login_scanned__field_descriptors,
+  tollgate__v1__scan_login_scanned__field_indices_by_name,
+  1,  tollgate__v1__scan_login_scanned__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__scan_login_scanned__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define tollgate__v1__scan_login_done__field_descriptors NULL
+#define tollgate__v1__scan_login_done__field_indices_by_name NULL
+#define tollgate__v1__scan_login_done__number_ranges NULL
+const ProtobufCMessageDescriptor tollgate__v1__scan_login_done__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ScanLoginDone",
+  "ScanLoginDone",
+  "Tollgate__V1__ScanLoginDone",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ScanLoginDone),
+  0,
+  tollgate__v1__scan_login_done__field_descriptors,
+  tollgate__v1__scan_login_done__field_indices_by_name,
+  0,  tollgate__v1__scan_login_done__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__scan_login_done__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__scan_login_error__field_descriptors[2] =
+{
+  {
+    "code",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ScanLoginError, code),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ScanLoginError, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__scan_login_error__field_indices_by_name[] = {
+  0,   /* field[0] = code */
+  1,   /* field[1] = message */
+};
+static const ProtobufCIntRange tollgate__v1__scan_login_error__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__scan_login_error__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ScanLoginError",
+  "ScanLoginError",
+  "Tollgate__V1__ScanLoginError",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ScanLoginError),
+  2,
+  tollgate__v1__scan_login_error__field_descriptors,
+  tollgate__v1__scan_login_error__field_indices_by_name,
+  1,  tollgate__v1__scan_login_error__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__scan_login_error__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__redeem_scan_login_request__field_descriptors[1] =
+{
+  {
+    "attempt_secret",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__RedeemScanLoginRequest, attempt_secret),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__redeem_scan_login_request__field_indices_by_name[] = {
+  0,   /* field[0] = attempt_secret */
+};
+static const ProtobufCIntRange tollgate__v1__redeem_scan_login_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__redeem_scan_login_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.RedeemScanLoginRequest",
+  "RedeemScanLoginRequest",
+  "Tollgate__V1__RedeemScanLoginRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__RedeemScanLoginRequest),
+  1,
+  tollgate__v1__redeem_scan_login_request__field_descriptors,
+  tollgate__v1__redeem_scan_login_request__field_indices_by_name,
+  1,  tollgate__v1__redeem_scan_login_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__redeem_scan_login_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__cancel_scan_login_request__field_descriptors[1] =
+{
+  {
+    "attempt_secret",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__CancelScanLoginRequest, attempt_secret),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__cancel_scan_login_request__field_indices_by_name[] = {
+  0,   /* field[0] = attempt_secret */
+};
+static const ProtobufCIntRange tollgate__v1__cancel_scan_login_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__cancel_scan_login_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.CancelScanLoginRequest",
+  "CancelScanLoginRequest",
+  "Tollgate__V1__CancelScanLoginRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__CancelScanLoginRequest),
+  1,
+  tollgate__v1__cancel_scan_login_request__field_descriptors,
+  tollgate__v1__cancel_scan_login_request__field_indices_by_name,
+  1,  tollgate__v1__cancel_scan_login_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__cancel_scan_login_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define tollgate__v1__cancel_scan_login_response__field_descriptors NULL
+#define tollgate__v1__cancel_scan_login_response__field_indices_by_name NULL
+#define tollgate__v1__cancel_scan_login_response__number_ranges NULL
+const ProtobufCMessageDescriptor tollgate__v1__cancel_scan_login_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.CancelScanLoginResponse",
+  "CancelScanLoginResponse",
+  "Tollgate__V1__CancelScanLoginResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__CancelScanLoginResponse),
+  0,
+  tollgate__v1__cancel_scan_login_response__field_descriptors,
+  tollgate__v1__cancel_scan_login_response__field_indices_by_name,
+  0,  tollgate__v1__cancel_scan_login_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__cancel_scan_login_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

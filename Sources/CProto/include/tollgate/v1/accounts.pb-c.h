@@ -22,6 +22,13 @@ typedef struct Tollgate__V1__GetQuotaResponse Tollgate__V1__GetQuotaResponse;
 typedef struct Tollgate__V1__ListLedgerRequest Tollgate__V1__ListLedgerRequest;
 typedef struct Tollgate__V1__LedgerEntry Tollgate__V1__LedgerEntry;
 typedef struct Tollgate__V1__ListLedgerResponse Tollgate__V1__ListLedgerResponse;
+typedef struct Tollgate__V1__ListProviderKeysRequest Tollgate__V1__ListProviderKeysRequest;
+typedef struct Tollgate__V1__ListProviderKeysResponse Tollgate__V1__ListProviderKeysResponse;
+typedef struct Tollgate__V1__ProviderKey Tollgate__V1__ProviderKey;
+typedef struct Tollgate__V1__BindProviderKeyRequest Tollgate__V1__BindProviderKeyRequest;
+typedef struct Tollgate__V1__BindProviderKeyResponse Tollgate__V1__BindProviderKeyResponse;
+typedef struct Tollgate__V1__RemoveProviderKeyRequest Tollgate__V1__RemoveProviderKeyRequest;
+typedef struct Tollgate__V1__RemoveProviderKeyResponse Tollgate__V1__RemoveProviderKeyResponse;
 
 
 /* --- enums --- */
@@ -191,6 +198,132 @@ struct  Tollgate__V1__ListLedgerResponse
     , 0,NULL, 0 }
 
 
+/*
+ * Lists the providers a key of one's own can be bound for.
+ */
+struct  Tollgate__V1__ListProviderKeysRequest
+{
+  ProtobufCMessage base;
+};
+#define TOLLGATE__V1__LIST_PROVIDER_KEYS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__list_provider_keys_request__descriptor) \
+     }
+
+
+/*
+ * Every provider of an offered model.
+ */
+struct  Tollgate__V1__ListProviderKeysResponse
+{
+  ProtobufCMessage base;
+  /*
+   * By name.
+   */
+  size_t n_providers;
+  Tollgate__V1__ProviderKey **providers;
+};
+#define TOLLGATE__V1__LIST_PROVIDER_KEYS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__list_provider_keys_response__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * A provider, and the caller's own key there.
+ */
+struct  Tollgate__V1__ProviderKey
+{
+  ProtobufCMessage base;
+  /*
+   * The provider's name.
+   */
+  char *provider;
+  /*
+   * The models it answers; told by lists alone.
+   */
+  size_t n_models;
+  char **models;
+  /*
+   * Whether a key is bound; only then are the next two fields set.
+   */
+  protobuf_c_boolean bound;
+  /*
+   * The key's last characters.
+   */
+  char *hint;
+  /*
+   * When it was bound, in milliseconds since 1970.
+   */
+  int64_t bound_at_milliseconds;
+};
+#define TOLLGATE__V1__PROVIDER_KEY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__provider_key__descriptor) \
+    , (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * Binds a key of one's own, in the place of one that is there.
+ */
+struct  Tollgate__V1__BindProviderKeyRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The provider's name.
+   */
+  char *provider;
+  /*
+   * The provider's key, 8 to 512 visible ASCII characters; it is stored sealed and never shown.
+   */
+  char *key;
+};
+#define TOLLGATE__V1__BIND_PROVIDER_KEY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__bind_provider_key_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * The bound key.
+ */
+struct  Tollgate__V1__BindProviderKeyResponse
+{
+  ProtobufCMessage base;
+  /*
+   * What is known of it.
+   */
+  Tollgate__V1__ProviderKey *key;
+};
+#define TOLLGATE__V1__BIND_PROVIDER_KEY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__bind_provider_key_response__descriptor) \
+    , NULL }
+
+
+/*
+ * Removes a key of one's own; questions cost credits again.
+ */
+struct  Tollgate__V1__RemoveProviderKeyRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The provider's name.
+   */
+  char *provider;
+};
+#define TOLLGATE__V1__REMOVE_PROVIDER_KEY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__remove_provider_key_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * The key is gone.
+ */
+struct  Tollgate__V1__RemoveProviderKeyResponse
+{
+  ProtobufCMessage base;
+};
+#define TOLLGATE__V1__REMOVE_PROVIDER_KEY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__remove_provider_key_response__descriptor) \
+     }
+
+
 /* Tollgate__V1__GetQuotaRequest methods */
 void   tollgate__v1__get_quota_request__init
                      (Tollgate__V1__GetQuotaRequest         *message);
@@ -305,6 +438,139 @@ Tollgate__V1__ListLedgerResponse *
 void   tollgate__v1__list_ledger_response__free_unpacked
                      (Tollgate__V1__ListLedgerResponse *message,
                       ProtobufCAllocator *allocator);
+/* Tollgate__V1__ListProviderKeysRequest methods */
+void   tollgate__v1__list_provider_keys_request__init
+                     (Tollgate__V1__ListProviderKeysRequest         *message);
+size_t tollgate__v1__list_provider_keys_request__get_packed_size
+                     (const Tollgate__V1__ListProviderKeysRequest   *message);
+size_t tollgate__v1__list_provider_keys_request__pack
+                     (const Tollgate__V1__ListProviderKeysRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__list_provider_keys_request__pack_to_buffer
+                     (const Tollgate__V1__ListProviderKeysRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ListProviderKeysRequest *
+       tollgate__v1__list_provider_keys_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__list_provider_keys_request__free_unpacked
+                     (Tollgate__V1__ListProviderKeysRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ListProviderKeysResponse methods */
+void   tollgate__v1__list_provider_keys_response__init
+                     (Tollgate__V1__ListProviderKeysResponse         *message);
+size_t tollgate__v1__list_provider_keys_response__get_packed_size
+                     (const Tollgate__V1__ListProviderKeysResponse   *message);
+size_t tollgate__v1__list_provider_keys_response__pack
+                     (const Tollgate__V1__ListProviderKeysResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__list_provider_keys_response__pack_to_buffer
+                     (const Tollgate__V1__ListProviderKeysResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ListProviderKeysResponse *
+       tollgate__v1__list_provider_keys_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__list_provider_keys_response__free_unpacked
+                     (Tollgate__V1__ListProviderKeysResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ProviderKey methods */
+void   tollgate__v1__provider_key__init
+                     (Tollgate__V1__ProviderKey         *message);
+size_t tollgate__v1__provider_key__get_packed_size
+                     (const Tollgate__V1__ProviderKey   *message);
+size_t tollgate__v1__provider_key__pack
+                     (const Tollgate__V1__ProviderKey   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__provider_key__pack_to_buffer
+                     (const Tollgate__V1__ProviderKey   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ProviderKey *
+       tollgate__v1__provider_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__provider_key__free_unpacked
+                     (Tollgate__V1__ProviderKey *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__BindProviderKeyRequest methods */
+void   tollgate__v1__bind_provider_key_request__init
+                     (Tollgate__V1__BindProviderKeyRequest         *message);
+size_t tollgate__v1__bind_provider_key_request__get_packed_size
+                     (const Tollgate__V1__BindProviderKeyRequest   *message);
+size_t tollgate__v1__bind_provider_key_request__pack
+                     (const Tollgate__V1__BindProviderKeyRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__bind_provider_key_request__pack_to_buffer
+                     (const Tollgate__V1__BindProviderKeyRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__BindProviderKeyRequest *
+       tollgate__v1__bind_provider_key_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__bind_provider_key_request__free_unpacked
+                     (Tollgate__V1__BindProviderKeyRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__BindProviderKeyResponse methods */
+void   tollgate__v1__bind_provider_key_response__init
+                     (Tollgate__V1__BindProviderKeyResponse         *message);
+size_t tollgate__v1__bind_provider_key_response__get_packed_size
+                     (const Tollgate__V1__BindProviderKeyResponse   *message);
+size_t tollgate__v1__bind_provider_key_response__pack
+                     (const Tollgate__V1__BindProviderKeyResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__bind_provider_key_response__pack_to_buffer
+                     (const Tollgate__V1__BindProviderKeyResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__BindProviderKeyResponse *
+       tollgate__v1__bind_provider_key_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__bind_provider_key_response__free_unpacked
+                     (Tollgate__V1__BindProviderKeyResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__RemoveProviderKeyRequest methods */
+void   tollgate__v1__remove_provider_key_request__init
+                     (Tollgate__V1__RemoveProviderKeyRequest         *message);
+size_t tollgate__v1__remove_provider_key_request__get_packed_size
+                     (const Tollgate__V1__RemoveProviderKeyRequest   *message);
+size_t tollgate__v1__remove_provider_key_request__pack
+                     (const Tollgate__V1__RemoveProviderKeyRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__remove_provider_key_request__pack_to_buffer
+                     (const Tollgate__V1__RemoveProviderKeyRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__RemoveProviderKeyRequest *
+       tollgate__v1__remove_provider_key_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__remove_provider_key_request__free_unpacked
+                     (Tollgate__V1__RemoveProviderKeyRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__RemoveProviderKeyResponse methods */
+void   tollgate__v1__remove_provider_key_response__init
+                     (Tollgate__V1__RemoveProviderKeyResponse         *message);
+size_t tollgate__v1__remove_provider_key_response__get_packed_size
+                     (const Tollgate__V1__RemoveProviderKeyResponse   *message);
+size_t tollgate__v1__remove_provider_key_response__pack
+                     (const Tollgate__V1__RemoveProviderKeyResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__remove_provider_key_response__pack_to_buffer
+                     (const Tollgate__V1__RemoveProviderKeyResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__RemoveProviderKeyResponse *
+       tollgate__v1__remove_provider_key_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__remove_provider_key_response__free_unpacked
+                     (Tollgate__V1__RemoveProviderKeyResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tollgate__V1__GetQuotaRequest_Closure)
@@ -325,6 +591,27 @@ typedef void (*Tollgate__V1__LedgerEntry_Closure)
 typedef void (*Tollgate__V1__ListLedgerResponse_Closure)
                  (const Tollgate__V1__ListLedgerResponse *message,
                   void *closure_data);
+typedef void (*Tollgate__V1__ListProviderKeysRequest_Closure)
+                 (const Tollgate__V1__ListProviderKeysRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ListProviderKeysResponse_Closure)
+                 (const Tollgate__V1__ListProviderKeysResponse *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ProviderKey_Closure)
+                 (const Tollgate__V1__ProviderKey *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__BindProviderKeyRequest_Closure)
+                 (const Tollgate__V1__BindProviderKeyRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__BindProviderKeyResponse_Closure)
+                 (const Tollgate__V1__BindProviderKeyResponse *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__RemoveProviderKeyRequest_Closure)
+                 (const Tollgate__V1__RemoveProviderKeyRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__RemoveProviderKeyResponse_Closure)
+                 (const Tollgate__V1__RemoveProviderKeyResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -337,6 +624,13 @@ extern const ProtobufCMessageDescriptor tollgate__v1__get_quota_response__descri
 extern const ProtobufCMessageDescriptor tollgate__v1__list_ledger_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__ledger_entry__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__list_ledger_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__list_provider_keys_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__list_provider_keys_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__provider_key__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__bind_provider_key_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__bind_provider_key_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

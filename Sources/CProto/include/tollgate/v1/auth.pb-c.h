@@ -22,6 +22,17 @@ typedef struct Tollgate__V1__LogoutRequest Tollgate__V1__LogoutRequest;
 typedef struct Tollgate__V1__LogoutResponse Tollgate__V1__LogoutResponse;
 typedef struct Tollgate__V1__WhoAmIRequest Tollgate__V1__WhoAmIRequest;
 typedef struct Tollgate__V1__WhoAmIResponse Tollgate__V1__WhoAmIResponse;
+typedef struct Tollgate__V1__BeginScanLoginRequest Tollgate__V1__BeginScanLoginRequest;
+typedef struct Tollgate__V1__BeginScanLoginResponse Tollgate__V1__BeginScanLoginResponse;
+typedef struct Tollgate__V1__AwaitScanLoginRequest Tollgate__V1__AwaitScanLoginRequest;
+typedef struct Tollgate__V1__ScanLoginEvent Tollgate__V1__ScanLoginEvent;
+typedef struct Tollgate__V1__ScanLoginWaiting Tollgate__V1__ScanLoginWaiting;
+typedef struct Tollgate__V1__ScanLoginScanned Tollgate__V1__ScanLoginScanned;
+typedef struct Tollgate__V1__ScanLoginDone Tollgate__V1__ScanLoginDone;
+typedef struct Tollgate__V1__ScanLoginError Tollgate__V1__ScanLoginError;
+typedef struct Tollgate__V1__RedeemScanLoginRequest Tollgate__V1__RedeemScanLoginRequest;
+typedef struct Tollgate__V1__CancelScanLoginRequest Tollgate__V1__CancelScanLoginRequest;
+typedef struct Tollgate__V1__CancelScanLoginResponse Tollgate__V1__CancelScanLoginResponse;
 
 
 /* --- enums --- */
@@ -151,6 +162,213 @@ struct  Tollgate__V1__WhoAmIResponse
     , (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
+/*
+ * Begins a login by QR code: a person scans it with WeChat and confirms there.
+ */
+struct  Tollgate__V1__BeginScanLoginRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Where the login is begun, told by a web tier: a hash of the browser's address, 1 to 64 bytes.
+   * Logins under way are limited per source. Empty means the connection's own address.
+   */
+  char *source;
+  /*
+   * What the login is called in a list of sessions, and to the person who scans; at most 64 bytes.
+   */
+  char *device;
+};
+#define TOLLGATE__V1__BEGIN_SCAN_LOGIN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__begin_scan_login_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * A login attempt that waits to be scanned.
+ */
+struct  Tollgate__V1__BeginScanLoginResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The attempt's secret, 43 characters: whoever holds it signs in. It is stored hashed; a web tier
+   * keeps it in a cookie that scripts cannot read, and never in the QR code.
+   */
+  char *attempt_secret;
+  /*
+   * The text to draw as a QR code.
+   */
+  char *code_url;
+  /*
+   * When the attempt ends, in milliseconds since 1970.
+   */
+  int64_t expires_at_milliseconds;
+};
+#define TOLLGATE__V1__BEGIN_SCAN_LOGIN_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__begin_scan_login_response__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * Watches a login attempt until it is confirmed on the phone.
+ */
+struct  Tollgate__V1__AwaitScanLoginRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The attempt's secret.
+   */
+  char *attempt_secret;
+};
+#define TOLLGATE__V1__AWAIT_SCAN_LOGIN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__await_scan_login_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+typedef enum {
+  TOLLGATE__V1__SCAN_LOGIN_EVENT__EVENT__NOT_SET = 0,
+  TOLLGATE__V1__SCAN_LOGIN_EVENT__EVENT_WAITING = 1,
+  TOLLGATE__V1__SCAN_LOGIN_EVENT__EVENT_SCANNED = 2,
+  TOLLGATE__V1__SCAN_LOGIN_EVENT__EVENT_DONE = 3,
+  TOLLGATE__V1__SCAN_LOGIN_EVENT__EVENT_ERROR = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TOLLGATE__V1__SCAN_LOGIN_EVENT__EVENT__CASE)
+} Tollgate__V1__ScanLoginEvent__EventCase;
+
+/*
+ * How a login attempt stands. A stream whose last event is neither `done` nor `error` was cut off.
+ */
+struct  Tollgate__V1__ScanLoginEvent
+{
+  ProtobufCMessage base;
+  Tollgate__V1__ScanLoginEvent__EventCase event_case;
+  union {
+    /*
+     * The QR code waits to be scanned.
+     */
+    Tollgate__V1__ScanLoginWaiting *waiting;
+    /*
+     * Somebody scanned: show the number, which they are asked for.
+     */
+    Tollgate__V1__ScanLoginScanned *scanned;
+    /*
+     * The login is confirmed on the phone: redeem it.
+     */
+    Tollgate__V1__ScanLoginDone *done;
+    /*
+     * The attempt leads nowhere; begin another.
+     */
+    Tollgate__V1__ScanLoginError *error;
+  };
+};
+#define TOLLGATE__V1__SCAN_LOGIN_EVENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__scan_login_event__descriptor) \
+    , TOLLGATE__V1__SCAN_LOGIN_EVENT__EVENT__NOT_SET, {0} }
+
+
+/*
+ * Nobody has scanned yet.
+ */
+struct  Tollgate__V1__ScanLoginWaiting
+{
+  ProtobufCMessage base;
+};
+#define TOLLGATE__V1__SCAN_LOGIN_WAITING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__scan_login_waiting__descriptor) \
+     }
+
+
+/*
+ * Somebody has scanned, who need not be whoever sits before the screen.
+ */
+struct  Tollgate__V1__ScanLoginScanned
+{
+  ProtobufCMessage base;
+  /*
+   * The number to show, of two digits. Whoever scanned sends it to the official account if it was
+   * they who began the login.
+   */
+  int64_t number;
+};
+#define TOLLGATE__V1__SCAN_LOGIN_SCANNED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__scan_login_scanned__descriptor) \
+    , 0 }
+
+
+/*
+ * The person confirmed.
+ */
+struct  Tollgate__V1__ScanLoginDone
+{
+  ProtobufCMessage base;
+};
+#define TOLLGATE__V1__SCAN_LOGIN_DONE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__scan_login_done__descriptor) \
+     }
+
+
+/*
+ * Why an attempt leads nowhere.
+ */
+struct  Tollgate__V1__ScanLoginError
+{
+  ProtobufCMessage base;
+  /*
+   * The stable code, such as `forbidden` for an attempt that was refused on the phone.
+   */
+  char *code;
+  /*
+   * A sentence.
+   */
+  char *message;
+};
+#define TOLLGATE__V1__SCAN_LOGIN_ERROR__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__scan_login_error__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Exchanges a confirmed login attempt for a login session.
+ */
+struct  Tollgate__V1__RedeemScanLoginRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The attempt's secret.
+   */
+  char *attempt_secret;
+};
+#define TOLLGATE__V1__REDEEM_SCAN_LOGIN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__redeem_scan_login_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * Gives a login attempt up.
+ */
+struct  Tollgate__V1__CancelScanLoginRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The attempt's secret.
+   */
+  char *attempt_secret;
+};
+#define TOLLGATE__V1__CANCEL_SCAN_LOGIN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__cancel_scan_login_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * The login attempt leads nowhere any more.
+ */
+struct  Tollgate__V1__CancelScanLoginResponse
+{
+  ProtobufCMessage base;
+};
+#define TOLLGATE__V1__CANCEL_SCAN_LOGIN_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__cancel_scan_login_response__descriptor) \
+     }
+
+
 /* Tollgate__V1__LoginRequest methods */
 void   tollgate__v1__login_request__init
                      (Tollgate__V1__LoginRequest         *message);
@@ -265,6 +483,215 @@ Tollgate__V1__WhoAmIResponse *
 void   tollgate__v1__who_am_iresponse__free_unpacked
                      (Tollgate__V1__WhoAmIResponse *message,
                       ProtobufCAllocator *allocator);
+/* Tollgate__V1__BeginScanLoginRequest methods */
+void   tollgate__v1__begin_scan_login_request__init
+                     (Tollgate__V1__BeginScanLoginRequest         *message);
+size_t tollgate__v1__begin_scan_login_request__get_packed_size
+                     (const Tollgate__V1__BeginScanLoginRequest   *message);
+size_t tollgate__v1__begin_scan_login_request__pack
+                     (const Tollgate__V1__BeginScanLoginRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__begin_scan_login_request__pack_to_buffer
+                     (const Tollgate__V1__BeginScanLoginRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__BeginScanLoginRequest *
+       tollgate__v1__begin_scan_login_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__begin_scan_login_request__free_unpacked
+                     (Tollgate__V1__BeginScanLoginRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__BeginScanLoginResponse methods */
+void   tollgate__v1__begin_scan_login_response__init
+                     (Tollgate__V1__BeginScanLoginResponse         *message);
+size_t tollgate__v1__begin_scan_login_response__get_packed_size
+                     (const Tollgate__V1__BeginScanLoginResponse   *message);
+size_t tollgate__v1__begin_scan_login_response__pack
+                     (const Tollgate__V1__BeginScanLoginResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__begin_scan_login_response__pack_to_buffer
+                     (const Tollgate__V1__BeginScanLoginResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__BeginScanLoginResponse *
+       tollgate__v1__begin_scan_login_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__begin_scan_login_response__free_unpacked
+                     (Tollgate__V1__BeginScanLoginResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__AwaitScanLoginRequest methods */
+void   tollgate__v1__await_scan_login_request__init
+                     (Tollgate__V1__AwaitScanLoginRequest         *message);
+size_t tollgate__v1__await_scan_login_request__get_packed_size
+                     (const Tollgate__V1__AwaitScanLoginRequest   *message);
+size_t tollgate__v1__await_scan_login_request__pack
+                     (const Tollgate__V1__AwaitScanLoginRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__await_scan_login_request__pack_to_buffer
+                     (const Tollgate__V1__AwaitScanLoginRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__AwaitScanLoginRequest *
+       tollgate__v1__await_scan_login_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__await_scan_login_request__free_unpacked
+                     (Tollgate__V1__AwaitScanLoginRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ScanLoginEvent methods */
+void   tollgate__v1__scan_login_event__init
+                     (Tollgate__V1__ScanLoginEvent         *message);
+size_t tollgate__v1__scan_login_event__get_packed_size
+                     (const Tollgate__V1__ScanLoginEvent   *message);
+size_t tollgate__v1__scan_login_event__pack
+                     (const Tollgate__V1__ScanLoginEvent   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__scan_login_event__pack_to_buffer
+                     (const Tollgate__V1__ScanLoginEvent   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ScanLoginEvent *
+       tollgate__v1__scan_login_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__scan_login_event__free_unpacked
+                     (Tollgate__V1__ScanLoginEvent *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ScanLoginWaiting methods */
+void   tollgate__v1__scan_login_waiting__init
+                     (Tollgate__V1__ScanLoginWaiting         *message);
+size_t tollgate__v1__scan_login_waiting__get_packed_size
+                     (const Tollgate__V1__ScanLoginWaiting   *message);
+size_t tollgate__v1__scan_login_waiting__pack
+                     (const Tollgate__V1__ScanLoginWaiting   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__scan_login_waiting__pack_to_buffer
+                     (const Tollgate__V1__ScanLoginWaiting   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ScanLoginWaiting *
+       tollgate__v1__scan_login_waiting__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__scan_login_waiting__free_unpacked
+                     (Tollgate__V1__ScanLoginWaiting *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ScanLoginScanned methods */
+void   tollgate__v1__scan_login_scanned__init
+                     (Tollgate__V1__ScanLoginScanned         *message);
+size_t tollgate__v1__scan_login_scanned__get_packed_size
+                     (const Tollgate__V1__ScanLoginScanned   *message);
+size_t tollgate__v1__scan_login_scanned__pack
+                     (const Tollgate__V1__ScanLoginScanned   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__scan_login_scanned__pack_to_buffer
+                     (const Tollgate__V1__ScanLoginScanned   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ScanLoginScanned *
+       tollgate__v1__scan_login_scanned__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__scan_login_scanned__free_unpacked
+                     (Tollgate__V1__ScanLoginScanned *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ScanLoginDone methods */
+void   tollgate__v1__scan_login_done__init
+                     (Tollgate__V1__ScanLoginDone         *message);
+size_t tollgate__v1__scan_login_done__get_packed_size
+                     (const Tollgate__V1__ScanLoginDone   *message);
+size_t tollgate__v1__scan_login_done__pack
+                     (const Tollgate__V1__ScanLoginDone   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__scan_login_done__pack_to_buffer
+                     (const Tollgate__V1__ScanLoginDone   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ScanLoginDone *
+       tollgate__v1__scan_login_done__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__scan_login_done__free_unpacked
+                     (Tollgate__V1__ScanLoginDone *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ScanLoginError methods */
+void   tollgate__v1__scan_login_error__init
+                     (Tollgate__V1__ScanLoginError         *message);
+size_t tollgate__v1__scan_login_error__get_packed_size
+                     (const Tollgate__V1__ScanLoginError   *message);
+size_t tollgate__v1__scan_login_error__pack
+                     (const Tollgate__V1__ScanLoginError   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__scan_login_error__pack_to_buffer
+                     (const Tollgate__V1__ScanLoginError   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ScanLoginError *
+       tollgate__v1__scan_login_error__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__scan_login_error__free_unpacked
+                     (Tollgate__V1__ScanLoginError *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__RedeemScanLoginRequest methods */
+void   tollgate__v1__redeem_scan_login_request__init
+                     (Tollgate__V1__RedeemScanLoginRequest         *message);
+size_t tollgate__v1__redeem_scan_login_request__get_packed_size
+                     (const Tollgate__V1__RedeemScanLoginRequest   *message);
+size_t tollgate__v1__redeem_scan_login_request__pack
+                     (const Tollgate__V1__RedeemScanLoginRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__redeem_scan_login_request__pack_to_buffer
+                     (const Tollgate__V1__RedeemScanLoginRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__RedeemScanLoginRequest *
+       tollgate__v1__redeem_scan_login_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__redeem_scan_login_request__free_unpacked
+                     (Tollgate__V1__RedeemScanLoginRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__CancelScanLoginRequest methods */
+void   tollgate__v1__cancel_scan_login_request__init
+                     (Tollgate__V1__CancelScanLoginRequest         *message);
+size_t tollgate__v1__cancel_scan_login_request__get_packed_size
+                     (const Tollgate__V1__CancelScanLoginRequest   *message);
+size_t tollgate__v1__cancel_scan_login_request__pack
+                     (const Tollgate__V1__CancelScanLoginRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__cancel_scan_login_request__pack_to_buffer
+                     (const Tollgate__V1__CancelScanLoginRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__CancelScanLoginRequest *
+       tollgate__v1__cancel_scan_login_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__cancel_scan_login_request__free_unpacked
+                     (Tollgate__V1__CancelScanLoginRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__CancelScanLoginResponse methods */
+void   tollgate__v1__cancel_scan_login_response__init
+                     (Tollgate__V1__CancelScanLoginResponse         *message);
+size_t tollgate__v1__cancel_scan_login_response__get_packed_size
+                     (const Tollgate__V1__CancelScanLoginResponse   *message);
+size_t tollgate__v1__cancel_scan_login_response__pack
+                     (const Tollgate__V1__CancelScanLoginResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__cancel_scan_login_response__pack_to_buffer
+                     (const Tollgate__V1__CancelScanLoginResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__CancelScanLoginResponse *
+       tollgate__v1__cancel_scan_login_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__cancel_scan_login_response__free_unpacked
+                     (Tollgate__V1__CancelScanLoginResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tollgate__V1__LoginRequest_Closure)
@@ -285,6 +712,39 @@ typedef void (*Tollgate__V1__WhoAmIRequest_Closure)
 typedef void (*Tollgate__V1__WhoAmIResponse_Closure)
                  (const Tollgate__V1__WhoAmIResponse *message,
                   void *closure_data);
+typedef void (*Tollgate__V1__BeginScanLoginRequest_Closure)
+                 (const Tollgate__V1__BeginScanLoginRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__BeginScanLoginResponse_Closure)
+                 (const Tollgate__V1__BeginScanLoginResponse *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__AwaitScanLoginRequest_Closure)
+                 (const Tollgate__V1__AwaitScanLoginRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ScanLoginEvent_Closure)
+                 (const Tollgate__V1__ScanLoginEvent *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ScanLoginWaiting_Closure)
+                 (const Tollgate__V1__ScanLoginWaiting *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ScanLoginScanned_Closure)
+                 (const Tollgate__V1__ScanLoginScanned *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ScanLoginDone_Closure)
+                 (const Tollgate__V1__ScanLoginDone *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ScanLoginError_Closure)
+                 (const Tollgate__V1__ScanLoginError *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__RedeemScanLoginRequest_Closure)
+                 (const Tollgate__V1__RedeemScanLoginRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__CancelScanLoginRequest_Closure)
+                 (const Tollgate__V1__CancelScanLoginRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__CancelScanLoginResponse_Closure)
+                 (const Tollgate__V1__CancelScanLoginResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -297,6 +757,17 @@ extern const ProtobufCMessageDescriptor tollgate__v1__logout_request__descriptor
 extern const ProtobufCMessageDescriptor tollgate__v1__logout_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__who_am_irequest__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__who_am_iresponse__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__begin_scan_login_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__begin_scan_login_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__await_scan_login_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__scan_login_event__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__scan_login_waiting__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__scan_login_scanned__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__scan_login_done__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__scan_login_error__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__redeem_scan_login_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__cancel_scan_login_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__cancel_scan_login_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

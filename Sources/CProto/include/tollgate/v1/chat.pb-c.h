@@ -202,7 +202,7 @@ struct  Tollgate__V1__AnswerStart
    */
   char *model;
   /*
-   * What pays: `trial`, `credits` or `promotion`.
+   * What pays: `trial`, `credits`, `promotion`, or `own_key` for the caller's own at the provider.
    */
   char *source;
 };

@@ -1,0 +1,151 @@
+package import Auth
+internal import Logging
+package import TollgateKernel
+package import Weixin
+
+/// Logins by QR code, from the side of whoever begins one; the phone's side is ``ReceivePush``.
+package struct ScanLogin: Sendable {
+    /// A login attempt that waits to be scanned.
+    package struct Begun: Sendable {
+        /// Shown once; whoever holds it signs in.
+        package var secret: LoginAttemptSecret
+        /// The text to draw as a QR code.
+        package var url: String
+        /// When the attempt ends.
+        package var expiresAt: Timestamp
+    }
+
+    private let ports: Ports
+    private let officialAccount: any OfficialAccountGateway
+    private let monotonic: any MonotonicClock
+    private let logger = Logger(label: "tollgate.scan-login")
+
+    /// Makes the use case.
+    package init(
+        _ ports: Ports, officialAccount: any OfficialAccountGateway, monotonic: any MonotonicClock
+    ) {
+        self.ports = ports
+        self.officialAccount = officialAccount
+        self.monotonic = monotonic
+    }
+
+    /// Begins a login.
+    ///
+    /// - Parameters:
+    ///   - source: Where it is begun: open attempts are counted by it.
+    ///   - device: What the session is called in a list, and to the person who scans; cut to 64
+    ///     bytes.
+    /// - Throws: `rate_limited` if too many are open, `unavailable` or `upstream_failed` if WeChat
+    ///   makes no QR code.
+    package func begin(source: String, device: String) async throws -> Begun {
+        let now = ports.clock.now()
+        guard
+            let secret = LoginAttemptSecret(
+                randomBytes: ports.random.bytes(SessionToken.secretBytes)),
+            let scene = LoginScene(randomBytes: ports.random.bytes(LoginScene.randomBytes))
+        else { throw Failure(.internalError, "No login attempt's secret could be made.") }
+        let attempt = LoginAttempt(
+            scene: scene, secretDigest: try secret.digest,
+            source: try ports.identityKey.sourceDigest(source), device: device.cut(toBytes: 64),
+            createdAt: now, expiresAt: now.adding(milliseconds: Limits.loginAttemptMilliseconds))
+        // The limits stand before the call to WeChat, which they protect.
+        try await ports.store.write { tx in
+            if let tooMany = LoginAttempt.tooMany(
+                ofSource: try tx.loginAttempts.attempts(source: attempt.source, notExpiredAt: now),
+                inAll: try tx.loginAttempts.attempts(source: [], notExpiredAt: now))
+            {
+                throw tooMany
+            }
+            try tx.loginAttempts.insert(attempt)
+        }
+        do {
+            let code = try await officialAccount.makeCode(
+                scene: scene.text, lifetimeSeconds: Limits.loginAttemptMilliseconds / 1_000)
+            return Begun(secret: secret, url: code.url, expiresAt: attempt.expiresAt)
+        } catch {
+            try await refuse(.noCode, digest: attempt.secretDigest)
+            throw told(error)
+        }
+    }
+
+    /// What the caller is told of WeChat's refusal; the operator reads the rest.
+    private func told(_ failure: OfficialAccountFailure) -> Failure {
+        guard failure.kind == .temporary else {
+            logger.error("\(failure.message)", metadata: ["kind": "\(failure.kind.rawValue)"])
+            return Failure(
+                .upstreamFailed, "WeChat makes no QR codes for us; sign in with a code instead.")
+        }
+        return Failure(
+            .unavailable,
+            "WeChat makes no QR code just now; try again, or sign in with a code instead.")
+    }
+
+    /// Tells how an attempt stands, at once and when it changes, until it is confirmed or over.
+    ///
+    /// The store is looked at: what the phone did may have reached another server.
+    ///
+    /// - Returns: The last standing that was told: confirmed or ended.
+    @discardableResult
+    package func follow(
+        _ secret: LoginAttemptSecret, onChange: (LoginAttempt.Standing) async throws -> Void
+    ) async throws -> LoginAttempt.Standing {
+        let digest = try secret.digest
+        var told: LoginAttempt.Standing?
+        while true {
+            let standing = try await standing(digest: digest)
+            if standing != told {
+                try await onChange(standing)
+                told = standing
+            }
+            switch standing {
+            case .confirmed, .ended: return standing
+            case .waiting, .scanned: break
+            }
+            try await monotonic.sleep(for: .milliseconds(Limits.loginAttemptLookMilliseconds))
+        }
+    }
+
+    /// Exchanges a confirmed attempt for a login session; works once.
+    ///
+    /// - Throws: `unauthenticated` for an unknown secret or out of time, `conflict` if it is not
+    ///   confirmed or was redeemed, `forbidden` if it was refused on the phone.
+    package func redeem(_ secret: LoginAttemptSecret) async throws -> SignIn.SignedIn {
+        let now = ports.clock.now()
+        let digest = try secret.digest
+        let (token, prepared) = try SignIn.prepare(device: "", ports, now)
+        let opened = try await ports.store.write { [ports] tx in
+            guard let known = try tx.loginAttempts.attempt(secretDigest: digest) else {
+                throw LoginAttempt.over
+            }
+            var attempt = known
+            let openID = try attempt.redeem(secretDigest: digest, at: now)
+            try tx.loginAttempts.save(attempt, was: known.state)
+            var session = prepared
+            session.device = attempt.device
+            return try SignIn.open(session, for: openID, tx, ports, now)
+        }
+        return SignIn.SignedIn(
+            token: token, session: opened.session, accountOpened: opened.accountOpened)
+    }
+
+    /// Gives an attempt up; one that is unknown or has ended is no error.
+    package func cancel(_ secret: LoginAttemptSecret) async throws {
+        try await refuse(.cancelled, digest: try secret.digest)
+    }
+
+    private func standing(digest: [UInt8]) async throws -> LoginAttempt.Standing {
+        let attempt = try await ports.store.read { tx in
+            try tx.loginAttempts.attempt(secretDigest: digest)
+        }
+        return attempt?.standing(at: ports.clock.now()) ?? .ended(LoginAttempt.over)
+    }
+
+    private func refuse(_ refusal: LoginAttempt.Refusal, digest: [UInt8]) async throws {
+        try await ports.store.write { tx in
+            guard let known = try tx.loginAttempts.attempt(secretDigest: digest) else { return }
+            var attempt = known
+            guard attempt.refuse(refusal) else { return }
+            try tx.loginAttempts.save(attempt, was: known.state)
+        }
+    }
+}

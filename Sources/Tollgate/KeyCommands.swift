@@ -1,0 +1,100 @@
+import Application
+import ArgumentParser
+import CLI
+import Foundation
+import Storage
+import TollgateKernel
+
+/// `tollgate admin rotate-master-key`.
+struct AdminRotateMasterKey: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rotate-master-key",
+        abstract: "Puts a fresh master key in the place of the one that seals providers' keys.",
+        discussion: """
+            The key before stays beside it as keys/master.previous and still opens what it sealed.
+            Then, in this order:
+
+              1. copy the folder keys/ to every other server on the same store, and restart servers
+                 and jobs, one after the other
+              2. tollgate admin reseal
+              3. put keys/master.previous away, with the backups that were made under it
+
+            Between the first restart and the last, a server that was not restarted cannot open what
+            a restarted one has sealed: keys that people bind in those minutes.
+
+            EXAMPLES:
+              tollgate admin rotate-master-key --data /srv/tollgate
+            """)
+
+    @OptionGroup var options: RoleOptions
+    @Flag(name: .long, help: "Writes the result as JSON.") var json = false
+
+    func run() async throws {
+        try await role {
+            let folder = try await options.settings([:], mustExist: true).folder
+            try folder.rotateMasterKey()
+            let console = CommandEnvironment.current.console
+            let previous = "\(folder.path)/keys/master.previous"
+            guard !json else {
+                console.json(.object([("rotated", .bool(true)), ("previousKey", .text(previous))]))
+                return
+            }
+            console.line("Rotated; the key before is kept as \(previous).")
+            console.line("Next: restart servers and jobs, then tollgate admin reseal")
+        }
+    }
+}
+
+/// `tollgate admin reseal`.
+struct AdminReseal: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reseal",
+        abstract: "Seals every provider's key under the present master key.",
+        discussion: """
+            Runs beside servers and jobs on the same store, and may be run again. Ends with 1 if a
+            key opens under neither master key: whose is said, and it has to be bound anew.
+
+            EXAMPLES:
+              tollgate admin reseal --data /srv/tollgate
+              tollgate admin reseal --json
+            """)
+
+    @OptionGroup var options: RoleOptions
+    @Flag(name: .long, help: "Writes the result as JSON.") var json = false
+
+    func run() async throws {
+        try await role {
+            let settings = try await options.settings([:], mustExist: true)
+            let backend = try await Backend.open(settings, role: .jobs)
+            let report: ResealKeys.Report
+            do {
+                report = try await ResealKeys(backend.ports, vault: backend.vault).run()
+            } catch {
+                await backend.close()
+                throw error
+            }
+            await backend.close()
+            tell(report)
+            guard report.unreadableCount == 0 else { throw ExitCode(1) }
+        }
+    }
+
+    private func tell(_ report: ResealKeys.Report) {
+        let console = CommandEnvironment.current.console
+        guard !json else {
+            console.json(
+                .object([
+                    ("keys", .number(Int64(report.keys))),
+                    ("resealed", .number(Int64(report.resealed))),
+                    ("unreadable", .number(Int64(report.unreadableCount))),
+                    ("unreadableKeys", .array(report.unreadable.map { .text($0) })),
+                ]))
+            return
+        }
+        console.line("\(report.keys) keys, \(report.resealed) of them sealed anew.")
+        for name in report.unreadable { console.line("opens under neither key: \(name)") }
+        if report.unreadableCount == 0 {
+            console.line("keys/master.previous is needed for older backups alone.")
+        }
+    }
+}
