@@ -49,11 +49,13 @@ struct BenchCommandTests {
         let series = [
             "raw", "bare", "bare pool", "bare press", "typed", "typed press", "full", "full press",
         ]
-        #expect(names(document) == series.map { "\($0) 1" } + series.map { "\($0) 8" })
+        let closed = series.map { "\($0) 1" } + series.map { "\($0) 8" }
+        #expect(names(document) == closed + ["full half load 8"])
         let server = figures(document, "serverCPUMicroseconds")
-        #expect(server.count == 32)
+        #expect(server.count == 34)
         #expect(server.allSatisfy { $0 > 0 })
         #expect((document["bareRoundTripsOfRaw1"] as? Double ?? 0) > 0)
+        #expect(figures(document, "offeredPerSecond").allSatisfy { $0 > 1 })
     }
 
     @Test func `chats are held and settled by the server as it is served`() async throws {
