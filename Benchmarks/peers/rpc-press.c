@@ -4,10 +4,13 @@
 //
 //     rpc-press call HOST:PORT CALLERS SECONDS [CREDENTIAL]
 //     rpc-press pace HOST:PORT CALLERS SECONDS RATE [CREDENTIAL]
+//     rpc-press hold HOST:PORT CONNECTIONS [CREDENTIAL]
 //
 // `call` is a closed loop: each caller asks again once it is answered. `pace` is an open one: calls
 // fall due at random moments, RATE a second on average, whatever became of those before. A call
-// that finds every caller busy waits, and its latency counts from when it fell due.
+// that finds every caller busy waits, and its latency counts from when it fell due. `hold` opens
+// connections, has one call answered on each, says "holding" with the seconds that took, and keeps
+// them until its input ends.
 //
 // Calls example.EchoService/Echo. Every answer is checked: its code must be 0 and its message what
 // was sent.
@@ -284,7 +287,45 @@ static void run(const char *address, size_t callers, double seconds, double rate
     tell(count, monotonic_nanoseconds() - began, cpu_nanoseconds() - cpu, &press.latencies, 0, "");
 }
 
+// Opens connections one after the other and keeps them.
+static void hold(const char *address, size_t connections, const char *credential) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < connections + 16) stop_with("more connections than files may be open");
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    Frame message = payload(), first = request(1, credential);
+    int64_t began = monotonic_nanoseconds();
+    for (size_t connection = 0; connection < connections; connection++) {
+        int client = connect_to(address);
+        uint8_t answer[FRAME_BYTES];
+        size_t filled = 0, wanted = 12;
+        if (write_all(client, (char *)first.bytes, first.count) != 0) stop_with("cannot write");
+        while (filled < wanted) {
+            struct pollfd ready = {.fd = client, .events = POLLIN};
+            if (poll(&ready, 1, 10000) <= 0) stop_with("no answer");
+            ssize_t got = recv(client, answer + filled, wanted - filled, 0);
+            if (got <= 0) stop_with("the server has gone");
+            filled += (size_t)got;
+            if (filled == 12) wanted += big_endian(answer + 4);
+            if (wanted > sizeof answer) stop_with("the answer is no frame");
+        }
+        size_t meta = big_endian(answer + 8);
+        if (12 + meta > wanted) stop_with("the answer is no frame");
+        answered(answer + 12, meta, answer + 12 + meta, wanted - 12 - meta, &message);
+    }
+    printf("holding %.6f\n", (double)(monotonic_nanoseconds() - began) / 1e9);
+    fflush(stdout);
+    char byte;
+    while (read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+}
+
 int main(int count, char **arguments) {
+    if ((count == 4 || count == 5) && strcmp(arguments[1], "hold") == 0 && atoi(arguments[3]) > 0) {
+        hold(arguments[2], (size_t)atoi(arguments[3]), count == 5 ? arguments[4] : NULL);
+        return 0;
+    }
     bool is_paced = count >= 6 && strcmp(arguments[1], "pace") == 0;
     bool is_closed = count >= 5 && strcmp(arguments[1], "call") == 0;
     int given = is_paced ? 6 : 5;
@@ -298,5 +339,6 @@ int main(int count, char **arguments) {
         }
     }
     stop_with("usage: rpc-press call HOST:PORT CALLERS SECONDS [CREDENTIAL]\n"
-              "       rpc-press pace HOST:PORT CALLERS SECONDS RATE [CREDENTIAL]");
+              "       rpc-press pace HOST:PORT CALLERS SECONDS RATE [CREDENTIAL]\n"
+              "       rpc-press hold HOST:PORT CONNECTIONS [CREDENTIAL]");
 }

@@ -23,13 +23,15 @@ struct BenchCommand: AsyncParsableCommand {
               tollgate bench rpc                  echoes, beside a raw epoll echo
               tollgate bench store --json         durable holds, beside plain C on SQLite
               tollgate bench chat --rounds 3      chats through the gateway, beside libcurl alone
+              tollgate bench connections          idle connections, what they keep in memory
               tollgate bench serve --listen 127.0.0.1:8000
                                                   an echo server for bRPC's own load tools
               tollgate bench load --record chats.tsv --seconds 10
                                                   chats with a server that runs, each written down
             """,
         subcommands: [
-            BenchRPC.self, BenchStore.self, BenchChat.self, BenchServe.self, BenchLoad.self,
+            BenchRPC.self, BenchStore.self, BenchChat.self, BenchConnections.self,
+            BenchServe.self, BenchLoad.self,
         ])
 }
 
@@ -205,6 +207,37 @@ struct BenchChat: AsyncParsableCommand {
     }
 }
 
+/// `tollgate bench connections`.
+struct BenchConnections: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "connections",
+        abstract: "Keeps idle connections: the server's memory, and a call's time among them.",
+        discussion: """
+            Each connection has shown its credential with a first call. Both ends need a file
+            descriptor for each: the system's limit (ulimit -Hn) has to allow it.
+
+            EXAMPLES:
+              tollgate bench connections
+              tollgate bench connections --connections 1000 --rounds 1 --json
+            """)
+
+    @OptionGroup var options: BenchOptions
+    @Option(name: .long, help: "How many connections there are, the calling one included.")
+    var connections = 10_000
+
+    func validate() throws {
+        guard (2...Limits.rpcConnections).contains(connections) else {
+            throw ValidationError("There are 2 to \(Limits.rpcConnections) connections.")
+        }
+    }
+
+    func run() async throws {
+        try await options.perform { [connections] in
+            try await ConnectionsBench($0, connections: connections).run()
+        }
+    }
+}
+
 /// `tollgate bench serve`.
 struct BenchServe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -237,6 +270,7 @@ struct BenchServe: AsyncParsableCommand {
                 let registry = Facades.install(level: .warning, format: .text)
                 host.metrics = { PrometheusText.render(registry.snapshot()) }
             }
+            host.connections = DescriptorLimit.connections()
             do {
                 try await Roles.run([EchoRole(server: try host.server())])
             } catch let error as RPCServerError {

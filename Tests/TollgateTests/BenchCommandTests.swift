@@ -70,6 +70,18 @@ struct BenchCommandTests {
         #expect(figures(document, "batchMilliseconds").count == 2)
     }
 
+    @Test func `idle connections are counted in the server's memory`() async throws {
+        let document = try await bench(
+            "connections", peers: ["rpc-press"], ["--connections", "300"])
+        #expect(names(document) == ["alone 1", "among idle 1"])
+        #expect(figures(document, "residentMebibytes").count == 4)
+        #expect(figures(document, "residentMebibytes").allSatisfy { $0 > 5 })
+        #expect(figures(document, "openedPerSecond").allSatisfy { $0 > 1 })
+        #expect(figures(document, "bytesPerConnection").allSatisfy { $0 > 0 })
+        // What ten thousand may cost says nothing about three hundred.
+        #expect((document["budgets"] as? [Any])?.isEmpty == true)
+    }
+
     /// The processes that a process has started.
     private func children(of parent: Int32) -> [Int32] {
         let folders = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []

@@ -26,6 +26,8 @@ package struct EchoHost: Sendable {
     package var port: Int
     /// Metrics for the page of that name.
     package var metrics: (@Sendable () -> String)?
+    /// Connections at once.
+    package var connections = Limits.rpcConnections
 
     /// Describes a host.
     package init(
@@ -51,6 +53,7 @@ package struct EchoHost: Sendable {
                 ? .verified(by: OneCredential(secret: Array(credential.utf8))) : .none)
         configuration.host = host
         configuration.port = port
+        configuration.limits.connections = connections
         if let metrics { configuration.pages.metrics = metrics }
         return try RPCServer(
             configuration, services: [variant == .bare ? Self.bytes : Echo().service])

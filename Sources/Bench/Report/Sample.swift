@@ -67,4 +67,10 @@ package enum Figure {
     package static let batch = "batchMilliseconds"
     /// The mean number of writes in the server's batches.
     package static let batchWrites = "writesPerBatch"
+    /// What the server's process keeps in memory.
+    package static let resident = "residentMebibytes"
+    /// What each idle connection adds to that.
+    package static let bytesPerConnection = "bytesPerConnection"
+    /// Connections opened in a second, a verified first call on each included, one after the other.
+    package static let openedPerSecond = "openedPerSecond"
 }
