@@ -24,6 +24,7 @@ struct BenchCommand: AsyncParsableCommand {
               tollgate bench store --json         durable holds, beside plain C on SQLite
               tollgate bench chat --rounds 3      chats through the gateway, beside libcurl alone
               tollgate bench connections          idle connections, what they keep in memory
+              tollgate bench stream               a thousand streams, how steadily they flow
               tollgate bench serve --listen 127.0.0.1:8000
                                                   an echo server for bRPC's own load tools
               tollgate bench load --record chats.tsv --seconds 10
@@ -31,7 +32,7 @@ struct BenchCommand: AsyncParsableCommand {
             """,
         subcommands: [
             BenchRPC.self, BenchStore.self, BenchChat.self, BenchConnections.self,
-            BenchServe.self, BenchLoad.self,
+            BenchStream.self, BenchServe.self, BenchLoad.self,
         ])
 }
 
@@ -234,6 +235,39 @@ struct BenchConnections: AsyncParsableCommand {
     func run() async throws {
         try await options.perform { [connections] in
             try await ConnectionsBench($0, connections: connections).run()
+        }
+    }
+}
+
+/// `tollgate bench stream`.
+struct BenchStream: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stream",
+        abstract: "Streams fifty messages a second each, and tells how steadily they arrive.",
+        discussion: """
+            All streams share one connection. p50 and p99 say how far the pause between two
+            messages of a stream was from the 20 ms with which they were written; beside it the
+            same for timers alone, without a server.
+
+            EXAMPLES:
+              tollgate bench stream
+              tollgate bench stream --streams 100 --seconds 10 --json
+            """)
+
+    @OptionGroup var options: BenchOptions
+    @Option(name: .long, help: "How many streams flow at once, on one connection.")
+    var streams = 1_000
+
+    func validate() throws {
+        guard (1...Limits.rpcCallsInFlightPerConnection).contains(streams) else {
+            throw ValidationError(
+                "A connection bears 1 to \(Limits.rpcCallsInFlightPerConnection) streams.")
+        }
+    }
+
+    func run() async throws {
+        try await options.perform { [streams] in
+            try await StreamBench($0, streams: streams).run()
         }
     }
 }

@@ -82,6 +82,16 @@ struct BenchCommandTests {
         #expect((document["budgets"] as? [Any])?.isEmpty == true)
     }
 
+    @Test func `streams bring all their messages, and their pauses are told`() async throws {
+        let document = try await bench(
+            "stream", peers: ["raw-echo"], ["--streams", "20", "--seconds", "0.3"])
+        #expect(names(document) == ["streams 20", "timers 20"])
+        // Fifteen messages a stream, so fourteen pauses, in two rounds.
+        #expect(figures(document, "count") == [280, 280, 280, 280])
+        #expect(figures(document, "serverCPUMicroseconds").count == 2)
+        #expect((document["gapErrorP99Microseconds"] as? Double ?? 0) > 0)
+    }
+
     /// The processes that a process has started.
     private func children(of parent: Int32) -> [Int32] {
         let folders = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []

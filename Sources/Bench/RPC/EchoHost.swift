@@ -14,7 +14,7 @@ package enum EchoVariant: String, Sendable, CaseIterable {
 }
 
 /// Hosts `example.EchoService/Echo`, the service that bRPC's own examples and load tools call, on
-/// the product's server.
+/// the product's server; beside it a service that streams.
 package struct EchoHost: Sendable {
     /// How much of the stack answers.
     package var variant: EchoVariant
@@ -56,7 +56,8 @@ package struct EchoHost: Sendable {
         configuration.limits.connections = connections
         if let metrics { configuration.pages.metrics = metrics }
         return try RPCServer(
-            configuration, services: [variant == .bare ? Self.bytes : Echo().service])
+            configuration,
+            services: [variant == .bare ? Self.bytes : Echo().service, TickService.service])
     }
 
     /// The service over bytes: what comes goes back.
