@@ -1,12 +1,22 @@
-// A load generator that costs next to nothing: closed loops of 64-byte echoes on one connection,
-// with epoll on one thread, in the frames of baidu_std (PRPC). What a server costs a call beside it
-// is the server's own cost, and not how its client happens to batch.
+// A load generator that costs next to nothing: 64-byte echoes on one connection, with epoll on one
+// thread, in the frames of baidu_std (PRPC). What a server costs a call beside it is the server's
+// own cost, and not how its client happens to batch.
 //
 //     rpc-press call HOST:PORT CALLERS SECONDS [CREDENTIAL]
+//     rpc-press pace HOST:PORT CALLERS SECONDS RATE [CREDENTIAL]
+//     rpc-press hold HOST:PORT CONNECTIONS [CREDENTIAL]
+//
+// `call` is a closed loop: each caller asks again once it is answered. `pace` is an open one: calls
+// fall due at random moments, RATE a second on average, whatever became of those before. A call
+// that finds every caller busy waits, and its latency counts from when it fell due. `hold` opens
+// connections, has one call answered on each, says "holding" with the seconds that took, and keeps
+// them until its input ends.
 //
 // Calls example.EchoService/Echo. Every answer is checked: its code must be 0 and its message what
 // was sent.
 #include "sockets.h"
+
+#include <stdbool.h>
 
 enum { MESSAGE_BYTES = 64, MOST_CALLERS = 1024, FRAME_BYTES = 512 };
 
@@ -137,13 +147,60 @@ typedef struct {
     uint8_t requests[MOST_CALLERS * FRAME_BYTES];
     Frame frames[MOST_CALLERS];
     int64_t started[MOST_CALLERS];
+    // Of an open loop: callers without a call, and the calls' moments.
+    bool is_paced;
+    size_t idle[MOST_CALLERS], idle_count;
+    double nanoseconds_between;
+    uint64_t random;
+    int64_t due;
     Latencies latencies;
 } Press;
 
-// Reads what has come and asks again for every caller that has its answer; the count of answers.
-static uint64_t turn(Press *press, const Frame *message, int64_t end) {
+// Ten seconds without an answer, in nanoseconds, are a server that does not answer.
+static const int64_t longest_wait = 10000000000;
+
+// The pause before the next call of an open loop: exponential, so that calls come as from many
+// independent people. The seed is fixed: every run has the same arrivals.
+static int64_t pause_of(Press *press) {
+    press->random ^= press->random << 13;
+    press->random ^= press->random >> 7;
+    press->random ^= press->random << 17;
+    double share = (double)(press->random >> 11) / (double)(1ull << 53);
+    return (int64_t)(-log(1.0 - share) * press->nanoseconds_between);
+}
+
+// Adds the request of one caller to what is sent next.
+static void ask(Press *press, size_t caller, int64_t since, size_t *asked) {
+    const Frame *frame = &press->frames[caller];
+    press->started[caller] = since;
+    memcpy(press->requests + *asked, frame->bytes, frame->count);
+    *asked += frame->count;
+}
+
+// Sends what has fallen due, as far as callers are free; nanoseconds until more will.
+static int64_t send_due(Press *press, int64_t end) {
+    size_t asked = 0;
+    int64_t now = monotonic_nanoseconds();
+    while (press->due <= now && press->due < end && press->idle_count > 0) {
+        ask(press, press->idle[--press->idle_count], press->due, &asked);
+        press->under_way += 1;
+        press->due += pause_of(press);
+    }
+    if (asked > 0 && write_all(press->socket, (char *)press->requests, asked) != 0)
+        stop_with("cannot write");
+    // With nobody free, or nothing more to come, only an answer changes anything.
+    if (press->idle_count == 0 || press->due >= end) return longest_wait;
+    return press->due > now ? press->due - now : 0;
+}
+
+// Reads what has come within `patience` and, in a closed loop, asks again for every caller that has
+// its answer; the count of answers.
+static uint64_t turn(Press *press, const Frame *message, int64_t end, int64_t patience) {
     struct epoll_event ready;
-    if (epoll_wait(press->loop, &ready, 1, 10000) <= 0) stop_with("no answer");
+    struct timespec wait = {.tv_sec = patience / 1000000000, .tv_nsec = patience % 1000000000};
+    int events = epoll_pwait2(press->loop, &ready, 1, &wait, NULL);
+    if (events == 0 && patience < longest_wait) return 0;
+    if (events <= 0) stop_with("no answer");
     ssize_t got = recv(press->socket, press->answers + press->filled,
                        sizeof press->answers - press->filled, 0);
     if (got == 0) stop_with("the server has gone");
@@ -163,11 +220,11 @@ static uint64_t turn(Press *press, const Frame *message, int64_t end) {
         record(&press->latencies, now - press->started[caller]);
         count += 1;
         at += 12 + body;
-        if (now < end) {
-            const Frame *frame = &press->frames[caller];
-            press->started[caller] = now;
-            memcpy(press->requests + asked, frame->bytes, frame->count);
-            asked += frame->count;
+        if (press->is_paced) {
+            press->idle[press->idle_count++] = caller;
+            press->under_way -= 1;
+        } else if (now < end) {
+            ask(press, caller, now, &asked);
         } else {
             press->under_way -= 1;
         }
@@ -179,46 +236,109 @@ static uint64_t turn(Press *press, const Frame *message, int64_t end) {
     return count;
 }
 
-static void call(const char *address, size_t callers, double seconds, const char *credential) {
-    static Press press;
-    Frame message = payload();
-    press.socket = connect_to(address);
-    press.loop = epoll_create1(0);
-    press.callers = callers;
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = press.socket};
-    epoll_ctl(press.loop, EPOLL_CTL_ADD, press.socket, &event);
-    // The credential goes with the first request alone, which is answered before the clock starts.
+// Connects, and has one call answered: the credential goes with the first request alone.
+static void open_press(Press *press, const Frame *message, const char *address, size_t callers,
+                       const char *credential) {
+    press->socket = connect_to(address);
+    press->loop = epoll_create1(0);
+    press->callers = callers;
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = press->socket};
+    epoll_ctl(press->loop, EPOLL_CTL_ADD, press->socket, &event);
     Frame first = request(1, credential);
     for (size_t caller = 0; caller < callers; caller++)
-        press.frames[caller] = request(caller + 1, NULL);
-    press.under_way = 1;
-    if (write_all(press.socket, (char *)first.bytes, first.count) != 0) stop_with("cannot write");
-    while (press.under_way > 0) turn(&press, &message, 0);
-    memset(&press.latencies, 0, sizeof press.latencies);
+        press->frames[caller] = request(caller + 1, NULL);
+    press->under_way = 1;
+    if (write_all(press->socket, (char *)first.bytes, first.count) != 0) stop_with("cannot write");
+    while (press->under_way > 0) turn(press, message, 0, longest_wait);
+    memset(&press->latencies, 0, sizeof press->latencies);
+}
 
+// A rate of 0 is a closed loop.
+static void run(const char *address, size_t callers, double seconds, double rate,
+                const char *credential) {
+    static Press press;
+    Frame message = payload();
+    open_press(&press, &message, address, callers, credential);
     int64_t began = monotonic_nanoseconds(), cpu = cpu_nanoseconds();
     int64_t end = began + (int64_t)(seconds * 1e9);
-    size_t asked = 0;
     uint64_t count = 0;
-    press.under_way = callers;
-    for (size_t caller = 0; caller < callers; caller++) {
-        press.started[caller] = began;
-        memcpy(press.requests + asked, press.frames[caller].bytes, press.frames[caller].count);
-        asked += press.frames[caller].count;
+    if (rate > 0) {
+        press.is_paced = true;
+        press.nanoseconds_between = 1e9 / rate;
+        press.random = 0x9e3779b97f4a7c15;
+        press.due = began + pause_of(&press);
+        for (size_t caller = 0; caller < callers; caller++)
+            press.idle[press.idle_count++] = caller;
+        while (press.due < end || press.under_way > 0) {
+            int64_t patience = send_due(&press, end);
+            if (press.due >= end && press.under_way == 0) break;
+            if (monotonic_nanoseconds() > end + longest_wait)
+                stop_with("the server cannot keep that pace");
+            count += turn(&press, &message, end, patience);
+        }
+    } else {
+        size_t asked = 0;
+        press.under_way = callers;
+        for (size_t caller = 0; caller < callers; caller++) ask(&press, caller, began, &asked);
+        if (write_all(press.socket, (char *)press.requests, asked) != 0)
+            stop_with("cannot write");
+        while (press.under_way > 0) count += turn(&press, &message, end, longest_wait);
     }
-    if (write_all(press.socket, (char *)press.requests, asked) != 0) stop_with("cannot write");
-    while (press.under_way > 0) count += turn(&press, &message, end);
     tell(count, monotonic_nanoseconds() - began, cpu_nanoseconds() - cpu, &press.latencies, 0, "");
 }
 
+// Opens connections one after the other and keeps them.
+static void hold(const char *address, size_t connections, const char *credential) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < connections + 16) stop_with("more connections than files may be open");
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    Frame message = payload(), first = request(1, credential);
+    int64_t began = monotonic_nanoseconds();
+    for (size_t connection = 0; connection < connections; connection++) {
+        int client = connect_to(address);
+        uint8_t answer[FRAME_BYTES];
+        size_t filled = 0, wanted = 12;
+        if (write_all(client, (char *)first.bytes, first.count) != 0) stop_with("cannot write");
+        while (filled < wanted) {
+            struct pollfd ready = {.fd = client, .events = POLLIN};
+            if (poll(&ready, 1, 10000) <= 0) stop_with("no answer");
+            ssize_t got = recv(client, answer + filled, wanted - filled, 0);
+            if (got <= 0) stop_with("the server has gone");
+            filled += (size_t)got;
+            if (filled == 12) wanted += big_endian(answer + 4);
+            if (wanted > sizeof answer) stop_with("the answer is no frame");
+        }
+        size_t meta = big_endian(answer + 8);
+        if (12 + meta > wanted) stop_with("the answer is no frame");
+        answered(answer + 12, meta, answer + 12 + meta, wanted - 12 - meta, &message);
+    }
+    printf("holding %.6f\n", (double)(monotonic_nanoseconds() - began) / 1e9);
+    fflush(stdout);
+    char byte;
+    while (read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+}
+
 int main(int count, char **arguments) {
-    if ((count == 5 || count == 6) && strcmp(arguments[1], "call") == 0) {
+    if ((count == 4 || count == 5) && strcmp(arguments[1], "hold") == 0 && atoi(arguments[3]) > 0) {
+        hold(arguments[2], (size_t)atoi(arguments[3]), count == 5 ? arguments[4] : NULL);
+        return 0;
+    }
+    bool is_paced = count >= 6 && strcmp(arguments[1], "pace") == 0;
+    bool is_closed = count >= 5 && strcmp(arguments[1], "call") == 0;
+    int given = is_paced ? 6 : 5;
+    if ((is_paced || is_closed) && count <= given + 1) {
         int callers = atoi(arguments[3]);
-        double seconds = atof(arguments[4]);
-        if (callers > 0 && callers <= MOST_CALLERS && seconds > 0) {
-            call(arguments[2], (size_t)callers, seconds, count == 6 ? arguments[5] : NULL);
+        double seconds = atof(arguments[4]), rate = is_paced ? atof(arguments[5]) : 0;
+        if (callers > 0 && callers <= MOST_CALLERS && seconds > 0 && (!is_paced || rate >= 1)) {
+            run(arguments[2], (size_t)callers, seconds, rate,
+                count > given ? arguments[given] : NULL);
             return 0;
         }
     }
-    stop_with("usage: rpc-press call HOST:PORT CALLERS SECONDS [CREDENTIAL]");
+    stop_with("usage: rpc-press call HOST:PORT CALLERS SECONDS [CREDENTIAL]\n"
+              "       rpc-press pace HOST:PORT CALLERS SECONDS RATE [CREDENTIAL]\n"
+              "       rpc-press hold HOST:PORT CONNECTIONS [CREDENTIAL]");
 }

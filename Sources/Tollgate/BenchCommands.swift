@@ -23,13 +23,16 @@ struct BenchCommand: AsyncParsableCommand {
               tollgate bench rpc                  echoes, beside a raw epoll echo
               tollgate bench store --json         durable holds, beside plain C on SQLite
               tollgate bench chat --rounds 3      chats through the gateway, beside libcurl alone
+              tollgate bench connections          idle connections, what they keep in memory
+              tollgate bench stream               a thousand streams, how steadily they flow
               tollgate bench serve --listen 127.0.0.1:8000
                                                   an echo server for bRPC's own load tools
               tollgate bench load --record chats.tsv --seconds 10
                                                   chats with a server that runs, each written down
             """,
         subcommands: [
-            BenchRPC.self, BenchStore.self, BenchChat.self, BenchServe.self, BenchLoad.self,
+            BenchRPC.self, BenchStore.self, BenchChat.self, BenchConnections.self,
+            BenchStream.self, BenchServe.self, BenchLoad.self,
         ])
 }
 
@@ -205,6 +208,70 @@ struct BenchChat: AsyncParsableCommand {
     }
 }
 
+/// `tollgate bench connections`.
+struct BenchConnections: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "connections",
+        abstract: "Keeps idle connections: the server's memory, and a call's time among them.",
+        discussion: """
+            Each connection has shown its credential with a first call. Both ends need a file
+            descriptor for each: the system's limit (ulimit -Hn) has to allow it.
+
+            EXAMPLES:
+              tollgate bench connections
+              tollgate bench connections --connections 1000 --rounds 1 --json
+            """)
+
+    @OptionGroup var options: BenchOptions
+    @Option(name: .long, help: "How many connections there are, the calling one included.")
+    var connections = 10_000
+
+    func validate() throws {
+        guard (2...Limits.rpcConnections).contains(connections) else {
+            throw ValidationError("There are 2 to \(Limits.rpcConnections) connections.")
+        }
+    }
+
+    func run() async throws {
+        try await options.perform { [connections] in
+            try await ConnectionsBench($0, connections: connections).run()
+        }
+    }
+}
+
+/// `tollgate bench stream`.
+struct BenchStream: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stream",
+        abstract: "Streams fifty messages a second each, and tells how steadily they arrive.",
+        discussion: """
+            All streams share one connection. p50 and p99 say how far the pause between two
+            messages of a stream was from the 20 ms with which they were written; beside it the
+            same for timers alone, without a server.
+
+            EXAMPLES:
+              tollgate bench stream
+              tollgate bench stream --streams 100 --seconds 10 --json
+            """)
+
+    @OptionGroup var options: BenchOptions
+    @Option(name: .long, help: "How many streams flow at once, on one connection.")
+    var streams = 1_000
+
+    func validate() throws {
+        guard (1...Limits.rpcCallsInFlightPerConnection).contains(streams) else {
+            throw ValidationError(
+                "A connection bears 1 to \(Limits.rpcCallsInFlightPerConnection) streams.")
+        }
+    }
+
+    func run() async throws {
+        try await options.perform { [streams] in
+            try await StreamBench($0, streams: streams).run()
+        }
+    }
+}
+
 /// `tollgate bench serve`.
 struct BenchServe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -237,6 +304,7 @@ struct BenchServe: AsyncParsableCommand {
                 let registry = Facades.install(level: .warning, format: .text)
                 host.metrics = { PrometheusText.render(registry.snapshot()) }
             }
+            host.connections = DescriptorLimit.connections()
             do {
                 try await Roles.run([EchoRole(server: try host.server())])
             } catch let error as RPCServerError {

@@ -13,8 +13,8 @@ enum BuiltPeers {
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     static let result: Result<Peers, any Error> = Result {
-        let folder = FileManager.default.temporaryDirectory
-            .appendingPathComponent("tollgate-peers-\(getpid())").path
+        // Beside the other builds, and kept like them: the next run finds them built.
+        let folder = root.appendingPathComponent(".build/test-peers").path
         let process = Process()
         process.executableURL = root.appendingPathComponent("Benchmarks/peers/build")
         process.arguments = [folder]
@@ -69,6 +69,24 @@ struct PeerTests {
         }
     }
 
+    @Test func `calls of an open loop wait from when they fell due`() async throws {
+        let peers = try BuiltPeers.result.get()
+        let server = try EchoHost(variant: .bare).server()
+        async let running: Void = server.run()
+        let address = try #require(try await server.address)
+        let calm = try await peers.run("rpc-press", ["pace", "\(address)", "16", "0.5", "200"])
+        // The arrivals are the same in each run: their mean over 100 calls is near the rate.
+        #expect(calm.count > 60)
+        #expect(calm.count < 140)
+        // More than anybody answers, by one caller: the queue is as long as the run.
+        let crowd = try await peers.run("rpc-press", ["pace", "\(address)", "1", "0.02", "500000"])
+        #expect(crowd.count > 5_000)
+        let waited = (crowd.seconds - 0.02) * 1e6
+        #expect(crowd.p99Microseconds > waited / 2)
+        server.drain()
+        try await running
+    }
+
     @Test func `the press does not count refusals as calls`() async throws {
         let peers = try BuiltPeers.result.get()
         let server = try EchoHost(variant: .full, credential: "a secret of the bench").server()
@@ -79,6 +97,29 @@ struct PeerTests {
         }
         server.drain()
         try await running
+    }
+
+    @Test(arguments: ForeignEcho.names)
+    func `the echoes of other systems are measured where they are installed`(
+        _ name: String
+    ) async throws {
+        let said = Mutex<[String]>([])
+        var plan = try self.plan()
+        plan.progress = { word in said.withLock { $0.append(word) } }
+        let isThere = plan.peers.has("\(name)-echo")
+        if !isThere { print("SKIPPED: the echo of \(name) is not installed") }
+        let measured = plan
+        try await ForeignEcho.running(measured, [name]) { others in
+            #expect(others.map(\.name) == (isThere ? [name] : []))
+            for other in others {
+                for callers in [1, 16] {
+                    let figures = try await other.step(measured, callers: callers).measure(0.2)
+                    #expect(figures[Figure.count] ?? 0 > 16)
+                    #expect(figures[Figure.serverCPU] ?? 0 > 0)
+                }
+            }
+        }
+        #expect(said.withLock { $0.contains { $0.hasPrefix("SKIPPED") } } == !isThere)
     }
 
     @Test func `libcurl reads whole answers from the mock provider`() async throws {

@@ -49,11 +49,13 @@ struct BenchCommandTests {
         let series = [
             "raw", "bare", "bare pool", "bare press", "typed", "typed press", "full", "full press",
         ]
-        #expect(names(document) == series.map { "\($0) 1" } + series.map { "\($0) 8" })
+        let closed = series.map { "\($0) 1" } + series.map { "\($0) 8" }
+        #expect(names(document) == closed + ["full half load 8"])
         let server = figures(document, "serverCPUMicroseconds")
-        #expect(server.count == 32)
+        #expect(server.count == 34)
         #expect(server.allSatisfy { $0 > 0 })
         #expect((document["bareRoundTripsOfRaw1"] as? Double ?? 0) > 0)
+        #expect(figures(document, "offeredPerSecond").allSatisfy { $0 > 1 })
     }
 
     @Test func `chats are held and settled by the server as it is served`() async throws {
@@ -66,6 +68,28 @@ struct BenchCommandTests {
         // The page of the running server told of its batches.
         #expect(figures(document, "writesPerBatch").allSatisfy { $0 >= 1 })
         #expect(figures(document, "batchMilliseconds").count == 2)
+    }
+
+    @Test func `idle connections are counted in the server's memory`() async throws {
+        let document = try await bench(
+            "connections", peers: ["rpc-press"], ["--connections", "300"])
+        #expect(names(document) == ["alone 1", "among idle 1"])
+        #expect(figures(document, "residentMebibytes").count == 4)
+        #expect(figures(document, "residentMebibytes").allSatisfy { $0 > 5 })
+        #expect(figures(document, "openedPerSecond").allSatisfy { $0 > 1 })
+        #expect(figures(document, "bytesPerConnection").allSatisfy { $0 > 0 })
+        // What ten thousand may cost says nothing about three hundred.
+        #expect((document["budgets"] as? [Any])?.isEmpty == true)
+    }
+
+    @Test func `streams bring all their messages, and their pauses are told`() async throws {
+        let document = try await bench(
+            "stream", peers: ["raw-echo"], ["--streams", "20", "--seconds", "0.3"])
+        #expect(names(document) == ["streams 20", "timers 20"])
+        // Fifteen messages a stream, so fourteen pauses, in two rounds.
+        #expect(figures(document, "count") == [280, 280, 280, 280])
+        #expect(figures(document, "serverCPUMicroseconds").count == 2)
+        #expect((document["gapErrorP99Microseconds"] as? Double ?? 0) > 0)
     }
 
     /// The processes that a process has started.

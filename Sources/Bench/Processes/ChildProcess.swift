@@ -56,8 +56,11 @@ package final class ChildProcess: Sendable {
 
     /// The address in the line “listening HOST:PORT” that servers write when they are ready.
     /// - Throws: A ``Failure`` if the program ends before.
-    package func listeningAddress() async throws -> String {
-        let marker = "listening "
+    package func listeningAddress() async throws -> String { try await rest(ofLine: "listening ") }
+
+    /// What follows a marker in the first line that begins with it, once the program writes it.
+    /// - Throws: A ``Failure`` if the program ends before.
+    func rest(ofLine marker: String) async throws -> String {
         while true {
             // Asked before the text is read: what an ended program wrote is all there.
             let isOver = !process.isRunning
@@ -66,7 +69,7 @@ package final class ChildProcess: Sendable {
                 return String(line.dropFirst(marker.count))
             }
             guard !isOver else {
-                throw Failure(.unavailable, "\(name) ended before it listened.")
+                throw Failure(.unavailable, "\(name) ended before it said “\(marker)”.")
             }
             try await Task.sleep(for: .milliseconds(Limits.benchPollMilliseconds))
         }

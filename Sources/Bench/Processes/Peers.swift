@@ -44,6 +44,11 @@ package struct Peers: Sendable {
         return path
     }
 
+    /// Whether a program is there: those of other systems need packages that not everybody has.
+    package func has(_ name: String) -> Bool {
+        FileManager.default.isExecutableFile(atPath: "\(folder)/\(name)")
+    }
+
     /// Runs a peer to its end and reads its figures.
     func run(_ name: String, _ arguments: [String]) async throws -> Outcome {
         let text = try await ChildProcess(try path(name), arguments).result()

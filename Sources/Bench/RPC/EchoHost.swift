@@ -14,7 +14,7 @@ package enum EchoVariant: String, Sendable, CaseIterable {
 }
 
 /// Hosts `example.EchoService/Echo`, the service that bRPC's own examples and load tools call, on
-/// the product's server.
+/// the product's server; beside it a service that streams.
 package struct EchoHost: Sendable {
     /// How much of the stack answers.
     package var variant: EchoVariant
@@ -26,6 +26,8 @@ package struct EchoHost: Sendable {
     package var port: Int
     /// Metrics for the page of that name.
     package var metrics: (@Sendable () -> String)?
+    /// Connections at once.
+    package var connections = Limits.rpcConnections
 
     /// Describes a host.
     package init(
@@ -51,9 +53,11 @@ package struct EchoHost: Sendable {
                 ? .verified(by: OneCredential(secret: Array(credential.utf8))) : .none)
         configuration.host = host
         configuration.port = port
+        configuration.limits.connections = connections
         if let metrics { configuration.pages.metrics = metrics }
         return try RPCServer(
-            configuration, services: [variant == .bare ? Self.bytes : Echo().service])
+            configuration,
+            services: [variant == .bare ? Self.bytes : Echo().service, TickService.service])
     }
 
     /// The service over bytes: what comes goes back.

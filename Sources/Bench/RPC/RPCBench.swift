@@ -1,9 +1,11 @@
 import Foundation
 import TollgateClient
 import TollgateKernel
+import TollgateWire
 
 /// Measures unary echoes over a real socket against a server in a process of its own, beside a raw
-/// epoll echo of frames of the same size.
+/// epoll echo of frames of the same size, and the echoes of gRPC, Thrift and nginx where their
+/// packages are installed.
 ///
 /// Each variant is called by the product's own client, its callers where its connection lives
 /// (`bare`) and in the shared pool of threads (`bare pool`), and by a load generator in C that
@@ -34,20 +36,18 @@ package struct RPCBench: Sendable {
             return try await withServers(
                 EchoVariant.allCases[...], credential: credential, running: []
             ) { servers in
-                var steps: [BenchPlan.Step] = []
-                for callers in callers {
-                    steps.append(
-                        rawStep(peer, address: peerAddress, bytes: frameBytes, callers: callers))
-                    for server in servers {
-                        steps.append(server.step(callers: callers))
-                        if server.caller.variant == .bare {
-                            steps.append(server.step(callers: callers, inPool: true))
-                        }
+                try await ForeignEcho.running(plan) { others in
+                    var steps: [BenchPlan.Step] = []
+                    for callers in callers {
                         steps.append(
-                            server.pressed(plan, credential: credential, callers: callers))
+                            rawStep(
+                                peer, address: peerAddress, bytes: frameBytes, callers: callers))
+                        steps += ours(servers, credential, callers, overHTTP: plan.peers)
+                        steps += others.map { $0.step(plan, callers: callers) }
                     }
+                    let closed = try await plan.samples(steps)
+                    return closed + (try await plan.samples(paced(servers, credential, closed)))
                 }
-                return try await plan.samples(steps)
             }
         }
         var report = plan.report("rpc")
@@ -55,6 +55,36 @@ package struct RPCBench: Sendable {
         report.settings["frameBytes"] = Double(frameBytes)
         Self.judge(&report)
         return report
+    }
+
+    private func ours(
+        _ servers: [EchoServer], _ credential: String, _ callers: Int, overHTTP peers: Peers
+    ) -> [BenchPlan.Step] {
+        servers.flatMap { server in
+            var steps = [server.step(callers: callers)]
+            if server.caller.variant == .bare {
+                steps.append(server.step(callers: callers, inPool: true))
+            }
+            steps.append(server.pressed(plan, credential: credential, callers: callers))
+            if server.caller.variant == .typed, peers.has("nginx-echo") {
+                steps.append(server.overHTTP(plan, callers: callers))
+            }
+            return steps
+        }
+    }
+
+    /// Half of what the full server answered in a closed loop, asked for in an open one: how long
+    /// people wait of whom nobody waits for another.
+    private func paced(
+        _ servers: [EchoServer], _ credential: String, _ closed: [Sample]
+    ) -> [BenchPlan.Step] {
+        guard let callers = callers.max(), callers > 1,
+            let server = servers.first(where: { $0.caller.variant == .full })
+        else { return [] }
+        let rates = closed.filter { $0.series == Series("full press", callers: callers) }
+            .compactMap { $0.figures[Figure.perSecond] }
+        guard let rate = Statistics.median(rates) else { return [] }
+        return [server.paced(plan, credential: credential, callers: callers, rate: rate / 2)]
     }
 
     private func rawStep(
@@ -124,6 +154,16 @@ package struct RPCBench: Sendable {
                     "64 callers, bare, 1.3 × bRPC's best", ours, .atLeast,
                     1.3 * brpcCallsPerSecond, unit: "calls/s"))
         }
+        for other in ForeignEcho.names {
+            guard let theirs = median(other, 64, Figure.perSecond), theirs > 0 else { continue }
+            let ours = median(other == "nginx" ? "typed http" : "bare", 64, Figure.perSecond)
+            guard let ours else { continue }
+            headlines["rateOf\(other.capitalized)64"] = ours / theirs
+            if other == "grpc" {
+                budgets.append(
+                    Budget("64 callers, bare, of gRPC C++", ours / theirs, .atLeast, 4, unit: "×"))
+            }
+        }
         if let bare = median("bare press", 64, Figure.serverCPU) {
             budgets.append(
                 Budget("64 callers, bare, server CPU a call", bare, .atMost, 4.0, unit: "µs"))
@@ -133,6 +173,10 @@ package struct RPCBench: Sendable {
                 Budget(
                     "64 callers, authenticated with deadlines and metrics, server CPU a call",
                     full, .atMost, 4.8, unit: "µs"))
+        }
+        if let p99 = median("full half load", 64, Figure.p99) {
+            budgets.append(
+                Budget("64 callers, full, p99 at half load", p99, .atMost, 1_000, unit: "µs"))
         }
         report.headlines = headlines
         report.budgets = budgets
@@ -175,6 +219,38 @@ private struct EchoServer: Sendable {
                     ["call", address, "\(callers)", "\(seconds)"]
                         + (variant == .full ? [credential] : [])
                 ).figures
+            }
+        }
+    }
+
+    /// The same echo as JSON over HTTP/1.1 on the same port, by wrk.
+    func overHTTP(_ plan: BenchPlan, callers: Int) -> BenchPlan.Step {
+        let method = Methods.EchoService.echo
+        return BenchPlan.Step(series: Series("typed http", callers: callers)) { seconds in
+            try await measured {
+                try await plan.peers.run(
+                    "nginx-echo",
+                    [
+                        "call", "\(address)/\(method.service)/\(method.name)", "\(callers)",
+                        "\(seconds)",
+                    ]
+                ).figures
+            }
+        }
+    }
+
+    /// Calls that fall due at this rate, by the load generator in C.
+    func paced(
+        _ plan: BenchPlan, credential: String, callers: Int, rate: Double
+    ) -> BenchPlan.Step {
+        BenchPlan.Step(series: Series("full half load", callers: callers)) { seconds in
+            try await measured {
+                var figures = try await plan.peers.run(
+                    "rpc-press",
+                    ["pace", address, "\(callers)", "\(seconds)", "\(rate)", credential]
+                ).figures
+                figures[Figure.offered] = rate
+                return figures
             }
         }
     }

@@ -45,6 +45,8 @@ package struct Medians: Sendable, Encodable {
 package enum Figure {
     /// Calls, holds or chats in a second.
     package static let perSecond = "perSecond"
+    /// Calls that fell due in a second, in an open loop.
+    package static let offered = "offeredPerSecond"
     /// How many there were.
     package static let count = "count"
     /// How long the round took.
@@ -65,4 +67,10 @@ package enum Figure {
     package static let batch = "batchMilliseconds"
     /// The mean number of writes in the server's batches.
     package static let batchWrites = "writesPerBatch"
+    /// What the server's process keeps in memory.
+    package static let resident = "residentMebibytes"
+    /// What each idle connection adds to that.
+    package static let bytesPerConnection = "bytesPerConnection"
+    /// Connections opened in a second, a verified first call on each included, one after the other.
+    package static let openedPerSecond = "openedPerSecond"
 }

@@ -1,0 +1,48 @@
+import TollgateKernel
+
+/// The echo of another system, its server running in a process of its own.
+struct ForeignEcho: Sendable {
+    /// The systems that are measured where their packages are installed.
+    static let names = ["grpc", "thrift", "nginx"]
+
+    let name: String
+    let process: ChildProcess
+    let address: String
+
+    /// Starts those that are built, one inside the other; says who is left out.
+    static func running<Value>(
+        _ plan: BenchPlan, _ names: ArraySlice<String> = names[...], started: [ForeignEcho] = [],
+        _ body: ([ForeignEcho]) async throws -> Value
+    ) async throws -> Value {
+        guard let name = names.first else { return try await body(started) }
+        guard plan.peers.has("\(name)-echo") else {
+            plan.progress("SKIPPED: \(name), which Benchmarks/peers/build did not find")
+            return try await running(plan, names.dropFirst(), started: started, body)
+        }
+        return try await ChildProcess.running(
+            try plan.peers.path("\(name)-echo"), ["serve"]
+        ) { process in
+            let echo = ForeignEcho(
+                name: name, process: process, address: try await process.listeningAddress())
+            return try await running(
+                plan, names.dropFirst(), started: started + [echo], body)
+        }
+    }
+
+    /// A closed loop of the system's own client on one connection; of nginx as many connections as
+    /// callers, since HTTP/1.1 answers one request after the other.
+    func step(_ plan: BenchPlan, callers: Int) -> BenchPlan.Step {
+        let target = name == "nginx" ? "\(address)/" : address
+        return BenchPlan.Step(series: Series(name, callers: callers)) { seconds in
+            let before = Clocks.processorNanoseconds(of: process.identifier)
+            var figures = try await plan.peers.run(
+                "\(name)-echo", ["call", target, "\(callers)", "\(seconds)"]
+            ).figures
+            guard let before, let after = Clocks.processorNanoseconds(of: process.identifier),
+                let count = figures[Figure.count], count > 0
+            else { throw Failure(.unavailable, "The server of \(name) has gone.") }
+            figures[Figure.serverCPU] = Double(after - before) / 1_000 / count
+            return figures
+        }
+    }
+}
