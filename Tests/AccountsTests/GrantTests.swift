@@ -26,6 +26,21 @@ struct GrantTests {
         #expect(bench.books.ledgers[bench.account]?.chainHash == entry.link.hash)
     }
 
+    @Test func aClockThatStepsBackDoesNotShowInAHistory() throws {
+        let bench = try Bench()
+        for (place, second) in [50, 20, 50, 49, 60].enumerated() as EnumeratedSequence<[Int64]> {
+            #expect(
+                try bench.ledger.grant(
+                    Credits(micro: 5), to: bench.account, kind: .adjustment, from: .promotion,
+                    key: "key:\(place)", origin: .adjustment, order: nil, reference: "test",
+                    expiresAt: nil, at: bench.at(second)))
+        }
+        let history = bench.books.entries(of: bench.account, before: nil, limit: 9)
+        #expect(
+            history.reversed().map(\.transfer.at) == [50, 50, 50, 50, 60].map { bench.at($0) })
+        #expect(bench.books.ledgers[bench.account]?.lastMovedAt == bench.at(60))
+    }
+
     @Test func aKeyGrantsOnceForEver() throws {
         let bench = try Bench()
         #expect(try bench.buy(500, key: "order:a"))

@@ -15,7 +15,8 @@ import TollgateKernel
             let empty = CustomerLedger(
                 account: owner, posted: 0, held: 0, sequence: 0, chainHash: digest(0))
             let full = CustomerLedger(
-                account: owner, posted: 50, held: 20, sequence: 3, chainHash: digest(5))
+                account: owner, posted: 50, held: 20, sequence: 3, chainHash: digest(5),
+                lastMovedAt: .after(7))
             try tx.ledger.save(full, replacing: empty)
             #expect(try tx.ledger.customerLedger(owner) == full)
             var stale = [full, full, full, full, full]

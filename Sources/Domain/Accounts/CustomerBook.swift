@@ -27,7 +27,12 @@ struct CustomerBook {
     }
 
     /// Moves the transfer's amount in or out, and adds it with its place in the chain.
-    mutating func post(_ transfer: Transfer, in repository: any LedgerRepository) throws {
+    ///
+    /// A clock that stepped back does not show in a history: a movement is no earlier than the one
+    /// before it, so that what lies before a moment is a beginning of the history.
+    mutating func post(_ planned: Transfer, in repository: any LedgerRepository) throws {
+        var transfer = planned
+        transfer.at = max(planned.at, ledger.lastMovedAt)
         let incoming = transfer.to == .customer(ledger.account)
         let (posted, overflow) = ledger.posted.addingReportingOverflow(
             incoming ? transfer.amount : -transfer.amount)
@@ -42,6 +47,7 @@ struct CustomerBook {
         ledger.posted = posted
         ledger.sequence = sequence
         ledger.chainHash = hash
+        ledger.lastMovedAt = transfer.at
     }
 
     /// Stores the row, if anything changed.

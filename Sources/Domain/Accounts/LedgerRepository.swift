@@ -14,6 +14,8 @@ package struct CustomerLedger: Hashable, Sendable {
     package var sequence: Int64
     /// The hash of the last one; 32 zero bytes before the first.
     package var chainHash: [UInt8]
+    /// When the last one moved: no later one is earlier, whatever the clock does.
+    package var lastMovedAt: Timestamp
     /// What the account does now and did this minute.
     package var activity: AccountActivity
 
@@ -23,13 +25,14 @@ package struct CustomerLedger: Hashable, Sendable {
     /// Makes a value.
     package init(
         account: AccountID, posted: Int64, held: Int64, sequence: Int64, chainHash: [UInt8],
-        activity: AccountActivity = .none
+        lastMovedAt: Timestamp = Timestamp(milliseconds: 0), activity: AccountActivity = .none
     ) {
         self.account = account
         self.posted = posted
         self.held = held
         self.sequence = sequence
         self.chainHash = chainHash
+        self.lastMovedAt = lastMovedAt
         self.activity = activity
     }
 }

@@ -21,10 +21,10 @@ struct StoredLedger: LedgerRepository {
                 account: Account(
                     id: account, openIDDigest: row.bytes(0), status: try row.word(1),
                     isWhiteListed: row.truth(2), openedAt: row.moment(3),
-                    tier: StoredTiers.tier(row, from: 4), hasOwnKeys: row.integer(22) > 0),
-                ledger: Self.ledger(of: account, row, from: 10), trialUsed: row.integer(19),
-                earlier: row.isNull(20)
-                    ? nil : EarlierHold(requestHash: row.bytes(20), state: try row.word(21)))
+                    tier: StoredTiers.tier(row, from: 4), hasOwnKeys: row.integer(23) > 0),
+                ledger: Self.ledger(of: account, row, from: 10), trialUsed: row.integer(20),
+                earlier: row.isNull(21)
+                    ? nil : EarlierHold(requestHash: row.bytes(21), state: try row.word(22)))
         }
     }
 
@@ -32,8 +32,9 @@ struct StoredLedger: LedgerRepository {
         let changed = try connection.run(
             LedgerText.saveLedger, new.posted, new.held, new.sequence, new.chainHash,
             new.activity.openCalls, new.activity.requests.minute, new.activity.requests.count,
-            new.activity.tokens.minute, new.activity.tokens.count, old.account.rawValue,
-            old.posted, old.held, old.sequence, old.chainHash)
+            new.activity.tokens.minute, new.activity.tokens.count,
+            new.lastMovedAt.milliseconds, old.account.rawValue, old.posted, old.held, old.sequence,
+            old.chainHash)
         guard changed == 1 else { throw .conflict("balance of \(old.account) has changed") }
     }
 
@@ -128,6 +129,7 @@ struct StoredLedger: LedgerRepository {
         CustomerLedger(
             account: account, posted: row.integer(first), held: row.integer(first + 1),
             sequence: row.integer(first + 2), chainHash: row.bytes(first + 3),
+            lastMovedAt: row.moment(first + 9),
             activity: AccountActivity(
                 openCalls: row.integer(first + 4),
                 requests: MinuteCount(
@@ -161,15 +163,15 @@ struct StoredLedger: LedgerRepository {
         static let ledger = SQL(
             """
             SELECT posted, held, sequence, chain_hash, open_calls, request_minute, request_count,
-                token_minute, token_count
+                token_minute, token_count, last_moved_at
             FROM customer_ledgers WHERE account = $1
             """)
         static let standing = SQL(
             """
             SELECT openid_digest, status, is_white_listed, opened_at, \(StoredTiers.columns),
                 posted, held, sequence, chain_hash, open_calls, request_minute, request_count,
-                token_minute, token_count, COALESCE(used, 0), request_hash, state,
-                own_keys
+                token_minute, token_count, last_moved_at, COALESCE(used, 0), request_hash,
+                state, own_keys
             FROM accounts JOIN customer_ledgers ON customer_ledgers.account = accounts.id
                 JOIN tiers ON tiers.name = COALESCE(accounts.tier, 'standard')
                 LEFT JOIN trial_days ON trial_days.account = accounts.id AND day = $2
@@ -180,9 +182,9 @@ struct StoredLedger: LedgerRepository {
             """
             UPDATE customer_ledgers SET posted = $1, held = $2, sequence = $3, chain_hash = $4,
                 open_calls = $5, request_minute = $6, request_count = $7, token_minute = $8,
-                token_count = $9
-            WHERE account = $10 AND posted = $11 AND held = $12 AND sequence = $13
-                AND chain_hash = $14
+                token_count = $9, last_moved_at = $10
+            WHERE account = $11 AND posted = $12 AND held = $13 AND sequence = $14
+                AND chain_hash = $15
             """)
 
         static let lotColumns =
