@@ -266,10 +266,15 @@ let package = Package(
         .target(
             name: "CFaultVFS", path: "Tests/CFaultVFS",
             linkerSettings: [.linkedLibrary("sqlite3")]),
+        // Plays a history of money in a store and kills itself where its test says.
+        .executableTarget(
+            name: "StoreVictim",
+            dependencies: ["Application", "CFaultVFS", "Storage", "TestSupport", "TollgateKernel"],
+            path: "Tests/StoreVictim", swiftSettings: settings),
         tests(
             "StorageContractTests",
             domains + [
-                "Application", "CFaultVFS", "Cryptography", "Storage", "TestSupport",
+                "Application", "CFaultVFS", "Cryptography", "Storage", "StoreVictim", "TestSupport",
                 "TollgateKernel", grdb, grdbSQLite,
             ]),
         tests(

@@ -1,6 +1,7 @@
 #include "fault_vfs.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ static sqlite3_io_methods methods;
 static struct watched *files;
 static char *folder;
 static enum fault_kind kind;
-static long countdown;
+static long countdown, met;
 static int is_persistent, has_struck, is_frozen;
 
 static void put(struct watched *file, sqlite3_int64 offset, const unsigned char *bytes, int count) {
@@ -91,10 +92,13 @@ static void remember(struct watched *file, sqlite3_int64 offset, const void *byt
 
 // Whether an operation fails now; asked under the lock.
 static int strikes(int is_sync) {
-    if (kind == FAULT_NONE || (kind == FAULT_SYNC) != is_sync) return 0;
+    int is_of_sync = kind == FAULT_SYNC || kind == FAULT_KILLED_SYNCING;
+    if (kind == FAULT_NONE || is_of_sync != is_sync) return 0;
+    met += 1;
     countdown -= 1;
     if (countdown > 0 || (countdown < 0 && !is_persistent)) return 0;
     has_struck = 1;
+    if (kind == FAULT_KILLED_SYNCING) kill(getpid(), SIGKILL);
     return 1;
 }
 
@@ -150,11 +154,12 @@ static int write_file(sqlite3_file *file, const void *bytes, int count, sqlite3_
         kept = 0;
         code = SQLITE_IOERR_WRITE;
     } else if (strikes(0)) {
-        kept = kind == FAULT_TORN ? count / 2 : 0;
+        kept = kind == FAULT_TORN || kind == FAULT_KILLED_WRITING ? count / 2 : 0;
         code = kind == FAULT_FULL ? SQLITE_FULL : SQLITE_IOERR_WRITE;
     }
     if (kept > 0) {
         int real = FORWARD(file, xWrite, bytes, kept, offset);
+        if (has_struck && kind == FAULT_KILLED_WRITING) kill(getpid(), SIGKILL);
         if (real == SQLITE_OK) {
             remember(watched, offset, bytes, kept);
         } else {
@@ -318,6 +323,7 @@ void fault_vfs_arm(enum fault_kind what, long number, int persists) {
     pthread_mutex_lock(&lock);
     kind = what;
     countdown = number;
+    met = 0;
     is_persistent = persists;
     has_struck = 0;
     pthread_mutex_unlock(&lock);
@@ -327,6 +333,13 @@ void fault_vfs_disarm(void) {
     pthread_mutex_lock(&lock);
     kind = FAULT_NONE;
     pthread_mutex_unlock(&lock);
+}
+
+long fault_vfs_met(void) {
+    pthread_mutex_lock(&lock);
+    long count = met;
+    pthread_mutex_unlock(&lock);
+    return count;
 }
 
 int fault_vfs_struck(void) {

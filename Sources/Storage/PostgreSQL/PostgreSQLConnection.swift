@@ -127,9 +127,12 @@ final class PostgreSQLConnection {
     }
 
     /// Runs a text of one or more statements that is used once; what the last one is called.
+    ///
+    /// `sent` is called once the text has gone out, before its answer is read.
     @discardableResult
-    func execute(_ text: String) throws(StoreError) -> String {
+    func execute(_ text: String, sent: () -> Void = {}) throws(StoreError) -> String {
         guard PQsendQuery(handle, text) == 1 else { throw lost() }
+        sent()
         var name = ""
         while let answer = try next() {
             defer { PQclear(answer) }
@@ -154,10 +157,10 @@ final class PostgreSQLConnection {
     ///
     /// A warning here means that the server gave up waiting for its standby: it has committed, but
     /// a failover may forget it, so that is no success yet.
-    func commit() -> CommitEnd {
+    func commit(sent: () -> Void = {}) -> CommitEnd {
         let warningsBefore = warnings.count
         do throws(StoreError) {
-            let name = try execute("COMMIT")
+            let name = try execute("COMMIT", sent: sent)
             guard warnings.count == warningsBefore else {
                 trouble = .lost
                 return .inDoubt(.engine("the standby did not answer"))

@@ -62,6 +62,9 @@ final class PostgreSQLEnvironment: Sendable {
         commitFault?.kind(commits.wrappingAdd(1, ordering: .relaxed).newValue)
     }
 
+    /// Tells a test how far a write has come.
+    func reached(_ point: CommitPoint) { commitFault?.reached(point) }
+
     /// Whether a test keeps sessions from connecting again.
     var refusesReopening: Bool { commitFault?.refusesReopening() ?? false }
 

@@ -114,7 +114,9 @@ final class PostgreSQLSession {
             // taken it, and then the closure finds what it made. It is told as it is otherwise.
             let mayBlameOthers = takenKeys < Limits.storeTakenKeyAttempts
             switch run(work, on: connection, attempt: attempt, mayBlameOthers) {
-            case .settled: return work.settle(.committed)
+            case .settled:
+                work.settle(.committed)
+                return environment.reached(.settled)
             case .refused(let failure): return work.settle(.failed(failure))
             case .inDoubt: return work.settle(verdict())
             case .again:
@@ -143,7 +145,9 @@ final class PostgreSQLSession {
         } catch {
             return undone(connection, error)
         }
+        environment.reached(.begun)
         let succeeded = work.apply(StoredTransaction(.postgreSQL(connection)))
+        environment.reached(.applied)
         switch connection.trouble {
         case .serialization, .lost: return undone(connection, .engine("undone"))
         case .takenKey where !succeeded && mayBlameOthers:
@@ -160,13 +164,17 @@ final class PostgreSQLSession {
             return .settled
         }
         work.announceApplied()
+        environment.reached(.announced)
         return commit(connection)
     }
 
     private func commit(_ connection: PostgreSQLConnection) -> Attempt {
         let fault = environment.faultOfNextCommit()
         if fault == .beforeCommit { return .inDoubt }
-        switch connection.commit() {
+        environment.reached(.committing)
+        let end = connection.commit { environment.reached(.sent) }
+        if case .committed = end { environment.reached(.committed) }
+        switch end {
         case .committed: return fault == .afterCommit ? .inDoubt : .settled
         case .undone(let error): return undone(connection, error)
         case .inDoubt(let error):

@@ -13,31 +13,6 @@ enum BatchEnd {
     case inDoubt(StoreError)
 }
 
-/// Makes commits fail in tests; the store of a running system has none.
-package struct CommitFault: Sendable {
-    /// What happens to a COMMIT.
-    package enum Kind: Hashable, Sendable {
-        /// It fails and nothing is kept.
-        case beforeCommit
-        /// All is kept, but the answer is lost.
-        case afterCommit
-    }
-
-    /// Asked for each COMMIT, counted from 1.
-    package var kind: @Sendable (_ commit: Int64) -> Kind?
-    /// Asked for each attempt to open the store again.
-    package var refusesReopening: @Sendable () -> Bool
-
-    /// Makes a fault.
-    package init(
-        kind: @escaping @Sendable (_ commit: Int64) -> Kind?,
-        refusesReopening: @escaping @Sendable () -> Bool = { false }
-    ) {
-        self.kind = kind
-        self.refusesReopening = refusesReopening
-    }
-}
-
 /// One transaction of many writes.
 ///
 /// A savepoint makes SQLite copy every page that a closure touches, in case it has to be undone:
@@ -69,6 +44,7 @@ struct Batch {
         } catch {
             return (.notBegun(error), hasFailedHalfway)
         }
+        fault?.reached(.begun)
         do throws(StoreError) {
             let transaction = StoredTransaction(.sqlite(connection))
             var changesBefore = connection.totalChanges
@@ -83,6 +59,7 @@ struct Batch {
             }
             // Not before all have run: what was announced is not undone by a neighbour.
             for write in writes { write.announceApplied() }
+            fault?.reached(.announced)
             if connection.totalChanges != changesBefore {
                 try attempts.record(number, on: connection)
             }
@@ -101,6 +78,7 @@ struct Batch {
         for write in writes {
             let changesBefore = connection.totalChanges
             let succeeded = write.apply(transaction)
+            fault?.reached(.applied)
             try checkInsideTransaction()
             guard succeeded || connection.totalChanges == changesBefore else { return false }
         }
@@ -114,6 +92,7 @@ struct Batch {
         for write in writes {
             try connection.run(Text.savepoint)
             let succeeded = write.apply(transaction)
+            fault?.reached(.applied)
             try checkInsideTransaction()
             if !succeeded { try connection.run(Text.rollbackToSavepoint) }
             try connection.run(Text.release)
@@ -132,7 +111,9 @@ struct Batch {
         do throws(StoreError) {
             let kind = fault?.kind(number)
             if kind == .beforeCommit { throw .engine("planted before COMMIT") }
+            fault?.reached(.committing)
             try connection.run(Text.commit)
+            fault?.reached(.committed)
             if kind == .afterCommit { throw .engine("planted after COMMIT") }
             return .committed
         } catch {

@@ -106,6 +106,7 @@ final class SQLiteWriter: @unchecked Sendable {
                 Int64(DispatchTime.now().uptimeNanoseconds - began))
             batchSizes.record(writes.count)
             settle(writes, .committed)
+            commitFault?.reached(.settled)
             markKeeper?.note(live)
         case .notBegun(let error):
             // Locked by a foreign tool, or a broken connection: the next batch opens a new one.

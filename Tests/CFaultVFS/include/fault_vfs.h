@@ -14,6 +14,10 @@ enum fault_kind {
     FAULT_TORN = 3,
     // A sync fails, and what it was to keep is lost although it can still be read.
     FAULT_SYNC = 4,
+    // The process is killed with half of a write done.
+    FAULT_KILLED_WRITING = 5,
+    // The process is killed before a sync.
+    FAULT_KILLED_SYNCING = 6,
 };
 
 // Puts the layer in place; once a process, further calls do nothing. 0 if it worked.
@@ -27,6 +31,9 @@ void fault_vfs_arm(enum fault_kind kind, long number, int is_persistent);
 
 // Fails nothing any more.
 void fault_vfs_disarm(void);
+
+// How many operations since then could have been the n-th.
+long fault_vfs_met(void);
 
 // Whether the armed fault has struck.
 int fault_vfs_struck(void);
