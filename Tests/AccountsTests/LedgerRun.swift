@@ -1,8 +1,8 @@
 import Accounts
 import TollgateKernel
 
-/// One operation of a history: it names what it is about by numbers that fit any history, so that it
-/// still means something when others before it are left out.
+/// One operation of a history: it names what it is about by numbers that fit any history, so that
+/// it still means something when others before it are left out.
 enum LedgerOperation: Hashable, Sendable {
     /// What a settlement costs, beside what the hold reserved.
     enum Price: Hashable, Sendable {

@@ -7,10 +7,11 @@ import TollgateKernel
 
 @testable import Storage
 
-/// A process that dies by SIGKILL at any point of a commit, or in the middle of its files: every
-/// write that was acknowledged is there, every other one is there wholly or not at all, the audit is
-/// clean, and whoever asks again for all that was not acknowledged gets what an undisturbed history
-/// gives.
+/// A process that dies by SIGKILL at any point of a commit, or in the middle of its files.
+///
+/// Every write that was acknowledged is there, every other one is there wholly or not at all, the
+/// audit is clean, and whoever asks again for all that was not acknowledged gets what an
+/// undisturbed history gives.
 ///
 /// A few points a run, chosen by a printed seed (`TOLLGATE_TEST_SEED` repeats it); every one with
 /// `TOLLGATE_TEST_EVERY_KILL=1`.
