@@ -6,6 +6,7 @@ package enum UserCommands {
     package static let people: [any ParsableCommand.Type] = [
         Login.self, Logout.self, WhoAmI.self, Models.self, Chat.self, Quota.self, Ledger.self,
         Products.self, Buy.self, Orders.self, ShowOrder.self, Keys.self, ProviderKeys.self,
+        AccountCommands.self,
     ]
 
     /// What operators and developers do.

@@ -14,6 +14,8 @@ package struct AdminAct: Hashable, Sendable {
         case accountUnfrozen = "account_unfrozen"
         /// Credits were given or taken.
         case creditsAdjusted = "credits_adjusted"
+        /// An account was deleted on its person's behalf.
+        case accountDeleted = "account_deleted"
     }
 
     /// The act.

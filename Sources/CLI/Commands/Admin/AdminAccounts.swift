@@ -5,7 +5,8 @@ import TollgateClient
 package struct AdminAccounts: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "accounts",
-        abstract: "One account: how it stands, its tier, freezing it, adjusting its credits.",
+        abstract:
+            "One account: how it stands, its tier, freezing, adjusting its credits, deleting it.",
         discussion: """
             EXAMPLES:
               tollgate admin accounts show 0H2K9QW3ZT4BM
@@ -15,7 +16,7 @@ package struct AdminAccounts: ParsableCommand {
             """,
         subcommands: [
             ShowAccount.self, SetAccountTier.self, FreezeAccount.self, UnfreezeAccount.self,
-            AdjustCredits.self,
+            AdjustCredits.self, DeleteAccount.self,
         ])
 
     package init() {}
@@ -185,7 +186,7 @@ extension Invocation {
             console.json(standing.json)
             return
         }
-        console.facts([
+        var facts = [
             ("Account", standing.accountId),
             ("Status", standing.status),
             ("Tier", standing.tier),
@@ -194,7 +195,11 @@ extension Invocation {
             ("Credits", Amounts.creditsWithUnit(standing.postedMicroCredits)),
             ("Reserved for calls", Amounts.creditsWithUnit(standing.heldMicroCredits)),
             ("Chats under way", String(standing.openChats)),
-        ])
+        ]
+        if standing.deletedAtMilliseconds != 0 {
+            facts.append(("Deleted", moments.moment(standing.deletedAtMilliseconds)))
+        }
+        console.facts(facts.map { (name: $0.0, value: $0.1) })
     }
 }
 
@@ -210,6 +215,7 @@ extension V1.AccountStanding {
             ("postedMicroCredits", .number(postedMicroCredits)),
             ("heldMicroCredits", .number(heldMicroCredits)),
             ("openChats", .number(openChats)),
+            ("deletedAtMilliseconds", .number(deletedAtMilliseconds)),
         ])
     }
 }
