@@ -32,6 +32,18 @@ extension Limits {
     /// come to its end.
     package static let concurrentChatRetryMilliseconds: Int64 = 1_000
 
+    /// Lots that one transaction of a deletion empties: each is a transfer and a row; who has more
+    /// is done in the next.
+    package static let lotsOfOneForfeit = 32
+
+    /// Rows of each kind that one transaction of a deletion erases: five kinds stay together within
+    /// what a job's transaction touches.
+    package static let rowsOfOneErasure = 40
+
+    /// Deletions that one run of the sweeper goes on with: nearly all end in their first
+    /// transaction.
+    package static let deletionsOfOneSweep = 100
+
     /// Bytes of an operator's name in their log.
     package static let operatorBytes = 64
 

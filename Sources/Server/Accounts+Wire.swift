@@ -10,6 +10,7 @@ struct AccountsHandlers: AccountsServiceHandlers {
     let caller: CallerIdentity
     let queries: AccountQueries
     let ownKeys: OwnKeys
+    let deletion: DeleteAccount
 
     func getQuota(_ request: V1.GetQuotaRequest, _ context: ServerCallContext) async throws
         -> V1.GetQuotaResponse
@@ -35,6 +36,20 @@ struct AccountsHandlers: AccountsServiceHandlers {
         return V1.ListLedgerResponse(
             entries: entries.map { V1.LedgerEntry($0, of: account.id) },
             nextBeforeSequence: next > 1 ? next : 0)
+    }
+}
+
+// MARK: - Leaving
+
+extension AccountsHandlers {
+    func deleteMyAccount(_ request: V1.DeleteMyAccountRequest, _ context: ServerCallContext)
+        async throws -> V1.DeleteMyAccountResponse
+    {
+        let deleted = try await deletion.delete(by: CallerIdentity.token(of: context))
+        return V1.DeleteMyAccountResponse(
+            accountId: deleted.account.description,
+            forfeitedMicroCredits: deleted.forfeited.micro,
+            deletedAtMilliseconds: deleted.at.milliseconds)
     }
 }
 

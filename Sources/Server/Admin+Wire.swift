@@ -8,6 +8,7 @@ internal import TollgateWire
 /// What operators decide, on the wire.
 struct AdminHandlers: AdminServiceHandlers {
     let administration: Administration
+    let deletion: DeleteAccount
 
     func listTiers(_ request: V1.ListTiersRequest, _ context: ServerCallContext) async throws
         -> V1.ListTiersResponse
@@ -96,6 +97,17 @@ struct AdminHandlers: AdminServiceHandlers {
             account: V1.AccountStanding(done.standing), doneNow: done.isDoneNow)
     }
 
+    func deleteAccount(_ request: V1.DeleteAccountRequest, _ context: ServerCallContext)
+        async throws -> V1.DeleteAccountResponse
+    {
+        let deleted = try await deletion.delete(
+            Self.account(request.accountId), by: Self.actedBy(request.by, context))
+        let standing = try await administration.standing(of: deleted.account)
+        return V1.DeleteAccountResponse(
+            account: V1.AccountStanding(standing),
+            forfeitedMicroCredits: deleted.forfeited.micro, doneNow: deleted.isDoneNow)
+    }
+
     func listAdminActs(_ request: V1.ListAdminActsRequest, _ context: ServerCallContext)
         async throws -> V1.ListAdminActsResponse
     {
@@ -146,7 +158,8 @@ extension V1.AccountStanding {
             tier: account.tier.name.rawValue, whiteListed: account.isWhiteListed,
             openedAtMilliseconds: account.openedAt.milliseconds,
             postedMicroCredits: standing.ledger.posted, heldMicroCredits: standing.ledger.held,
-            openChats: standing.ledger.activity.openCalls)
+            openChats: standing.ledger.activity.openCalls,
+            deletedAtMilliseconds: account.deletedAt?.milliseconds ?? 0)
     }
 }
 

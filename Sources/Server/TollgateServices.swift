@@ -71,7 +71,8 @@ package struct TollgateServices: Sendable {
             APIKeysHandlers(caller: caller, keys: APIKeys(parts.ports)).service,
             AccountsHandlers(
                 caller: caller, queries: queries,
-                ownKeys: OwnKeys(parts.ports, catalogue: parts.catalogue, vault: parts.vault)
+                ownKeys: OwnKeys(parts.ports, catalogue: parts.catalogue, vault: parts.vault),
+                deletion: DeleteAccount(parts.ports)
             ).service,
             ChatHandlers(
                 caller: caller, queries: queries, catalogue: parts.catalogue,
@@ -89,7 +90,10 @@ package struct TollgateServices: Sendable {
             WeixinHandlers(receivePush: parts.receivePush).service,
             JobsHandlers(queries: operators, descriptions: parts.jobs).service,
             OperationsHandlers(queries: operators).service,
-            AdminHandlers(administration: Administration(parts.ports)).service,
+            AdminHandlers(
+                administration: Administration(parts.ports),
+                deletion: DeleteAccount(parts.ports)
+            ).service,
             DiagnosticsHandlers(
                 clock: parts.ports.clock, version: parts.version, realm: parts.realm
             ).service,

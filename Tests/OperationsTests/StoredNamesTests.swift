@@ -18,6 +18,16 @@ struct StoredNamesTests {
 
     @Test(
         arguments: [
+            (AdminAct.Kind.tierSet, "tier_set"), (.accountTierSet, "account_tier_set"),
+            (.accountFrozen, "account_frozen"), (.accountUnfrozen, "account_unfrozen"),
+            (.creditsAdjusted, "credits_adjusted"), (.accountDeleted, "account_deleted"),
+        ])
+    func acts(kind: AdminAct.Kind, name: String) {
+        #expect(kind.rawValue == name)
+    }
+
+    @Test(
+        arguments: [
             (JobRun.State.running, "running"), (.succeeded, "succeeded"), (.failed, "failed"),
             (.abandoned, "abandoned"),
         ])

@@ -20,11 +20,12 @@ import TollgateRPC
     private static let callers: [String: Caller] = [
         "AccountsService/GetQuota": .person, "AccountsService/ListLedger": .person,
         "AccountsService/BindProviderKey": .person, "AccountsService/ListProviderKeys": .person,
-        "AccountsService/RemoveProviderKey": .person,
+        "AccountsService/RemoveProviderKey": .person, "AccountsService/DeleteMyAccount": .person,
         "AdminService/AdjustCredits": .admin, "AdminService/GetAccount": .admin,
         "AdminService/ListAdminActs": .admin, "AdminService/ListTiers": .admin,
         "AdminService/SetAccountStatus": .admin, "AdminService/SetAccountTier": .admin,
         "AdminService/SetTier": .admin, "AdminService/SignOutAccount": .admin,
+        "AdminService/DeleteAccount": .admin,
         "ApiKeysService/CreateApiKey": .person, "ApiKeysService/ListApiKeys": .person,
         "ApiKeysService/RevokeApiKey": .person,
         "AuthService/AwaitScanLogin": .anyone, "AuthService/BeginScanLogin": .anyone,

@@ -51,4 +51,12 @@ public struct AccountsServiceClient: Sendable {
     ) async throws -> V1.RemoveProviderKeyResponse {
         try await client.unary(Methods.AccountsService.removeProviderKey, request, options: options)
     }
+
+    /// Deletes the caller's account for ever; refused while an order or a chat is under way.
+    public func deleteMyAccount(
+        _ request: V1.DeleteMyAccountRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.DeleteMyAccountResponse {
+        try await client.unary(Methods.AccountsService.deleteMyAccount, request, options: options)
+    }
 }

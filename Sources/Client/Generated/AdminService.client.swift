@@ -68,6 +68,14 @@ public struct AdminServiceClient: Sendable {
         try await client.unary(Methods.AdminService.adjustCredits, request, options: options)
     }
 
+    /// Deletes an account for ever; refused while an order or a chat of it is under way.
+    public func deleteAccount(
+        _ request: V1.DeleteAccountRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.DeleteAccountResponse {
+        try await client.unary(Methods.AdminService.deleteAccount, request, options: options)
+    }
+
     /// Lists what operators did.
     public func listAdminActs(
         _ request: V1.ListAdminActsRequest,

@@ -10,7 +10,7 @@ package enum SystemAccount: String, Hashable, Sendable, CaseIterable {
     case revenue
     /// Credits: what is given away: welcome grants, free trials, white-listed calls.
     case promotion
-    /// Credits: what nobody used in time.
+    /// Credits: what nobody used in time, or left behind.
     case expired
     /// Credits: usage above its hold.
     case writtenOff = "written_off"
@@ -55,6 +55,8 @@ package struct Transfer: Hashable, Sendable {
         case overrun
         /// customer → expired.
         case expiry
+        /// customer → expired: what a person who left had not used.
+        case forfeit
         /// An operator's correction, with a reason.
         case adjustment
         /// Money or credits going back.

@@ -30,6 +30,11 @@ package protocol AccountsServiceHandlers: Sendable {
     func removeProviderKey(
         _ request: V1.RemoveProviderKeyRequest, _ context: ServerCallContext
     ) async throws -> V1.RemoveProviderKeyResponse
+
+    /// Deletes the caller's account for ever; refused while an order or a chat is under way.
+    func deleteMyAccount(
+        _ request: V1.DeleteMyAccountRequest, _ context: ServerCallContext
+    ) async throws -> V1.DeleteMyAccountResponse
 }
 
 extension AccountsServiceHandlers {
@@ -57,6 +62,10 @@ extension AccountsServiceHandlers {
                 .unary(Methods.AccountsService.removeProviderKey) {
                     (request: V1.RemoveProviderKeyRequest, context: ServerCallContext) in
                     try await self.removeProviderKey(request, context)
+                },
+                .unary(Methods.AccountsService.deleteMyAccount) {
+                    (request: V1.DeleteMyAccountRequest, context: ServerCallContext) in
+                    try await self.deleteMyAccount(request, context)
                 },
             ]
         )

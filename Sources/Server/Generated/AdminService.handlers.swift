@@ -41,6 +41,11 @@ package protocol AdminServiceHandlers: Sendable {
         _ request: V1.AdjustCreditsRequest, _ context: ServerCallContext
     ) async throws -> V1.AdjustCreditsResponse
 
+    /// Deletes an account for ever; refused while an order or a chat of it is under way.
+    func deleteAccount(
+        _ request: V1.DeleteAccountRequest, _ context: ServerCallContext
+    ) async throws -> V1.DeleteAccountResponse
+
     /// Lists what operators did.
     func listAdminActs(
         _ request: V1.ListAdminActsRequest, _ context: ServerCallContext
@@ -80,6 +85,10 @@ extension AdminServiceHandlers {
                 .unary(Methods.AdminService.adjustCredits) {
                     (request: V1.AdjustCreditsRequest, context: ServerCallContext) in
                     try await self.adjustCredits(request, context)
+                },
+                .unary(Methods.AdminService.deleteAccount) {
+                    (request: V1.DeleteAccountRequest, context: ServerCallContext) in
+                    try await self.deleteAccount(request, context)
                 },
                 .unary(Methods.AdminService.listAdminActs) {
                     (request: V1.ListAdminActsRequest, context: ServerCallContext) in

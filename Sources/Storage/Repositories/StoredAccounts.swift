@@ -58,12 +58,13 @@ struct StoredAccounts: AccountRepository {
         Account(
             id: AccountID(rawValue: row.integer(0)), openIDDigest: row.bytes(1),
             status: try row.word(2), isWhiteListed: row.truth(3), openedAt: row.moment(4),
-            tier: StoredTiers.tier(row, from: 6), hasOwnKeys: row.integer(5) > 0)
+            tier: StoredTiers.tier(row, from: 7), hasOwnKeys: row.integer(5) > 0,
+            deletedAt: row.optionalMoment(6))
     }
 
     private enum Text {
         static let select = """
-            SELECT id, openid_digest, status, is_white_listed, opened_at, own_keys,
+            SELECT id, openid_digest, status, is_white_listed, opened_at, own_keys, deleted_at,
                 \(StoredTiers.columns)
             FROM accounts JOIN tiers ON tiers.name = COALESCE(accounts.tier, 'standard')
             """
@@ -79,7 +80,8 @@ struct StoredAccounts: AccountRepository {
             INSERT INTO customer_ledgers (account, posted, held, sequence, chain_hash)
             VALUES ($1, 0, 0, 0, $2)
             """)
-        static let openID = SQL("SELECT openid FROM accounts WHERE id = $1")
+        static let openID = SQL(
+            "SELECT openid FROM accounts WHERE id = $1 AND deleted_at IS NULL")
         static let update = SQL(
             "UPDATE accounts SET status = $1, is_white_listed = $2 WHERE id = $3")
         static let isPermitted = SQL(

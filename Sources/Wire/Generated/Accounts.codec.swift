@@ -439,3 +439,63 @@ extension V1.RemoveProviderKeyResponse: CBacked {
     ) throws(WireError) {
     }
 }
+
+extension V1.DeleteMyAccountRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__DeleteMyAccountRequest>) {
+        tollgate__v1__delete_my_account_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__DeleteMyAccountRequest>) throws(WireError) {
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__DeleteMyAccountRequest>, in arena: Arena
+    ) throws(WireError) {
+    }
+}
+
+extension V1.DeleteMyAccountResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__DeleteMyAccountResponse>) {
+        tollgate__v1__delete_my_account_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__DeleteMyAccountResponse>) throws(WireError) {
+        self.accountId = try Reading.text(source.pointee.account_id, "tollgate.v1.DeleteMyAccountResponse.account_id")
+        self.forfeitedMicroCredits = source.pointee.forfeited_micro_credits
+        self.deletedAtMilliseconds = source.pointee.deleted_at_milliseconds
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__DeleteMyAccountResponse>, in arena: Arena
+    ) throws(WireError) {
+        if !self.accountId.isEmpty {
+            target.pointee.account_id = try arena.text(self.accountId, "tollgate.v1.DeleteMyAccountResponse.account_id")
+        }
+        target.pointee.forfeited_micro_credits = self.forfeitedMicroCredits
+        target.pointee.deleted_at_milliseconds = self.deletedAtMilliseconds
+    }
+}

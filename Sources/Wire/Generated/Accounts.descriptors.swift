@@ -137,3 +137,20 @@ extension V1.RemoveProviderKeyResponse {
     /// The shape of `tollgate.v1.RemoveProviderKeyResponse`.
     public static let descriptor = MessageDescriptor(name: "tollgate.v1.RemoveProviderKeyResponse", fields: [])
 }
+
+extension V1.DeleteMyAccountRequest {
+    /// The shape of `tollgate.v1.DeleteMyAccountRequest`.
+    public static let descriptor = MessageDescriptor(name: "tollgate.v1.DeleteMyAccountRequest", fields: [])
+}
+
+extension V1.DeleteMyAccountResponse {
+    /// The shape of `tollgate.v1.DeleteMyAccountResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.DeleteMyAccountResponse",
+        fields: [
+            FieldDescriptor(name: "account_id", jsonName: "accountId", number: 1, kind: .string),
+            FieldDescriptor(name: "forfeited_micro_credits", jsonName: "forfeitedMicroCredits", number: 2, kind: .int64),
+            FieldDescriptor(name: "deleted_at_milliseconds", jsonName: "deletedAtMilliseconds", number: 3, kind: .int64),
+        ]
+    )
+}

@@ -116,7 +116,7 @@ extension V1 {
         /// The place in the account's history, from 1.
         public var sequence: Int64 = 0
 
-        /// `welcome`, `purchase`, `usage`, `expiry`, `adjustment` or `refund`.
+        /// `welcome`, `purchase`, `usage`, `expiry`, `forfeit`, `adjustment` or `refund`.
         public var kind: String = ""
 
         /// Micro-credits; negative left the account.
@@ -288,5 +288,37 @@ extension V1 {
     public struct RemoveProviderKeyResponse: WireMessage {
         /// A message whose fields all have their defaults.
         public init() {}
+    }
+
+    /// Deletes the caller's account for ever.
+    public struct DeleteMyAccountRequest: WireMessage {
+        /// A message whose fields all have their defaults.
+        public init() {}
+    }
+
+    /// The account is deleted, and with it the login session that asked.
+    public struct DeleteMyAccountResponse: WireMessage {
+        /// The account, as 13 characters.
+        public var accountId: String = ""
+
+        /// What was left on it and is forfeited, in micro-credits.
+        public var forfeitedMicroCredits: Int64 = 0
+
+        /// When, in milliseconds since 1970.
+        public var deletedAtMilliseconds: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            accountId: String = "",
+            forfeitedMicroCredits: Int64 = 0,
+            deletedAtMilliseconds: Int64 = 0
+        ) {
+            self.accountId = accountId
+            self.forfeitedMicroCredits = forfeitedMicroCredits
+            self.deletedAtMilliseconds = deletedAtMilliseconds
+        }
     }
 }

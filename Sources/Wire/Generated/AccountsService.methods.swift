@@ -54,7 +54,17 @@ extension Methods {
             response: V1.RemoveProviderKeyResponse.descriptor
         )
 
+        /// Deletes the caller's account for ever; refused while an order or a chat is under way.
+        public static let deleteMyAccount = MethodDescriptor(
+            service: "tollgate.v1.AccountsService", name: "DeleteMyAccount",
+            access: .user, roles: [], isIdempotent: false,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.DeleteMyAccountRequest.descriptor,
+            response: V1.DeleteMyAccountResponse.descriptor
+        )
+
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [getQuota, listLedger, listProviderKeys, bindProviderKey, removeProviderKey]
+        public static let all: [MethodDescriptor] = [getQuota, listLedger, listProviderKeys, bindProviderKey, removeProviderKey, deleteMyAccount]
     }
 }

@@ -225,6 +225,7 @@ extension V1.AccountStanding: CBacked {
         self.postedMicroCredits = source.pointee.posted_micro_credits
         self.heldMicroCredits = source.pointee.held_micro_credits
         self.openChats = source.pointee.open_chats
+        self.deletedAtMilliseconds = source.pointee.deleted_at_milliseconds
     }
 
     func write(
@@ -244,6 +245,7 @@ extension V1.AccountStanding: CBacked {
         target.pointee.posted_micro_credits = self.postedMicroCredits
         target.pointee.held_micro_credits = self.heldMicroCredits
         target.pointee.open_chats = self.openChats
+        target.pointee.deleted_at_milliseconds = self.deletedAtMilliseconds
     }
 }
 
@@ -575,6 +577,74 @@ extension V1.AdjustCreditsResponse: CBacked {
         if let value = self.account {
             target.pointee.account = try arena.message(value)
         }
+        target.pointee.done_now = self.doneNow ? 1 : 0
+    }
+}
+
+extension V1.DeleteAccountRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__DeleteAccountRequest>) {
+        tollgate__v1__delete_account_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__DeleteAccountRequest>) throws(WireError) {
+        self.by = try Reading.message(source.pointee.by)
+        self.accountId = try Reading.text(source.pointee.account_id, "tollgate.v1.DeleteAccountRequest.account_id")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__DeleteAccountRequest>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.by {
+            target.pointee.by = try arena.message(value)
+        }
+        if !self.accountId.isEmpty {
+            target.pointee.account_id = try arena.text(self.accountId, "tollgate.v1.DeleteAccountRequest.account_id")
+        }
+    }
+}
+
+extension V1.DeleteAccountResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__DeleteAccountResponse>) {
+        tollgate__v1__delete_account_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__DeleteAccountResponse>) throws(WireError) {
+        self.account = try Reading.message(source.pointee.account)
+        self.forfeitedMicroCredits = source.pointee.forfeited_micro_credits
+        self.doneNow = source.pointee.done_now != 0
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__DeleteAccountResponse>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.account {
+            target.pointee.account = try arena.message(value)
+        }
+        target.pointee.forfeited_micro_credits = self.forfeitedMicroCredits
         target.pointee.done_now = self.doneNow ? 1 : 0
     }
 }

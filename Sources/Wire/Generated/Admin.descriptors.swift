@@ -76,6 +76,7 @@ extension V1.AccountStanding {
             FieldDescriptor(name: "posted_micro_credits", jsonName: "postedMicroCredits", number: 6, kind: .int64),
             FieldDescriptor(name: "held_micro_credits", jsonName: "heldMicroCredits", number: 7, kind: .int64),
             FieldDescriptor(name: "open_chats", jsonName: "openChats", number: 8, kind: .int64),
+            FieldDescriptor(name: "deleted_at_milliseconds", jsonName: "deletedAtMilliseconds", number: 9, kind: .int64),
         ]
     )
 }
@@ -186,6 +187,29 @@ extension V1.AdjustCreditsResponse {
         fields: [
             FieldDescriptor(name: "account", jsonName: "account", number: 1, kind: .message(V1.AccountStanding.descriptor)),
             FieldDescriptor(name: "done_now", jsonName: "doneNow", number: 2, kind: .bool),
+        ]
+    )
+}
+
+extension V1.DeleteAccountRequest {
+    /// The shape of `tollgate.v1.DeleteAccountRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.DeleteAccountRequest",
+        fields: [
+            FieldDescriptor(name: "by", jsonName: "by", number: 1, kind: .message(V1.ActedBy.descriptor)),
+            FieldDescriptor(name: "account_id", jsonName: "accountId", number: 2, kind: .string),
+        ]
+    )
+}
+
+extension V1.DeleteAccountResponse {
+    /// The shape of `tollgate.v1.DeleteAccountResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.DeleteAccountResponse",
+        fields: [
+            FieldDescriptor(name: "account", jsonName: "account", number: 1, kind: .message(V1.AccountStanding.descriptor)),
+            FieldDescriptor(name: "forfeited_micro_credits", jsonName: "forfeitedMicroCredits", number: 2, kind: .int64),
+            FieldDescriptor(name: "done_now", jsonName: "doneNow", number: 3, kind: .bool),
         ]
     )
 }

@@ -128,7 +128,7 @@ extension V1 {
         /// The account, as 13 characters.
         public var accountId: String = ""
 
-        /// `active` or `frozen`.
+        /// `active`, `frozen`, `deleting` or `deleted`.
         public var status: String = ""
 
         /// Its tier.
@@ -149,6 +149,9 @@ extension V1 {
         /// Chats under way.
         public var openChats: Int64 = 0
 
+        /// When its person left, in milliseconds since 1970; 0 while it is theirs.
+        public var deletedAtMilliseconds: Int64 = 0
+
         /// A message whose fields all have their defaults.
         public init() {}
 
@@ -161,7 +164,8 @@ extension V1 {
             openedAtMilliseconds: Int64 = 0,
             postedMicroCredits: Int64 = 0,
             heldMicroCredits: Int64 = 0,
-            openChats: Int64 = 0
+            openChats: Int64 = 0,
+            deletedAtMilliseconds: Int64 = 0
         ) {
             self.accountId = accountId
             self.status = status
@@ -171,6 +175,7 @@ extension V1 {
             self.postedMicroCredits = postedMicroCredits
             self.heldMicroCredits = heldMicroCredits
             self.openChats = openChats
+            self.deletedAtMilliseconds = deletedAtMilliseconds
         }
     }
 
@@ -381,6 +386,53 @@ extension V1 {
             doneNow: Bool = false
         ) {
             self.account = account
+            self.doneNow = doneNow
+        }
+    }
+
+    /// Deletes an account on its person's behalf.
+    public struct DeleteAccountRequest: WireMessage {
+        /// Who, and why.
+        public var by: V1.ActedBy?
+
+        /// The account, as 13 characters.
+        public var accountId: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            by: V1.ActedBy? = nil,
+            accountId: String = ""
+        ) {
+            self.by = by
+            self.accountId = accountId
+        }
+    }
+
+    /// The account is deleted.
+    public struct DeleteAccountResponse: WireMessage {
+        /// How it stands now.
+        public var account: V1.AccountStanding?
+
+        /// What was left on it and this call forfeited, in micro-credits.
+        public var forfeitedMicroCredits: Int64 = 0
+
+        /// Whether this call did it; false if it was deleted before.
+        public var doneNow: Bool = false
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            account: V1.AccountStanding? = nil,
+            forfeitedMicroCredits: Int64 = 0,
+            doneNow: Bool = false
+        ) {
+            self.account = account
+            self.forfeitedMicroCredits = forfeitedMicroCredits
             self.doneNow = doneNow
         }
     }

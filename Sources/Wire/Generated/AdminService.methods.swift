@@ -74,6 +74,16 @@ extension Methods {
             response: V1.AdjustCreditsResponse.descriptor
         )
 
+        /// Deletes an account for ever; refused while an order or a chat of it is under way.
+        public static let deleteAccount = MethodDescriptor(
+            service: "tollgate.v1.AdminService", name: "DeleteAccount",
+            access: .admin, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.DeleteAccountRequest.descriptor,
+            response: V1.DeleteAccountResponse.descriptor
+        )
+
         /// Lists what operators did.
         public static let listAdminActs = MethodDescriptor(
             service: "tollgate.v1.AdminService", name: "ListAdminActs",
@@ -85,6 +95,6 @@ extension Methods {
         )
 
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [listTiers, setTier, getAccount, setAccountTier, setAccountStatus, signOutAccount, adjustCredits, listAdminActs]
+        public static let all: [MethodDescriptor] = [listTiers, setTier, getAccount, setAccountTier, setAccountStatus, signOutAccount, adjustCredits, deleteAccount, listAdminActs]
     }
 }

@@ -593,6 +593,96 @@ void   tollgate__v1__remove_provider_key_response__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__remove_provider_key_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__delete_my_account_request__init
+                     (Tollgate__V1__DeleteMyAccountRequest         *message)
+{
+  static const Tollgate__V1__DeleteMyAccountRequest init_value = TOLLGATE__V1__DELETE_MY_ACCOUNT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__delete_my_account_request__get_packed_size
+                     (const Tollgate__V1__DeleteMyAccountRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__delete_my_account_request__pack
+                     (const Tollgate__V1__DeleteMyAccountRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__delete_my_account_request__pack_to_buffer
+                     (const Tollgate__V1__DeleteMyAccountRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__DeleteMyAccountRequest *
+       tollgate__v1__delete_my_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__DeleteMyAccountRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__delete_my_account_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__delete_my_account_request__free_unpacked
+                     (Tollgate__V1__DeleteMyAccountRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__delete_my_account_response__init
+                     (Tollgate__V1__DeleteMyAccountResponse         *message)
+{
+  static const Tollgate__V1__DeleteMyAccountResponse init_value = TOLLGATE__V1__DELETE_MY_ACCOUNT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__delete_my_account_response__get_packed_size
+                     (const Tollgate__V1__DeleteMyAccountResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__delete_my_account_response__pack
+                     (const Tollgate__V1__DeleteMyAccountResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__delete_my_account_response__pack_to_buffer
+                     (const Tollgate__V1__DeleteMyAccountResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__DeleteMyAccountResponse *
+       tollgate__v1__delete_my_account_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__DeleteMyAccountResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__delete_my_account_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__delete_my_account_response__free_unpacked
+                     (Tollgate__V1__DeleteMyAccountResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define tollgate__v1__get_quota_request__field_descriptors NULL
 #define tollgate__v1__get_quota_request__field_indices_by_name NULL
 #define tollgate__v1__get_quota_request__number_ranges NULL
@@ -1311,5 +1401,87 @@ const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_response__des
   tollgate__v1__remove_provider_key_response__field_indices_by_name,
   0,  tollgate__v1__remove_provider_key_response__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__remove_provider_key_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define tollgate__v1__delete_my_account_request__field_descriptors NULL
+#define tollgate__v1__delete_my_account_request__field_indices_by_name NULL
+#define tollgate__v1__delete_my_account_request__number_ranges NULL
+const ProtobufCMessageDescriptor tollgate__v1__delete_my_account_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.DeleteMyAccountRequest",
+  "DeleteMyAccountRequest",
+  "Tollgate__V1__DeleteMyAccountRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__DeleteMyAccountRequest),
+  0,
+  tollgate__v1__delete_my_account_request__field_descriptors,
+  tollgate__v1__delete_my_account_request__field_indices_by_name,
+  0,  tollgate__v1__delete_my_account_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__delete_my_account_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__delete_my_account_response__field_descriptors[3] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteMyAccountResponse, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "forfeited_micro_credits",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteMyAccountResponse, forfeited_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "deleted_at_milliseconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteMyAccountResponse, deleted_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__delete_my_account_response__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  2,   /* field[2] = deleted_at_milliseconds */
+  1,   /* field[1] = forfeited_micro_credits */
+};
+static const ProtobufCIntRange tollgate__v1__delete_my_account_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__delete_my_account_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.DeleteMyAccountResponse",
+  "DeleteMyAccountResponse",
+  "Tollgate__V1__DeleteMyAccountResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__DeleteMyAccountResponse),
+  3,
+  tollgate__v1__delete_my_account_response__field_descriptors,
+  tollgate__v1__delete_my_account_response__field_indices_by_name,
+  1,  tollgate__v1__delete_my_account_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__delete_my_account_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -773,6 +773,96 @@ void   tollgate__v1__adjust_credits_response__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__adjust_credits_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__delete_account_request__init
+                     (Tollgate__V1__DeleteAccountRequest         *message)
+{
+  static const Tollgate__V1__DeleteAccountRequest init_value = TOLLGATE__V1__DELETE_ACCOUNT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__delete_account_request__get_packed_size
+                     (const Tollgate__V1__DeleteAccountRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__delete_account_request__pack
+                     (const Tollgate__V1__DeleteAccountRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__delete_account_request__pack_to_buffer
+                     (const Tollgate__V1__DeleteAccountRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__DeleteAccountRequest *
+       tollgate__v1__delete_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__DeleteAccountRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__delete_account_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__delete_account_request__free_unpacked
+                     (Tollgate__V1__DeleteAccountRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__delete_account_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__delete_account_response__init
+                     (Tollgate__V1__DeleteAccountResponse         *message)
+{
+  static const Tollgate__V1__DeleteAccountResponse init_value = TOLLGATE__V1__DELETE_ACCOUNT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__delete_account_response__get_packed_size
+                     (const Tollgate__V1__DeleteAccountResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__delete_account_response__pack
+                     (const Tollgate__V1__DeleteAccountResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__delete_account_response__pack_to_buffer
+                     (const Tollgate__V1__DeleteAccountResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__DeleteAccountResponse *
+       tollgate__v1__delete_account_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__DeleteAccountResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__delete_account_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__delete_account_response__free_unpacked
+                     (Tollgate__V1__DeleteAccountResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__delete_account_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   tollgate__v1__list_admin_acts_request__init
                      (Tollgate__V1__ListAdminActsRequest         *message)
 {
@@ -1207,7 +1297,7 @@ const ProtobufCMessageDescriptor tollgate__v1__set_tier_response__descriptor =
   (ProtobufCMessageInit) tollgate__v1__set_tier_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tollgate__v1__account_standing__field_descriptors[8] =
+static const ProtobufCFieldDescriptor tollgate__v1__account_standing__field_descriptors[9] =
 {
   {
     "account_id",
@@ -1305,9 +1395,22 @@ static const ProtobufCFieldDescriptor tollgate__v1__account_standing__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "deleted_at_milliseconds",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__AccountStanding, deleted_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tollgate__v1__account_standing__field_indices_by_name[] = {
   0,   /* field[0] = account_id */
+  8,   /* field[8] = deleted_at_milliseconds */
   6,   /* field[6] = held_micro_credits */
   7,   /* field[7] = open_chats */
   4,   /* field[4] = opened_at_milliseconds */
@@ -1319,7 +1422,7 @@ static const unsigned tollgate__v1__account_standing__field_indices_by_name[] = 
 static const ProtobufCIntRange tollgate__v1__account_standing__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor tollgate__v1__account_standing__descriptor =
 {
@@ -1329,7 +1432,7 @@ const ProtobufCMessageDescriptor tollgate__v1__account_standing__descriptor =
   "Tollgate__V1__AccountStanding",
   "tollgate.v1",
   sizeof(Tollgate__V1__AccountStanding),
-  8,
+  9,
   tollgate__v1__account_standing__field_descriptors,
   tollgate__v1__account_standing__field_indices_by_name,
   1,  tollgate__v1__account_standing__number_ranges,
@@ -1844,6 +1947,121 @@ const ProtobufCMessageDescriptor tollgate__v1__adjust_credits_response__descript
   tollgate__v1__adjust_credits_response__field_indices_by_name,
   1,  tollgate__v1__adjust_credits_response__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__adjust_credits_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__delete_account_request__field_descriptors[2] =
+{
+  {
+    "by",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteAccountRequest, by),
+    &tollgate__v1__acted_by__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "account_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteAccountRequest, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__delete_account_request__field_indices_by_name[] = {
+  1,   /* field[1] = account_id */
+  0,   /* field[0] = by */
+};
+static const ProtobufCIntRange tollgate__v1__delete_account_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__delete_account_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.DeleteAccountRequest",
+  "DeleteAccountRequest",
+  "Tollgate__V1__DeleteAccountRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__DeleteAccountRequest),
+  2,
+  tollgate__v1__delete_account_request__field_descriptors,
+  tollgate__v1__delete_account_request__field_indices_by_name,
+  1,  tollgate__v1__delete_account_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__delete_account_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__delete_account_response__field_descriptors[3] =
+{
+  {
+    "account",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteAccountResponse, account),
+    &tollgate__v1__account_standing__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "forfeited_micro_credits",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteAccountResponse, forfeited_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "done_now",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteAccountResponse, done_now),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__delete_account_response__field_indices_by_name[] = {
+  0,   /* field[0] = account */
+  2,   /* field[2] = done_now */
+  1,   /* field[1] = forfeited_micro_credits */
+};
+static const ProtobufCIntRange tollgate__v1__delete_account_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__delete_account_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.DeleteAccountResponse",
+  "DeleteAccountResponse",
+  "Tollgate__V1__DeleteAccountResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__DeleteAccountResponse),
+  3,
+  tollgate__v1__delete_account_response__field_descriptors,
+  tollgate__v1__delete_account_response__field_indices_by_name,
+  1,  tollgate__v1__delete_account_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__delete_account_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor tollgate__v1__list_admin_acts_request__field_descriptors[2] =

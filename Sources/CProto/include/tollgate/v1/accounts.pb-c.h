@@ -29,6 +29,8 @@ typedef struct Tollgate__V1__BindProviderKeyRequest Tollgate__V1__BindProviderKe
 typedef struct Tollgate__V1__BindProviderKeyResponse Tollgate__V1__BindProviderKeyResponse;
 typedef struct Tollgate__V1__RemoveProviderKeyRequest Tollgate__V1__RemoveProviderKeyRequest;
 typedef struct Tollgate__V1__RemoveProviderKeyResponse Tollgate__V1__RemoveProviderKeyResponse;
+typedef struct Tollgate__V1__DeleteMyAccountRequest Tollgate__V1__DeleteMyAccountRequest;
+typedef struct Tollgate__V1__DeleteMyAccountResponse Tollgate__V1__DeleteMyAccountResponse;
 
 
 /* --- enums --- */
@@ -152,7 +154,7 @@ struct  Tollgate__V1__LedgerEntry
    */
   int64_t sequence;
   /*
-   * `welcome`, `purchase`, `usage`, `expiry`, `adjustment` or `refund`.
+   * `welcome`, `purchase`, `usage`, `expiry`, `forfeit`, `adjustment` or `refund`.
    */
   char *kind;
   /*
@@ -322,6 +324,42 @@ struct  Tollgate__V1__RemoveProviderKeyResponse
 #define TOLLGATE__V1__REMOVE_PROVIDER_KEY_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__remove_provider_key_response__descriptor) \
      }
+
+
+/*
+ * Deletes the caller's account for ever.
+ */
+struct  Tollgate__V1__DeleteMyAccountRequest
+{
+  ProtobufCMessage base;
+};
+#define TOLLGATE__V1__DELETE_MY_ACCOUNT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__delete_my_account_request__descriptor) \
+     }
+
+
+/*
+ * The account is deleted, and with it the login session that asked.
+ */
+struct  Tollgate__V1__DeleteMyAccountResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The account, as 13 characters.
+   */
+  char *account_id;
+  /*
+   * What was left on it and is forfeited, in micro-credits.
+   */
+  int64_t forfeited_micro_credits;
+  /*
+   * When, in milliseconds since 1970.
+   */
+  int64_t deleted_at_milliseconds;
+};
+#define TOLLGATE__V1__DELETE_MY_ACCOUNT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__delete_my_account_response__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0 }
 
 
 /* Tollgate__V1__GetQuotaRequest methods */
@@ -571,6 +609,44 @@ Tollgate__V1__RemoveProviderKeyResponse *
 void   tollgate__v1__remove_provider_key_response__free_unpacked
                      (Tollgate__V1__RemoveProviderKeyResponse *message,
                       ProtobufCAllocator *allocator);
+/* Tollgate__V1__DeleteMyAccountRequest methods */
+void   tollgate__v1__delete_my_account_request__init
+                     (Tollgate__V1__DeleteMyAccountRequest         *message);
+size_t tollgate__v1__delete_my_account_request__get_packed_size
+                     (const Tollgate__V1__DeleteMyAccountRequest   *message);
+size_t tollgate__v1__delete_my_account_request__pack
+                     (const Tollgate__V1__DeleteMyAccountRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__delete_my_account_request__pack_to_buffer
+                     (const Tollgate__V1__DeleteMyAccountRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__DeleteMyAccountRequest *
+       tollgate__v1__delete_my_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__delete_my_account_request__free_unpacked
+                     (Tollgate__V1__DeleteMyAccountRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__DeleteMyAccountResponse methods */
+void   tollgate__v1__delete_my_account_response__init
+                     (Tollgate__V1__DeleteMyAccountResponse         *message);
+size_t tollgate__v1__delete_my_account_response__get_packed_size
+                     (const Tollgate__V1__DeleteMyAccountResponse   *message);
+size_t tollgate__v1__delete_my_account_response__pack
+                     (const Tollgate__V1__DeleteMyAccountResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__delete_my_account_response__pack_to_buffer
+                     (const Tollgate__V1__DeleteMyAccountResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__DeleteMyAccountResponse *
+       tollgate__v1__delete_my_account_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__delete_my_account_response__free_unpacked
+                     (Tollgate__V1__DeleteMyAccountResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tollgate__V1__GetQuotaRequest_Closure)
@@ -612,6 +688,12 @@ typedef void (*Tollgate__V1__RemoveProviderKeyRequest_Closure)
 typedef void (*Tollgate__V1__RemoveProviderKeyResponse_Closure)
                  (const Tollgate__V1__RemoveProviderKeyResponse *message,
                   void *closure_data);
+typedef void (*Tollgate__V1__DeleteMyAccountRequest_Closure)
+                 (const Tollgate__V1__DeleteMyAccountRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__DeleteMyAccountResponse_Closure)
+                 (const Tollgate__V1__DeleteMyAccountResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -631,6 +713,8 @@ extern const ProtobufCMessageDescriptor tollgate__v1__bind_provider_key_request_
 extern const ProtobufCMessageDescriptor tollgate__v1__bind_provider_key_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__delete_my_account_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__delete_my_account_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -33,6 +33,8 @@ typedef struct Tollgate__V1__SignOutAccountRequest Tollgate__V1__SignOutAccountR
 typedef struct Tollgate__V1__SignOutAccountResponse Tollgate__V1__SignOutAccountResponse;
 typedef struct Tollgate__V1__AdjustCreditsRequest Tollgate__V1__AdjustCreditsRequest;
 typedef struct Tollgate__V1__AdjustCreditsResponse Tollgate__V1__AdjustCreditsResponse;
+typedef struct Tollgate__V1__DeleteAccountRequest Tollgate__V1__DeleteAccountRequest;
+typedef struct Tollgate__V1__DeleteAccountResponse Tollgate__V1__DeleteAccountResponse;
 typedef struct Tollgate__V1__ListAdminActsRequest Tollgate__V1__ListAdminActsRequest;
 typedef struct Tollgate__V1__AdminAct Tollgate__V1__AdminAct;
 typedef struct Tollgate__V1__ListAdminActsResponse Tollgate__V1__ListAdminActsResponse;
@@ -175,7 +177,7 @@ struct  Tollgate__V1__AccountStanding
    */
   char *account_id;
   /*
-   * `active` or `frozen`.
+   * `active`, `frozen`, `deleting` or `deleted`.
    */
   char *status;
   /*
@@ -202,10 +204,14 @@ struct  Tollgate__V1__AccountStanding
    * Chats under way.
    */
   int64_t open_chats;
+  /*
+   * When its person left, in milliseconds since 1970; 0 while it is theirs.
+   */
+  int64_t deleted_at_milliseconds;
 };
 #define TOLLGATE__V1__ACCOUNT_STANDING__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__account_standing__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -407,6 +413,50 @@ struct  Tollgate__V1__AdjustCreditsResponse
 #define TOLLGATE__V1__ADJUST_CREDITS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__adjust_credits_response__descriptor) \
     , NULL, 0 }
+
+
+/*
+ * Deletes an account on its person's behalf.
+ */
+struct  Tollgate__V1__DeleteAccountRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Who, and why.
+   */
+  Tollgate__V1__ActedBy *by;
+  /*
+   * The account, as 13 characters.
+   */
+  char *account_id;
+};
+#define TOLLGATE__V1__DELETE_ACCOUNT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__delete_account_request__descriptor) \
+    , NULL, (char *)protobuf_c_empty_string }
+
+
+/*
+ * The account is deleted.
+ */
+struct  Tollgate__V1__DeleteAccountResponse
+{
+  ProtobufCMessage base;
+  /*
+   * How it stands now.
+   */
+  Tollgate__V1__AccountStanding *account;
+  /*
+   * What was left on it and this call forfeited, in micro-credits.
+   */
+  int64_t forfeited_micro_credits;
+  /*
+   * Whether this call did it; false if it was deleted before.
+   */
+  protobuf_c_boolean done_now;
+};
+#define TOLLGATE__V1__DELETE_ACCOUNT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__delete_account_response__descriptor) \
+    , NULL, 0, 0 }
 
 
 /*
@@ -825,6 +875,44 @@ Tollgate__V1__AdjustCreditsResponse *
 void   tollgate__v1__adjust_credits_response__free_unpacked
                      (Tollgate__V1__AdjustCreditsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Tollgate__V1__DeleteAccountRequest methods */
+void   tollgate__v1__delete_account_request__init
+                     (Tollgate__V1__DeleteAccountRequest         *message);
+size_t tollgate__v1__delete_account_request__get_packed_size
+                     (const Tollgate__V1__DeleteAccountRequest   *message);
+size_t tollgate__v1__delete_account_request__pack
+                     (const Tollgate__V1__DeleteAccountRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__delete_account_request__pack_to_buffer
+                     (const Tollgate__V1__DeleteAccountRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__DeleteAccountRequest *
+       tollgate__v1__delete_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__delete_account_request__free_unpacked
+                     (Tollgate__V1__DeleteAccountRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__DeleteAccountResponse methods */
+void   tollgate__v1__delete_account_response__init
+                     (Tollgate__V1__DeleteAccountResponse         *message);
+size_t tollgate__v1__delete_account_response__get_packed_size
+                     (const Tollgate__V1__DeleteAccountResponse   *message);
+size_t tollgate__v1__delete_account_response__pack
+                     (const Tollgate__V1__DeleteAccountResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__delete_account_response__pack_to_buffer
+                     (const Tollgate__V1__DeleteAccountResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__DeleteAccountResponse *
+       tollgate__v1__delete_account_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__delete_account_response__free_unpacked
+                     (Tollgate__V1__DeleteAccountResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Tollgate__V1__ListAdminActsRequest methods */
 void   tollgate__v1__list_admin_acts_request__init
                      (Tollgate__V1__ListAdminActsRequest         *message);
@@ -935,6 +1023,12 @@ typedef void (*Tollgate__V1__AdjustCreditsRequest_Closure)
 typedef void (*Tollgate__V1__AdjustCreditsResponse_Closure)
                  (const Tollgate__V1__AdjustCreditsResponse *message,
                   void *closure_data);
+typedef void (*Tollgate__V1__DeleteAccountRequest_Closure)
+                 (const Tollgate__V1__DeleteAccountRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__DeleteAccountResponse_Closure)
+                 (const Tollgate__V1__DeleteAccountResponse *message,
+                  void *closure_data);
 typedef void (*Tollgate__V1__ListAdminActsRequest_Closure)
                  (const Tollgate__V1__ListAdminActsRequest *message,
                   void *closure_data);
@@ -967,6 +1061,8 @@ extern const ProtobufCMessageDescriptor tollgate__v1__sign_out_account_request__
 extern const ProtobufCMessageDescriptor tollgate__v1__sign_out_account_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__adjust_credits_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__adjust_credits_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__delete_account_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__delete_account_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__list_admin_acts_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__admin_act__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__list_admin_acts_response__descriptor;
