@@ -62,12 +62,13 @@ package struct TollgateServices: Sendable {
         let signIn = SignIn(parts.ports)
         let caller = CallerIdentity(callers: Callers(parts.ports))
         let queries = AccountQueries(parts.ports)
+        let statements = Statements(parts.ports)
         let operators = OperatorQueries(parts.ports)
         registrations = [
             AuthHandlers(caller: caller, signIn: signIn, scanLogin: parts.scanLogin).service,
             APIKeysHandlers(caller: caller, keys: APIKeys(parts.ports)).service,
             AccountsHandlers(
-                caller: caller, queries: queries,
+                caller: caller, queries: queries, statements: statements,
                 ownKeys: OwnKeys(parts.ports, catalogue: parts.catalogue, vault: parts.vault)
             ).service,
             ChatHandlers(
@@ -86,7 +87,10 @@ package struct TollgateServices: Sendable {
             WeixinHandlers(receivePush: parts.receivePush).service,
             JobsHandlers(queries: operators, descriptions: parts.jobs).service,
             OperationsHandlers(queries: operators).service,
-            AdminHandlers(administration: Administration(parts.ports)).service,
+            AdminHandlers(
+                administration: Administration(parts.ports), queries: queries,
+                statements: statements
+            ).service,
             DiagnosticsHandlers(
                 clock: parts.ports.clock, version: parts.version, realm: parts.realm
             ).service,
