@@ -97,6 +97,10 @@ package protocol AccountRepository {
     /// Free calls on a day; `used` is 0 if there is no row.
     func trialDay(of account: AccountID, on day: ShanghaiDay) throws(StoreError) -> TrialDay
 
+    /// Free calls that an account used on days from one to before another.
+    func trialCalls(of account: AccountID, from first: ShanghaiDay, until end: ShanghaiDay)
+        throws(StoreError) -> Int64
+
     /// Stores `used` (inserting or replacing); the schema has CHECK used >= 0.
     func save(_ trialDay: TrialDay) throws(StoreError)
 }

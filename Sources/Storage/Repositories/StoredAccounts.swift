@@ -49,6 +49,14 @@ struct StoredAccounts: AccountRepository {
         return TrialDay(account: account, day: day, used: used ?? 0)
     }
 
+    func trialCalls(
+        of account: AccountID, from first: ShanghaiDay, until end: ShanghaiDay
+    ) throws(StoreError) -> Int64 {
+        try connection.first(
+            Text.trialCalls, account.rawValue, first.number, end.number
+        ) { $0.integer(0) } ?? 0
+    }
+
     func save(_ trialDay: TrialDay) throws(StoreError) {
         try connection.run(
             Text.saveTrialDay, trialDay.account.rawValue, trialDay.day.number, trialDay.used)
@@ -92,6 +100,11 @@ struct StoredAccounts: AccountRepository {
             ON CONFLICT (account, model) DO NOTHING
             """)
         static let trialDay = SQL("SELECT used FROM trial_days WHERE account = $1 AND day = $2")
+        static let trialCalls = SQL(
+            """
+            SELECT CAST(COALESCE(SUM(used), 0) AS BIGINT) FROM trial_days
+            WHERE account = $1 AND day >= $2 AND day < $3
+            """)
         static let saveTrialDay = SQL(
             """
             INSERT INTO trial_days (account, day, used) VALUES ($1, $2, $3)
