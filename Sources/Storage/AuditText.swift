@@ -14,7 +14,7 @@ enum AuditText {
             rows: SQL("SELECT COUNT(*) FROM customer_ledgers"),
             violations: [
                 balances, openCalls, lotReservations, holdReservations, keySpending, adjustments,
-                adjustmentActs,
+                adjustmentActs, deletedAccounts, forfeits,
             ]),
         LedgerAudit.Checker(
             name: "C3", summary: "no customer account is below zero",

@@ -20,6 +20,8 @@ package struct Incident: Hashable, Sendable {
         case storeRestored = "store_restored"
         /// A message that could not be sent and was given up.
         case undeliverableMessage = "undeliverable_message"
+        /// An account's statement whose two sides differ.
+        case statementMismatch = "statement_mismatch"
     }
 
     /// Unique: the same trouble is told once.
