@@ -20,6 +20,25 @@ package enum SHA256 {
     package static func hash(_ text: String) throws(CryptographyError) -> [UInt8] {
         try hash(Array(text.utf8))
     }
+
+    /// One of OpenSSL's contexts for many digests one after the other: making one costs as much as
+    /// hashing a short message.
+    package struct Hasher: ~Copyable {
+        private let context: OpaquePointer
+
+        /// Takes a context.
+        package init() throws(CryptographyError) {
+            guard let context = EVP_MD_CTX_new() else { throw .takingQueue("EVP_MD_CTX_new") }
+            self.context = context
+        }
+
+        deinit { EVP_MD_CTX_free(context) }
+
+        /// The 32 bytes of the digest; nothing of the digests before it is in it.
+        package func hash(_ bytes: [UInt8]) throws(CryptographyError) -> [UInt8] {
+            try digest(.sha256, bytes, length: 32, in: context)
+        }
+    }
 }
 
 /// HMAC with SHA-256 (RFC 2104, FIPS 198-1).
@@ -48,9 +67,15 @@ package enum HMACSHA256 {
 private func digest(_ algorithm: Algorithm, _ bytes: [UInt8], length: Int)
     throws(CryptographyError) -> [UInt8]
 {
-    guard bytes.count <= Limits.cryptographyInputBytes else { throw .unsuitableLength }
     guard let context = EVP_MD_CTX_new() else { throw .takingQueue("EVP_MD_CTX_new") }
     defer { EVP_MD_CTX_free(context) }
+    return try digest(algorithm, bytes, length: length, in: context)
+}
+
+private func digest(
+    _ algorithm: Algorithm, _ bytes: [UInt8], length: Int, in context: OpaquePointer
+) throws(CryptographyError) -> [UInt8] {
+    guard bytes.count <= Limits.cryptographyInputBytes else { throw .unsuitableLength }
     var result = [UInt8](repeating: 0, count: length)
     var written: UInt32 = 0
     guard EVP_DigestInit_ex2(context, algorithm.pointer, nil) == 1,

@@ -5,7 +5,7 @@ extension Limits {
     /// What SQLite may keep of a store's pages for each half of an audit, in KiB.
     ///
     /// With its usual 2 MiB the same pages are read again and again. One audit runs at a time.
-    package static let auditCacheKibibytes = 65_536
+    package static let auditCacheKibibytes = 131_072
 
     /// Transfers that one slice of an audit's walk looks at: some tens of milliseconds, after which
     /// the reader is free and the log may be moved.

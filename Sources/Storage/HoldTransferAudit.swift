@@ -3,9 +3,9 @@ internal import TollgateKernel
 /// Part of C6: each hold ended with the transfer it settled, and with no other.
 ///
 /// A query would have to spell every hold's key (`settle:` and its id in Crockford base32) before
-/// it could look the transfer up, which took a quarter of an audit. Both sides are in the order of the
-/// ids instead: a slice of holds is read, then the transfers whose keys lie between its first and
-/// its last.
+/// it could look the transfer up, which took a quarter of an audit. Both sides are in the order
+/// of the ids instead: a slice of holds is read, then the transfers whose keys lie between its
+/// first and its last.
 struct HoldTransferAudit {
     let connection: StoreConnection
 

@@ -28,6 +28,15 @@ struct DigestTests {
     }
 
     @Test
+    func `a context that is used again remembers nothing`() throws {
+        let hasher = try SHA256.Hasher()
+        for text in ["abc", "", "abc", String(repeating: "x", count: 1_000), "abc"] {
+            let bytes = Array(text.utf8)
+            #expect(try hasher.hash(bytes) == SHA256.hash(bytes))
+        }
+    }
+
+    @Test
     func `a million letters hash as published`() throws {
         let letters = [UInt8](repeating: UInt8(ascii: "a"), count: 1_000_000)
         #expect(

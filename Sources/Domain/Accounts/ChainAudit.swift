@@ -1,3 +1,4 @@
+internal import Cryptography
 package import TollgateKernel
 
 /// Walks every customer's history, in slices, and computes each link of the hash chain anew.
@@ -24,6 +25,8 @@ package struct ChainAudit: Hashable, Sendable {
     ///
     /// Each call may run in a transaction of its own.
     package mutating func step(_ repository: any LedgerRepository, limit: Int) throws -> Bool {
+        let hasher = try SHA256.Hasher()
+        var encoded: [UInt8] = []
         let entries = try repository.history(after: account, sequence: sequence, limit: limit)
         for entry in entries {
             guard let owner = entry.transfer.customer else { continue }
@@ -34,20 +37,25 @@ package struct ChainAudit: Hashable, Sendable {
                 hash = LedgerChain.origin
                 posted = 0
             }
-            try look(at: entry, of: owner)
+            try look(at: entry, of: owner, hasher, &encoded)
         }
         guard entries.count < limit else { return true }
         try close(repository)
         return false
     }
 
-    private mutating func look(at entry: LedgerEntry, of owner: AccountID) throws {
+    private mutating func look(
+        at entry: LedgerEntry, of owner: AccountID, _ hasher: borrowing SHA256.Hasher,
+        _ encoded: inout [UInt8]
+    ) throws {
         rows += 1
         let isIncoming = entry.transfer.to == .customer(owner)
         let (after, isTooMuch) = posted.addingReportingOverflow(
             isIncoming ? entry.transfer.amount : -entry.transfer.amount)
-        let expected = try LedgerChain.hash(
-            previous: hash, transfer: entry.transfer, sequence: sequence + 1, postedAfter: after)
+        LedgerChain.encode(
+            previous: hash, transfer: entry.transfer, sequence: sequence + 1, postedAfter: after,
+            into: &encoded)
+        let expected = try hasher.hash(encoded)
         let isWhole =
             entry.link.sequence == sequence + 1 && entry.link.postedAfter == after && !isTooMuch
             && entry.link.hash == expected

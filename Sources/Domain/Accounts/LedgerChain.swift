@@ -27,10 +27,37 @@ package enum LedgerChain {
     ) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(320)
-        func append(_ field: some Collection<UInt8>) {
-            let length = UInt32(truncatingIfNeeded: field.count)
+        encode(
+            previous: previous, transfer: transfer, sequence: sequence, postedAfter: postedAfter,
+            into: &bytes)
+        return bytes
+    }
+
+    /// ``encoding(previous:transfer:sequence:postedAfter:)`` in the place of what an array holds:
+    /// who walks millions of transfers keeps one array for all.
+    static func encode(
+        previous: [UInt8], transfer: Transfer, sequence: Int64, postedAfter: Int64,
+        into bytes: inout [UInt8]
+    ) {
+        bytes.removeAll(keepingCapacity: true)
+        func append(length: Int) {
+            let length = UInt32(truncatingIfNeeded: length)
             withUnsafeBytes(of: length.bigEndian) { bytes.append(contentsOf: $0) }
+        }
+        func append(_ field: some Collection<UInt8>) {
+            append(length: field.count)
             bytes.append(contentsOf: field)
+        }
+        // The kinds of sides differ in their prefix: a customer never reads as one of ours.
+        func append(_ side: LedgerAccount) {
+            let (prefix, name) =
+                switch side {
+                case .customer(let id): ("customer:", id.description)
+                case .system(let account): ("system:", account.rawValue)
+                }
+            append(length: prefix.utf8.count + name.utf8.count)
+            bytes.append(contentsOf: prefix.utf8)
+            bytes.append(contentsOf: name.utf8)
         }
         func append(_ number: Int64) {
             withUnsafeBytes(of: UInt32(8).bigEndian) { bytes.append(contentsOf: $0) }
@@ -43,20 +70,11 @@ package enum LedgerChain {
         append(transfer.key.utf8)
         append(transfer.kind.rawValue.utf8)
         append(transfer.unit.rawValue.utf8)
-        append(name(of: transfer.from).utf8)
-        append(name(of: transfer.to).utf8)
+        append(transfer.from)
+        append(transfer.to)
         append(transfer.amount)
         append(transfer.reference.utf8)
         append(transfer.at.milliseconds)
         append(postedAfter)
-        return bytes
-    }
-
-    /// A side's name: the kinds differ in their prefix, so a customer never reads as one of ours.
-    private static func name(of account: LedgerAccount) -> String {
-        switch account {
-        case .customer(let id): "customer:\(id)"
-        case .system(let account): "system:\(account.rawValue)"
-        }
     }
 }
