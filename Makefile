@@ -44,6 +44,7 @@ demo: release  ## play the whole loop with real processes and print the transcri
 	@$(DEMO)
 
 bench: release  ## measure rpc, store, audit, chat… into Benchmarks/results [NOTE=word]
+	@Scripts/bench-prerequisites
 	@Benchmarks/peers/build $(BUILD)/peers
 	@mkdir -p Benchmarks/results
 	@for name in rpc store audit chat connections stream; do \

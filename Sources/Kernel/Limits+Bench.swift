@@ -35,6 +35,14 @@ extension Limits {
     /// The largest page of metrics that a benchmark reads, in bytes: a server's is about 60 KiB.
     package static let benchPageBytes = 4 * 1_048_576
 
+    /// The most branches of pgbench's bank, 15 MiB each: as many as the most callers by default, so
+    /// that every two clients may write different ones, as pgbench itself advises.
+    package static let benchPgbenchScale = 256
+
+    /// Connections that a benchmark's PostgreSQL takes beyond its callers: our store's readers and
+    /// writers, psql, and what the server keeps for itself.
+    package static let benchSpareConnections = 50
+
     /// Credits that each caller of a benchmark has: no number of rounds uses them up.
     package static let benchCredits: Int64 = 10_000_000
 

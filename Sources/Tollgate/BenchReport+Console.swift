@@ -12,6 +12,7 @@ extension Console {
         table(Self.medians(report), ifEmpty: "Nothing was measured.")
         line()
         table(Self.budgets(report), ifEmpty: "There is no budget for these callers.")
+        for skipped in report.skipped { note(skipped) }
         for warning in Self.warnings(report) { note(warning) }
     }
 

@@ -23,6 +23,11 @@ import TollgateKernel
         #expect(await isLeft.value == false)
     }
 
+    @Test func `no signal is blocked in a program: it hears when it is to end`() async throws {
+        let text = try await ChildProcess("/bin/cat", ["/proc/self/status"]).result()
+        #expect(text.contains("SigBlk:\t0000000000000000\n"))
+    }
+
     @Test func `a program that never says where it listens is not waited for without end`()
         async throws
     {

@@ -143,7 +143,11 @@ struct PeerTests {
         async throws
     {
         let report = try await StoreBench(try plan(), callers: [1, 8], holds: 64).run()
-        #expect(report.samples.count == 2 * 4)
+        let hasPostgres = BenchPostgres.programs() != nil
+        if !hasPostgres { print(BenchPostgres.skipped) }
+        let names = ["store", "raw"] + (hasPostgres ? ["postgres", "pgbench"] : [])
+        #expect(report.samples.count == 2 * 2 * names.count)
+        #expect(Set(report.samples.map(\.series.name)) == Set(names))
         for sample in report.samples {
             #expect(sample.figures[Figure.count] ?? 0 >= 1)
             #expect(sample.figures[Figure.perSecond] ?? 0 > 0)
@@ -151,6 +155,9 @@ struct PeerTests {
         #expect(report.headlines["ratioToRaw8"] ?? 0 > 0)
         #expect(report.headlines["fsyncMilliseconds"] ?? 0 > 0)
         #expect(report.versions["sqlite"]?.isEmpty == false)
+        #expect((report.headlines["ratioToPgbench8"] ?? 0 > 0) == hasPostgres)
+        #expect((report.headlines["postgresRatioToPgbench8"] ?? 0 > 0) == hasPostgres)
+        #expect(report.skipped == (hasPostgres ? [] : [BenchPostgres.skipped]))
     }
 
     @Test func `what is replayed is what the repositories run: the hold's own statements`()

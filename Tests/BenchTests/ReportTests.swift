@@ -37,7 +37,7 @@ struct ReportTests {
         #expect(
             Set(document.keys) == [
                 "bench", "date", "note", "machine", "versions", "settings", "samples", "medians",
-                "budgets", "fsyncMilliseconds", "ratioToRaw64", "ratioToSingleCommits64",
+                "budgets", "skipped", "fsyncMilliseconds", "ratioToRaw64", "ratioToSingle64",
             ])
         #expect(document["ratioToRaw64"] as? Double == 0.6)
         #expect(document["fsyncMilliseconds"] as? Double == 0.25)
@@ -59,6 +59,57 @@ struct ReportTests {
             ])
         StoreBench.judge(&report)
         #expect(report.budgets.map(\.isMet) == [true, false])
+    }
+
+    @Test func `holds are judged by pgbench with as many clients, and on PostgreSQL as well`() {
+        var report = report("store", [])
+        for (callers, factor) in [(1, 1.0), (64, 10), (256, 20)] {
+            report.samples += [
+                sample("store", callers, [Figure.perSecond: 2_000 * factor]),
+                sample("raw", callers, [Figure.perSecond: 2_500 * factor, Figure.commit: 0.634]),
+                sample("postgres", callers, [Figure.perSecond: 500 * factor]),
+                sample("pgbench", callers, [Figure.perSecond: 1_000]),
+            ]
+        }
+        StoreBench.judge(&report)
+        #expect(report.headlines["ratioToPgbench1"] == 2)
+        #expect(report.headlines["ratioToPgbench64"] == 20)
+        #expect(report.headlines["ratioToPgbench256"] == 40)
+        #expect(report.headlines["ratioToSingle64"] == 8)
+        #expect(report.headlines["ratioToSingle256"] == 16)
+        #expect(report.headlines["postgresRatioToPgbench64"] == 5)
+        // One caller has no budget; single commits are no limit where a sync is this cheap.
+        #expect(
+            report.budgets.map(\.name) == [
+                "64 callers, of raw SQLite in the same batches",
+                "64 callers, of pgbench (a sync takes 0.63 ms)",
+                "256 callers, of raw SQLite in the same batches",
+                "256 callers, of pgbench (a sync takes 0.63 ms)",
+            ])
+        #expect(report.budgets.map(\.limit) == [0.5, 20, 0.5, 20])
+        #expect(report.meetsBudgets)
+        report.samples += [sample("pgbench", 64, [Figure.perSecond: 1_002])]
+        report.budgets = []
+        StoreBench.judge(&report)
+        #expect(report.budgets.map(\.isMet) == [true, false, true, true])
+    }
+
+    @Test func `where PostgreSQL was not measured, nothing is said of it but why`() throws {
+        var report = report(
+            "store",
+            [
+                sample("store", 64, [Figure.perSecond: 60]),
+                sample("raw", 64, [Figure.perSecond: 100, Figure.commit: 0.1]),
+            ])
+        report.skipped.append(BenchPostgres.skipped)
+        StoreBench.judge(&report)
+        #expect(report.budgets.map(\.limit) == [0.5])
+        let document = try json(report)
+        #expect(!document.keys.contains { $0.contains("Pgbench") })
+        let skipped = try #require(document["skipped"] as? [String])
+        #expect(skipped.count == 1)
+        #expect(skipped[0].hasPrefix("SKIPPED: pgbench"))
+        #expect(skipped[0].contains("apt-get install postgresql"))
     }
 
     @Test func `calls are judged by processor time, by bRPC and by the raw round trip`() {

@@ -11,13 +11,14 @@ package final class ChildProcess: Sendable {
     private let ended: AsyncStream<Void>
     private let hasEnded = DispatchGroup()
 
-    /// Starts a program; what it says on standard error goes where ours goes.
+    /// Starts a program; what it says on standard error goes where ours goes, or to its output.
     ///
     /// Its standard output is a file, not a pipe: nobody has to read it at the right moment, and no
     /// other child can hold it open.
     /// - Throws: A ``Failure`` that names the program if it cannot be started.
     package init(
-        _ program: String, _ arguments: [String], environment: [String: String] = [:]
+        _ program: String, _ arguments: [String], environment: [String: String] = [:],
+        joinsErrors: Bool = false
     ) throws {
         name = (program as NSString).lastPathComponent
         output =
@@ -34,6 +35,7 @@ package final class ChildProcess: Sendable {
         input = Pipe()
         process.standardInput = input
         process.standardOutput = file
+        if joinsErrors { process.standardError = file }
         let (stream, continuation) = AsyncStream<Void>.makeStream()
         ended = stream
         hasEnded.enter()
@@ -42,7 +44,7 @@ package final class ChildProcess: Sendable {
             hasEnded.leave()
         }
         do {
-            try process.run()
+            try Self.withoutBlockedSignals { try process.run() }
         } catch {
             hasEnded.leave()
             throw Failure(.unavailable, "\(program) cannot be started: \(error).")
@@ -50,6 +52,19 @@ package final class ChildProcess: Sendable {
     }
 
     deinit { try? FileManager.default.removeItem(atPath: output) }
+
+    /// Runs `body` on a thread that blocks no signal, which a program started there inherits.
+    ///
+    /// The threads that run tasks block most of them: a program would hear neither that it is to
+    /// end (SIGTERM) nor that its own time is over (SIGALRM, by which pgbench ends).
+    private static func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try body()
+    }
 
     /// The process's number.
     package var identifier: Int32 { process.processIdentifier }

@@ -4,6 +4,23 @@ import TollgateKernel
 struct ForeignEcho: Sendable {
     /// The systems that are measured where their packages are installed.
     static let names = ["grpc", "thrift", "nginx"]
+    /// The Debian packages of each.
+    private static let packages = [
+        "grpc": "libgrpc++-dev protobuf-compiler-grpc",
+        "thrift": "libthrift-dev thrift-compiler libboost-dev libevent-dev",
+        "nginx": "nginx wrk",
+    ]
+
+    /// What is said of a system that is not built.
+    static func skipped(_ name: String) -> String {
+        "SKIPPED: \(name); to be measured beside it: apt-get install \(packages[name] ?? name), "
+            + "then Benchmarks/peers/build (make bench does both)."
+    }
+
+    /// What is said of all that are not built.
+    static func skipped(_ plan: BenchPlan) -> [String] {
+        names.filter { !plan.peers.has("\($0)-echo") }.map(skipped)
+    }
 
     let name: String
     let process: ChildProcess
@@ -16,7 +33,7 @@ struct ForeignEcho: Sendable {
     ) async throws -> Value {
         guard let name = names.first else { return try await body(started) }
         guard plan.peers.has("\(name)-echo") else {
-            plan.progress("SKIPPED: \(name), which Benchmarks/peers/build did not find")
+            plan.progress(skipped(name))
             return try await running(plan, names.dropFirst(), started: started, body)
         }
         return try await ChildProcess.running(

@@ -53,6 +53,7 @@ package struct RPCBench: Sendable {
         var report = plan.report("rpc")
         report.samples = samples
         report.settings["frameBytes"] = Double(frameBytes)
+        report.skipped = ForeignEcho.skipped(plan)
         Self.judge(&report)
         return report
     }

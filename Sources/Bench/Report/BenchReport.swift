@@ -18,6 +18,8 @@ package struct BenchReport: Sendable, Encodable {
     package var headlines: [String: Double]
     /// What was to be reached.
     package var budgets: [Budget]
+    /// What could not be measured here, each in a sentence that says what to install.
+    package var skipped: [String] = []
 
     /// The medians of ``samples``.
     package var medians: [Medians] { Statistics.medians(of: samples) }
@@ -49,6 +51,7 @@ package struct BenchReport: Sendable, Encodable {
         try container.encode(samples, forKey: Key("samples"))
         try container.encode(medians, forKey: Key("medians"))
         try container.encode(budgets, forKey: Key("budgets"))
+        try container.encode(skipped, forKey: Key("skipped"))
         for (name, value) in headlines { try container.encode(value, forKey: Key(name)) }
     }
 }

@@ -51,6 +51,8 @@ package enum Figure {
     package static let count = "count"
     /// How long the round took.
     package static let seconds = "seconds"
+    /// How long a call took on average.
+    package static let mean = "meanMicroseconds"
     /// Half of the calls took no longer.
     package static let p50 = "p50Microseconds"
     /// 99 of 100 calls took no longer.
@@ -69,6 +71,9 @@ package enum Figure {
     package static let batchWrites = "writesPerBatch"
     /// What opening a store took.
     package static let opening = "openingMilliseconds"
+    /// Transactions that PostgreSQL undid for each one that it committed: attempts made again
+    /// because others were in the way.
+    package static let undone = "undonePerCommit"
     /// What the server's process keeps in memory.
     package static let resident = "residentMebibytes"
     /// What each idle connection adds to that.

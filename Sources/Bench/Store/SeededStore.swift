@@ -30,27 +30,46 @@ struct SeededStore: Sendable {
         let now = SystemClock().now()
         let accounts = (0..<count).map { _ in AccountID(rawValue: identifiers.next()) }
         try await withStore(folder) { store in
-            try await store.write { tx in
-                let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
-                for account in accounts {
-                    try tx.accounts.insert(
-                        Account(
-                            id: account, openIDDigest: Self.digest(account.rawValue),
-                            status: .active, isWhiteListed: false, openedAt: now),
-                        openID: "bench-\(account)")
-                    for lot in 0..<Self.lotsOfAnAccount {
-                        let days = Int64(30 * (lot + 1))
-                        _ = try ledger.grant(
-                            Self.granted, to: account, kind: .welcome, from: .promotion,
-                            key: "bench:\(account):\(lot)", origin: .welcome, order: nil,
-                            reference: "bench",
-                            expiresAt: now.adding(milliseconds: days * 86_400_000), at: now)
-                    }
-                }
-            }
+            try await fill(store, accounts[...], identifiers, at: now)
         }
         try fold("\(folder)/store.sqlite")
         return SeededStore(folder: folder, accounts: accounts)
+    }
+
+    /// Makes the same customers in another store, few in a write: a server's statements take turns.
+    func fill(_ store: any Store) async throws {
+        let identifiers = TimeSortedIdentifiers()
+        let now = SystemClock().now()
+        var rest = accounts[...]
+        while !rest.isEmpty {
+            try await Self.fill(
+                store, rest.prefix(Limits.benchCustomersPerWrite), identifiers, at: now)
+            rest = rest.dropFirst(Limits.benchCustomersPerWrite)
+        }
+    }
+
+    private static func fill(
+        _ store: any Store, _ accounts: ArraySlice<AccountID>,
+        _ identifiers: TimeSortedIdentifiers, at now: Timestamp
+    ) async throws {
+        try await store.write { tx in
+            let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
+            for account in accounts {
+                try tx.accounts.insert(
+                    Account(
+                        id: account, openIDDigest: Self.digest(account.rawValue),
+                        status: .active, isWhiteListed: false, openedAt: now),
+                    openID: "bench-\(account)")
+                for lot in 0..<Self.lotsOfAnAccount {
+                    let days = Int64(30 * (lot + 1))
+                    _ = try ledger.grant(
+                        Self.granted, to: account, kind: .welcome, from: .promotion,
+                        key: "bench:\(account):\(lot)", origin: .welcome, order: nil,
+                        reference: "bench",
+                        expiresAt: now.adding(milliseconds: days * 86_400_000), at: now)
+                }
+            }
+        }
     }
 
     /// Moves what is in the write-ahead log into the file, so that the file alone is the store: the
@@ -103,9 +122,10 @@ struct SeededStore: Sendable {
 
     /// Makes holds through the store's port until the time is over.
     ///
-    /// Each is `Ledger.hold` in a write of its own, awaited until it is durable.
+    /// Each is `Ledger.hold` in a write of its own, awaited until it is durable; its request has a
+    /// name that begins with `name`, so that a second load on the same store is a new one.
     func hold(
-        in store: any Store, callers: Int, seconds: Double, most: Int
+        in store: any Store, callers: Int, seconds: Double, most: Int, named name: String = "bench"
     ) async throws -> ClosedLoop.Outcome {
         let identifiers = TimeSortedIdentifiers()
         let accounts = accounts
@@ -116,7 +136,7 @@ struct SeededStore: Sendable {
             let now = SystemClock().now()
             let request = HoldRequest(
                 account: account,
-                requestID: IdempotencyKey(rawValue: "bench-\(caller)-\(number)"),
+                requestID: IdempotencyKey(rawValue: "\(name)-\(caller)-\(number)"),
                 requestHash: Self.digest(Int64(caller) << 32 | Int64(number)), source: .credits,
                 amount: Self.amount, trialDay: nil, trialLimit: 0,
                 expiresAt: now.adding(milliseconds: 900_000))

@@ -2,8 +2,8 @@ import Foundation
 import GRDBSQLite
 import TollgateKernel
 
-/// Measures durable holds through the store's port, beside the same statements in plain C on
-/// SQLite: batched alike, and one commit for each.
+/// Measures durable holds through the store's port, on SQLite and on PostgreSQL; beside the first
+/// the same statements in plain C, batched alike and one commit for each; beside both pgbench.
 package struct StoreBench: Sendable {
     /// What is measured, and how long.
     package var plan: BenchPlan
@@ -29,19 +29,42 @@ package struct StoreBench: Sendable {
             let peer = try await HoldsPeer.make(
                 in: folder, accounts: min(holds, Limits.benchAccounts), holds: holds,
                 peers: plan.peers)
-            var steps: [BenchPlan.Step] = []
-            for callers in callers {
-                steps.append(ours(peer.seeded, callers: callers))
-                steps.append(peer.step("raw", batch: callers))
+            return try await BenchPostgres.running(
+                plan, clients: callers.max() ?? 1
+            ) { server in
+                try await measure(peer, server)
             }
-            var report = plan.report("store")
-            report.samples = try await plan.samples(steps, warmUp: false)
-            report.versions["sqlite"] = String(cString: sqlite3_libversion())
-            report.settings["statementsOfOneHold"] = Double(
-                peer.recording.textsOfOneHold.count)
-            Self.judge(&report)
-            return report
         }
+    }
+
+    private func measure(
+        _ peer: HoldsPeer, _ server: BenchPostgres?
+    ) async throws -> BenchReport {
+        var report = plan.report("store")
+        var onPostgres: (holds: HoldsOnPostgres, pgbench: Pgbench)?
+        if let server {
+            plan.progress("filling PostgreSQL with pgbench's bank and our customers")
+            let pgbench = try await Pgbench.make(server, clients: callers.max() ?? 1)
+            onPostgres = (try await HoldsOnPostgres.make(server, peer.seeded), pgbench)
+            report.versions["postgresql"] = server.version
+            report.settings["pgbenchScale"] = Double(pgbench.scale)
+        } else {
+            report.skipped.append(BenchPostgres.skipped)
+        }
+        var steps: [BenchPlan.Step] = []
+        for callers in callers {
+            steps.append(ours(peer.seeded, callers: callers))
+            steps.append(peer.step("raw", batch: callers))
+            if let onPostgres {
+                steps.append(onPostgres.holds.step(plan, callers: callers, most: holds))
+                steps.append(onPostgres.pgbench.step(plan, callers: callers))
+            }
+        }
+        report.samples = try await plan.samples(steps, warmUp: false)
+        report.versions["sqlite"] = String(cString: sqlite3_libversion())
+        report.settings["statementsOfOneHold"] = Double(peer.recording.textsOfOneHold.count)
+        Self.judge(&report)
+        return report
     }
 
     /// The statements of one hold as the store runs them, with their parameters.
@@ -69,37 +92,6 @@ package struct StoreBench: Sendable {
                     var figures = outcome.figures
                     figures[Figure.clientCPU] = Double(used) / 1_000 / Double(outcome.count)
                     return figures
-                }
-            }
-        }
-    }
-
-    /// Fills in what is quoted, and what was to be reached.
-    static func judge(_ report: inout BenchReport) {
-        let levels = report.medians.filter { $0.series.name == "store" }.map(\.series.callers)
-        let singles = report.median("raw", 1, Figure.perSecond)
-        let fsync =
-            report.median("raw", 64, Figure.commit)
-            ?? report.medians.last { $0.series.name == "raw" }?.figures[Figure.commit]
-        report.headlines["fsyncMilliseconds"] = fsync
-        for callers in levels {
-            guard let ours = report.median("store", callers, Figure.perSecond) else { continue }
-            if let raw = report.median("raw", callers, Figure.perSecond), raw > 0 {
-                report.headlines["ratioToRaw\(callers)"] = ours / raw
-                if callers >= 64 {
-                    report.budgets.append(
-                        Budget(
-                            "\(callers) callers, of raw SQLite in the same batches", ours / raw,
-                            .atLeast, 0.5, unit: "×"))
-                }
-            }
-            if let singles, singles > 0 {
-                report.headlines["ratioToSingleCommits\(callers)"] = ours / singles
-                if callers >= 64, let fsync, fsync >= 1 {
-                    report.budgets.append(
-                        Budget(
-                            "\(callers) callers, of single commits", ours / singles, .atLeast, 10,
-                            unit: "×"))
                 }
             }
         }
