@@ -11,6 +11,7 @@ struct AccountsHandlers: AccountsServiceHandlers {
     let queries: AccountQueries
     let ownKeys: OwnKeys
     let deletion: DeleteAccount
+    let export: ExportAccount
 
     func getQuota(_ request: V1.GetQuotaRequest, _ context: ServerCallContext) async throws
         -> V1.GetQuotaResponse
@@ -84,7 +85,7 @@ extension AccountsHandlers {
 }
 
 extension V1.ProviderKey {
-    fileprivate init(_ key: OwnKey?, _ provider: String, models: [ModelName]) {
+    init(_ key: OwnKey?, _ provider: String, models: [ModelName]) {
         self.init(
             provider: provider, models: models.map(\.rawValue), bound: key != nil,
             hint: key?.hint ?? "", boundAtMilliseconds: key?.createdAt.milliseconds ?? 0)
@@ -103,7 +104,7 @@ func pageSize(_ asked: Int64, default size: Int, most: Int) throws(Failure) -> I
 }
 
 extension V1.CreditLot {
-    fileprivate init(_ lot: Lot) {
+    init(_ lot: Lot) {
         self.init(
             lotId: lot.id.description, origin: lot.origin.rawValue,
             orderId: lot.order?.description ?? "", grantedMicroCredits: lot.granted,
@@ -113,7 +114,7 @@ extension V1.CreditLot {
 }
 
 extension V1.LedgerEntry {
-    fileprivate init(_ entry: LedgerEntry, of account: AccountID) {
+    init(_ entry: LedgerEntry, of account: AccountID) {
         let leaves = entry.transfer.from == .customer(account)
         self.init(
             sequence: entry.link.sequence, kind: entry.transfer.kind.rawValue,

@@ -21,6 +21,7 @@ import TollgateRPC
         "AccountsService/GetQuota": .person, "AccountsService/ListLedger": .person,
         "AccountsService/BindProviderKey": .person, "AccountsService/ListProviderKeys": .person,
         "AccountsService/RemoveProviderKey": .person, "AccountsService/DeleteMyAccount": .person,
+        "AccountsService/ExportMyAccount": .person,
         "AdminService/AdjustCredits": .admin, "AdminService/GetAccount": .admin,
         "AdminService/ListAdminActs": .admin, "AdminService/ListTiers": .admin,
         "AdminService/SetAccountStatus": .admin, "AdminService/SetAccountTier": .admin,

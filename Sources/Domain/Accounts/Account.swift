@@ -97,6 +97,11 @@ package protocol AccountRepository {
     /// Free calls on a day; `used` is 0 if there is no row.
     func trialDay(of account: AccountID, on day: ShanghaiDay) throws(StoreError) -> TrialDay
 
+    /// An account's days with free calls after a day (nil starts at the first), oldest first; at
+    /// most `limit`.
+    func trialDays(of account: AccountID, after day: ShanghaiDay?, limit: Int) throws(StoreError)
+        -> [TrialDay]
+
     /// Stores `used` (inserting or replacing); the schema has CHECK used >= 0.
     func save(_ trialDay: TrialDay) throws(StoreError)
 }

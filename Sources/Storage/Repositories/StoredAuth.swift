@@ -53,6 +53,19 @@ struct StoredAuth: AuthRepository {
         }
     }
 
+    func loginSessions(
+        of account: AccountID, after id: LoginSessionID?, limit: Int
+    ) throws(StoreError) -> [LoginSession] {
+        try connection.all(
+            Text.sessionsOfAccount, account.rawValue, id?.rawValue ?? 0, bounded(limit)
+        ) { row in
+            LoginSession(
+                id: LoginSessionID(rawValue: row.integer(0)), digest: row.bytes(1),
+                account: account, device: row.text(2), createdAt: row.moment(3),
+                expiresAt: row.moment(4))
+        }
+    }
+
     func removeLoginSession(digest: [UInt8]) throws(StoreError) -> Bool {
         try connection.run(Text.removeSession, digest) == 1
     }
@@ -97,6 +110,11 @@ struct StoredAuth: AuthRepository {
             """
             SELECT id, account, device, created_at, expires_at FROM login_sessions
             WHERE digest = $1
+            """)
+        static let sessionsOfAccount = SQL(
+            """
+            SELECT id, digest, device, created_at, expires_at FROM login_sessions
+            WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3
             """)
         static let removeSession = SQL("DELETE FROM login_sessions WHERE digest = $1")
         static let removeExpiredSessions = SQL(
