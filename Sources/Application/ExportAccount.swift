@@ -4,6 +4,7 @@ package import Chat
 package import Operations
 package import Orders
 package import TollgateKernel
+internal import Weixin
 
 /// Everything that is kept about a person, for that person, in pages.
 ///
