@@ -102,6 +102,8 @@ let package = Package(
             providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(
             name: "CQRencode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
+        .systemLibrary(
+            name: "CJemalloc", pkgConfig: "jemalloc", providers: [.apt(["libjemalloc-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         // C of ours: the processor's instruction for CRC-32C, which Swift cannot name.
@@ -193,7 +195,7 @@ let package = Package(
                 "Application", "Bench", "CLI", "Cryptography", "Gateways", "Jobs",
                 "Observability", "Sandbox", "Server",
                 "Storage", "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire", "Web",
-                "CCurl", argumentParser, configuration, grdb, grdbSQLite, logging,
+                "CCurl", "CJemalloc", argumentParser, configuration, grdb, grdbSQLite, logging,
                 metrics, nioCore, nioPosix,
                 serviceLifecycle, hummingbird, unixSignals,
             ], swiftSettings: settings),

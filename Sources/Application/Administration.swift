@@ -1,4 +1,5 @@
 package import Accounts
+internal import Auth
 package import Operations
 package import TollgateKernel
 
@@ -109,6 +110,27 @@ package struct Administration: Sendable {
             changed.status = status
             try tx.accounts.update(changed)
             return (before: old.account.status.rawValue, after: status.rawValue)
+        }
+    }
+
+    /// Ends every login session of an account.
+    ///
+    /// Its API keys go on: they are no sign-in.
+    /// - Returns: How many sessions there were.
+    /// - Throws: `not_found` for an unknown account.
+    package func signOut(_ account: AccountID, by operatorOf: ActedBy) async throws -> Int {
+        let by = try operatorOf.checked()
+        let id = AdminActID(rawValue: ports.identifiers.next())
+        let now = ports.clock.now()
+        return try await ports.store.write { tx in
+            _ = try Self.standing(of: account, tx)
+            let ended = try tx.auth.removeLoginSessions(of: account, except: nil)
+            try tx.adminLog.insert(
+                AdminAct(
+                    id: id, key: id.description, kind: .accountSignedOut, by: by,
+                    object: account.description, before: "\(ended) login sessions",
+                    after: "none", at: now))
+            return ended
         }
     }
 

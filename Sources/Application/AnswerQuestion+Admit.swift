@@ -95,6 +95,9 @@ extension AnswerQuestion {
                 return try refuse(failure)
             }
             if let key = asker.apiKey { try tx.apiKeys.saveUse(of: key.used(at: now)) }
+            if let session = asker.session, session.isUseDue(at: now) {
+                try tx.auth.saveUse(ofLoginSession: session.id, at: now)
+            }
             return .held(
                 HoldGrant(
                     hold: hold, maxTokens: wanted.maxTokens,

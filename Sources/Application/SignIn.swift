@@ -117,6 +117,7 @@ package struct SignIn: Sendable {
             }
         }
         try tx.auth.insert(session)
+        try tx.auth.trimLoginSessions(of: session.account, to: Limits.loginSessionsOfAccount)
         return (session, known == nil)
     }
 

@@ -4,7 +4,8 @@ package import ArgumentParser
 package enum UserCommands {
     /// What people do, in the order they meet it.
     package static let people: [any ParsableCommand.Type] = [
-        Login.self, Logout.self, WhoAmI.self, Models.self, Chat.self, Quota.self, Ledger.self,
+        Login.self, Logout.self, WhoAmI.self, Sessions.self, Models.self, Chat.self, Quota.self,
+        Ledger.self,
         Products.self, Buy.self, Orders.self, ShowOrder.self, Keys.self, ProviderKeys.self,
         AccountCommands.self,
     ]

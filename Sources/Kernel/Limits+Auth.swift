@@ -16,6 +16,16 @@ extension Limits {
     /// The least length of the identity key, which all digests of people depend on.
     package static let identityKeyBytes = 32
 
+    /// Login sessions of one account: browsers and command lines somebody may still recognise in a
+    /// list.
+    ///
+    /// Another login ends the one that was used least recently.
+    package static let loginSessionsOfAccount = 100
+
+    /// How old a session's last use may be before another one is written, in milliseconds: a person
+    /// asks whether it was today, not at which second, and a write a chat would buy nothing.
+    package static let loginSessionUseMilliseconds: Int64 = 5 * 60_000
+
     /// API keys of one account that are not revoked: one for each program of a busy team.
     package static let apiKeysOfAccount = 50
 

@@ -2,6 +2,11 @@ extension Limits {
     /// How often a benchmark looks whether a server listens, in milliseconds: once a start.
     package static let benchPollMilliseconds: Int64 = 10
 
+    /// How long a benchmark waits for a program to say where it listens, in milliseconds: a store
+    /// is made and migrated in a fraction of it, and a wait without end would look like a
+    /// measurement.
+    package static let benchStartMilliseconds: Int64 = 30_000
+
     /// How long each series warms up, in seconds: connections, caches and the allocator's pools are
     /// there after a fraction of it.
     package static let benchWarmUpSeconds = 0.3

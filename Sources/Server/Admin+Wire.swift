@@ -68,6 +68,14 @@ struct AdminHandlers: AdminServiceHandlers {
         return V1.SetAccountStatusResponse(account: V1.AccountStanding(standing))
     }
 
+    func signOutAccount(_ request: V1.SignOutAccountRequest, _ context: ServerCallContext)
+        async throws -> V1.SignOutAccountResponse
+    {
+        let ended = try await administration.signOut(
+            Self.account(request.accountId), by: Self.actedBy(request.by, context))
+        return V1.SignOutAccountResponse(endedSessions: Int64(ended))
+    }
+
     func adjustCredits(_ request: V1.AdjustCreditsRequest, _ context: ServerCallContext)
         async throws -> V1.AdjustCreditsResponse
     {

@@ -10,6 +10,7 @@ struct AuthHandlers: AuthServiceHandlers {
     let caller: CallerIdentity
     let signIn: SignIn
     let scanLogin: ScanLogin
+    let sessions: LoginSessions
 
     func login(_ request: V1.LoginRequest, _ context: ServerCallContext) async throws
         -> V1.LoginResponse
@@ -42,6 +43,49 @@ struct AuthHandlers: AuthServiceHandlers {
             openedAtMilliseconds: caller.account.openedAt.milliseconds,
             sessionExpiresAtMilliseconds: end?.milliseconds ?? 0,
             accountStatus: caller.account.status.rawValue, keyId: caller.apiKey?.id.shown ?? "")
+    }
+}
+
+// MARK: - Sessions
+
+extension AuthHandlers {
+    func listLoginSessions(_ request: V1.ListLoginSessionsRequest, _ context: ServerCallContext)
+        async throws -> V1.ListLoginSessionsResponse
+    {
+        let own = try await caller.session(of: context)
+        let live = try await sessions.list(of: own.account)
+        return V1.ListLoginSessionsResponse(
+            sessions: live.map { V1.LoginSession($0, isOwn: $0.id == own.id) })
+    }
+
+    func endLoginSession(_ request: V1.EndLoginSessionRequest, _ context: ServerCallContext)
+        async throws -> V1.EndLoginSessionResponse
+    {
+        let own = try await caller.session(of: context)
+        guard let id = LoginSessionID(text: request.sessionId) else {
+            throw Failure(.invalidRequest, "A login session's number has 13 letters and digits.")
+        }
+        let isEnded = try await sessions.end(id, of: own.account)
+        return V1.EndLoginSessionResponse(ended: isEnded, ownEnded: isEnded && id == own.id)
+    }
+
+    func endLoginSessions(_ request: V1.EndLoginSessionsRequest, _ context: ServerCallContext)
+        async throws -> V1.EndLoginSessionsResponse
+    {
+        let own = try await caller.session(of: context)
+        let ended = try await sessions.endAll(
+            of: own.account, except: request.keepOwn ? own.id : nil)
+        return V1.EndLoginSessionsResponse(endedSessions: Int64(ended))
+    }
+}
+
+extension V1.LoginSession {
+    fileprivate init(_ session: LoginSession, isOwn: Bool) {
+        self.init(
+            sessionId: session.id.description, device: session.device,
+            createdAtMilliseconds: session.createdAt.milliseconds,
+            lastUsedAtMilliseconds: session.lastUsedAt.milliseconds,
+            expiresAtMilliseconds: session.expiresAt.milliseconds, own: isOwn)
     }
 }
 

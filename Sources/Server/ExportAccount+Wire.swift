@@ -43,7 +43,8 @@ extension AccountsHandlers {
                 V1.ExportedLoginSession(
                     sessionId: $0.id.description, device: $0.device,
                     createdAtMilliseconds: $0.createdAt.milliseconds,
-                    expiresAtMilliseconds: $0.expiresAt.milliseconds)
+                    expiresAtMilliseconds: $0.expiresAt.milliseconds,
+                    lastUsedAtMilliseconds: $0.lastUsedAt.milliseconds)
             }
         case .messages(let messages):
             response.messages = messages.map { message in

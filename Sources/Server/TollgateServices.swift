@@ -64,7 +64,10 @@ package struct TollgateServices: Sendable {
         let queries = AccountQueries(parts.ports)
         let operators = OperatorQueries(parts.ports)
         registrations = [
-            AuthHandlers(caller: caller, signIn: signIn, scanLogin: parts.scanLogin).service,
+            AuthHandlers(
+                caller: caller, signIn: signIn, scanLogin: parts.scanLogin,
+                sessions: LoginSessions(parts.ports)
+            ).service,
             APIKeysHandlers(caller: caller, keys: APIKeys(parts.ports)).service,
             AccountsHandlers(
                 caller: caller, queries: queries,

@@ -2,6 +2,7 @@ import Bench
 import Foundation
 import Glibc
 import Testing
+import TollgateKernel
 
 /// Programs that a benchmark starts end with it.
 @Suite(.timeLimit(.minutes(1))) struct ChildProcessTests {
@@ -20,5 +21,16 @@ import Testing
         }
         isLeft.cancel()
         #expect(await isLeft.value == false)
+    }
+
+    @Test func `a program that never says where it listens is not waited for without end`()
+        async throws
+    {
+        try await ChildProcess.running("/bin/sh", ["-c", "exec sleep 30"]) { child in
+            let failure = await #expect(throws: Failure.self) {
+                _ = try await child.listeningAddress(withinMilliseconds: 50)
+            }
+            #expect(failure?.code == .unavailable)
+        }
     }
 }

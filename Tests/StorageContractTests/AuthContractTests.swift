@@ -1,3 +1,4 @@
+import Accounts
 import Application
 import Auth
 import Testing
@@ -128,6 +129,51 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
             #expect(try tx.auth.removeLoginSession(digest: digest(1)))
             #expect(try !tx.auth.removeLoginSession(digest: digest(1)))
             #expect(try tx.auth.loginSession(digest: digest(1)) == nil)
+        }
+    }
+
+    @Test(arguments: Engine.all) func anAccountsSessionsAreListedAndEndedAlone(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
+            let mine = AccountID(rawValue: 1)
+            try tx.accounts.insert(account(2), openID: "openid-2")
+            var other = session(4)
+            other.account = AccountID(rawValue: 2)
+            for session in [session(1), session(2, expiresAt: .after(5)), session(3), other] {
+                try tx.auth.insert(session)
+            }
+            let live = try tx.auth.loginSessions(of: mine, now: .after(5), limit: 9)
+            #expect(live == [session(3), session(1)])
+            let newest = try tx.auth.loginSessions(of: mine, now: start, limit: 2)
+            #expect(newest == [session(3), session(2, expiresAt: .after(5))])
+            #expect(try !tx.auth.removeLoginSession(other.id, of: mine))
+            #expect(try tx.auth.removeLoginSession(session(1).id, of: mine))
+            #expect(try !tx.auth.removeLoginSession(session(1).id, of: mine))
+            #expect(try tx.auth.removeLoginSessions(of: mine, except: session(3).id) == 1)
+            #expect(try tx.auth.loginSessions(of: mine, now: start, limit: 9) == [session(3)])
+            #expect(try tx.auth.removeLoginSessions(of: mine, except: nil) == 1)
+            #expect(try tx.auth.loginSession(digest: other.digest) == other)
+        }
+    }
+
+    @Test(arguments: Engine.all) func theSessionUsedLeastRecentlyMakesRoom(_ engine: Engine)
+        async throws
+    {
+        try await inTransaction(engine) { tx throws in
+            let mine = AccountID(rawValue: 1)
+            try tx.accounts.insert(account(2), openID: "openid-2")
+            var other = session(9)
+            other.account = AccountID(rawValue: 2)
+            try tx.auth.insert(other)
+            for number in 1...4 as ClosedRange<Int64> { try tx.auth.insert(session(number)) }
+            try tx.auth.saveUse(ofLoginSession: session(1).id, at: .after(7))
+            try tx.auth.saveUse(ofLoginSession: session(1).id, at: .after(6))
+            #expect(try tx.auth.loginSession(digest: digest(1))?.lastUsedAt == .after(7))
+            try tx.auth.trimLoginSessions(of: mine, to: 2)
+            let left = try tx.auth.loginSessions(of: mine, now: start, limit: 9)
+            #expect(left.map(\.id.rawValue) == [4, 1])
+            #expect(try tx.auth.loginSession(digest: other.digest) == other)
         }
     }
 

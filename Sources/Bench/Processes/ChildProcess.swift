@@ -55,12 +55,22 @@ package final class ChildProcess: Sendable {
     package var identifier: Int32 { process.processIdentifier }
 
     /// The address in the line “listening HOST:PORT” that servers write when they are ready.
-    /// - Throws: A ``Failure`` if the program ends before.
-    package func listeningAddress() async throws -> String { try await rest(ofLine: "listening ") }
+    /// - Throws: A ``Failure`` if the program ends before, or says nothing for too long.
+    package func listeningAddress(
+        withinMilliseconds patience: Int64 = Limits.benchStartMilliseconds
+    ) async throws -> String {
+        try await rest(ofLine: "listening ", withinMilliseconds: patience)
+    }
 
     /// What follows a marker in the first line that begins with it, once the program writes it.
-    /// - Throws: A ``Failure`` if the program ends before.
-    func rest(ofLine marker: String) async throws -> String {
+    ///
+    /// The wait is bounded: a program that ended unnoticed, because one that it started holds what
+    /// tells of its end, says nothing more.
+    /// - Throws: A ``Failure`` if the program ends before, or says nothing for too long.
+    func rest(
+        ofLine marker: String, withinMilliseconds patience: Int64 = Limits.benchStartMilliseconds
+    ) async throws -> String {
+        let end = ContinuousClock.now + .milliseconds(patience)
         while true {
             // Asked before the text is read: what an ended program wrote is all there.
             let isOver = !process.isRunning
@@ -70,6 +80,10 @@ package final class ChildProcess: Sendable {
             }
             guard !isOver else {
                 throw Failure(.unavailable, "\(name) ended before it said “\(marker)”.")
+            }
+            guard ContinuousClock.now < end else {
+                throw Failure(
+                    .unavailable, "\(name) did not say “\(marker)” within \(patience) ms.")
             }
             try await Task.sleep(for: .milliseconds(Limits.benchPollMilliseconds))
         }

@@ -52,6 +52,14 @@ public struct AdminServiceClient: Sendable {
         try await client.unary(Methods.AdminService.setAccountStatus, request, options: options)
     }
 
+    /// Ends every login session of an account.
+    public func signOutAccount(
+        _ request: V1.SignOutAccountRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.SignOutAccountResponse {
+        try await client.unary(Methods.AdminService.signOutAccount, request, options: options)
+    }
+
     /// Gives credits or takes some, once for each request id.
     public func adjustCredits(
         _ request: V1.AdjustCreditsRequest,

@@ -36,6 +36,30 @@ public struct AuthServiceClient: Sendable {
         try await client.unary(Methods.AuthService.whoAmI, request, options: options)
     }
 
+    /// Lists the person's live login sessions.
+    public func listLoginSessions(
+        _ request: V1.ListLoginSessionsRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.ListLoginSessionsResponse {
+        try await client.unary(Methods.AuthService.listLoginSessions, request, options: options)
+    }
+
+    /// Ends one login session of the person's.
+    public func endLoginSession(
+        _ request: V1.EndLoginSessionRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.EndLoginSessionResponse {
+        try await client.unary(Methods.AuthService.endLoginSession, request, options: options)
+    }
+
+    /// Ends all login sessions of the person's, or all but the call's own.
+    public func endLoginSessions(
+        _ request: V1.EndLoginSessionsRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.EndLoginSessionsResponse {
+        try await client.unary(Methods.AuthService.endLoginSessions, request, options: options)
+    }
+
     /// Begins a login by QR code.
     public func beginScanLogin(
         _ request: V1.BeginScanLoginRequest,

@@ -32,11 +32,14 @@ package struct LoginSession: Hashable, Sendable {
     package var createdAt: Timestamp
     /// When it ends.
     package var expiresAt: Timestamp
+    /// When it last began a chat, to within ``Limits/loginSessionUseMilliseconds``; before its
+    /// first one, when it began.
+    package var lastUsedAt: Timestamp
 
-    /// Makes a value.
+    /// Makes a session that was not used yet.
     package init(
         id: LoginSessionID, digest: [UInt8], account: AccountID, device: String,
-        createdAt: Timestamp, expiresAt: Timestamp
+        createdAt: Timestamp, expiresAt: Timestamp, lastUsedAt: Timestamp? = nil
     ) {
         self.id = id
         self.digest = digest
@@ -44,6 +47,12 @@ package struct LoginSession: Hashable, Sendable {
         self.device = device
         self.createdAt = createdAt
         self.expiresAt = expiresAt
+        self.lastUsedAt = lastUsedAt ?? createdAt
+    }
+
+    /// Whether a use at this moment is worth a write.
+    package func isUseDue(at now: Timestamp) -> Bool {
+        now.milliseconds - lastUsedAt.milliseconds >= Limits.loginSessionUseMilliseconds
     }
 }
 
@@ -82,6 +91,27 @@ package protocol AuthRepository {
 
     /// Removes a session; false if there was none.
     func removeLoginSession(digest: [UInt8]) throws(StoreError) -> Bool
+
+    /// The account's sessions that are live at `now`, the newest first; at most `limit`.
+    func loginSessions(
+        of account: AccountID, now: Timestamp, limit: Int
+    ) throws(StoreError) -> [LoginSession]
+
+    /// Removes a session of the account; false if it has none of this number.
+    func removeLoginSession(
+        _ id: LoginSessionID, of account: AccountID
+    ) throws(StoreError) -> Bool
+
+    /// Removes every session of the account but one (nil spares none). Returns how many.
+    func removeLoginSessions(
+        of account: AccountID, except spared: LoginSessionID?
+    ) throws(StoreError) -> Int
+
+    /// Removes the account's sessions that were used least recently, until `limit` are left.
+    func trimLoginSessions(of account: AccountID, to limit: Int) throws(StoreError)
+
+    /// Writes when a session was last used; an earlier moment than the one it has changes nothing.
+    func saveUse(ofLoginSession id: LoginSessionID, at now: Timestamp) throws(StoreError)
 
     /// Removes sessions that ended before `now`; at most `limit`. Returns how many.
     func removeExpiredLoginSessions(now: Timestamp, limit: Int) throws(StoreError) -> Int

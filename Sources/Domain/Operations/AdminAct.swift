@@ -12,6 +12,8 @@ package struct AdminAct: Hashable, Sendable {
         case accountFrozen = "account_frozen"
         /// It may again.
         case accountUnfrozen = "account_unfrozen"
+        /// Every login session of an account was ended.
+        case accountSignedOut = "account_signed_out"
         /// Credits were given or taken.
         case creditsAdjusted = "credits_adjusted"
         /// An account was deleted on its person's behalf.

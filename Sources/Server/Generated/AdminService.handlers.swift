@@ -31,6 +31,11 @@ package protocol AdminServiceHandlers: Sendable {
         _ request: V1.SetAccountStatusRequest, _ context: ServerCallContext
     ) async throws -> V1.SetAccountStatusResponse
 
+    /// Ends every login session of an account.
+    func signOutAccount(
+        _ request: V1.SignOutAccountRequest, _ context: ServerCallContext
+    ) async throws -> V1.SignOutAccountResponse
+
     /// Gives credits or takes some, once for each request id.
     func adjustCredits(
         _ request: V1.AdjustCreditsRequest, _ context: ServerCallContext
@@ -72,6 +77,10 @@ extension AdminServiceHandlers {
                 .unary(Methods.AdminService.setAccountStatus) {
                     (request: V1.SetAccountStatusRequest, context: ServerCallContext) in
                     try await self.setAccountStatus(request, context)
+                },
+                .unary(Methods.AdminService.signOutAccount) {
+                    (request: V1.SignOutAccountRequest, context: ServerCallContext) in
+                    try await self.signOutAccount(request, context)
                 },
                 .unary(Methods.AdminService.adjustCredits) {
                     (request: V1.AdjustCreditsRequest, context: ServerCallContext) in

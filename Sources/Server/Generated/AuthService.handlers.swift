@@ -21,6 +21,21 @@ package protocol AuthServiceHandlers: Sendable {
         _ request: V1.WhoAmIRequest, _ context: ServerCallContext
     ) async throws -> V1.WhoAmIResponse
 
+    /// Lists the person's live login sessions.
+    func listLoginSessions(
+        _ request: V1.ListLoginSessionsRequest, _ context: ServerCallContext
+    ) async throws -> V1.ListLoginSessionsResponse
+
+    /// Ends one login session of the person's.
+    func endLoginSession(
+        _ request: V1.EndLoginSessionRequest, _ context: ServerCallContext
+    ) async throws -> V1.EndLoginSessionResponse
+
+    /// Ends all login sessions of the person's, or all but the call's own.
+    func endLoginSessions(
+        _ request: V1.EndLoginSessionsRequest, _ context: ServerCallContext
+    ) async throws -> V1.EndLoginSessionsResponse
+
     /// Begins a login by QR code.
     func beginScanLogin(
         _ request: V1.BeginScanLoginRequest, _ context: ServerCallContext
@@ -60,6 +75,18 @@ extension AuthServiceHandlers {
                 .unary(Methods.AuthService.whoAmI) {
                     (request: V1.WhoAmIRequest, context: ServerCallContext) in
                     try await self.whoAmI(request, context)
+                },
+                .unary(Methods.AuthService.listLoginSessions) {
+                    (request: V1.ListLoginSessionsRequest, context: ServerCallContext) in
+                    try await self.listLoginSessions(request, context)
+                },
+                .unary(Methods.AuthService.endLoginSession) {
+                    (request: V1.EndLoginSessionRequest, context: ServerCallContext) in
+                    try await self.endLoginSession(request, context)
+                },
+                .unary(Methods.AuthService.endLoginSessions) {
+                    (request: V1.EndLoginSessionsRequest, context: ServerCallContext) in
+                    try await self.endLoginSessions(request, context)
                 },
                 .unary(Methods.AuthService.beginScanLogin) {
                     (request: V1.BeginScanLoginRequest, context: ServerCallContext) in

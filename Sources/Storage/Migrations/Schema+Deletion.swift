@@ -1,7 +1,7 @@
 /// What the deletion of accounts needs.
 extension Schema {
     static let deletion = Migration(
-        number: 13, name: "deleted accounts",
+        number: 14, name: "deleted accounts",
         steps: [
             .widen(
                 "accounts", column: "status", was: "status IN ('active', 'frozen')",

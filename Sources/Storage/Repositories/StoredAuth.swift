@@ -41,29 +41,57 @@ struct StoredAuth: AuthRepository {
     func insert(_ session: LoginSession) throws(StoreError) {
         try connection.run(
             Text.insertSession, session.id.rawValue, session.digest, session.account.rawValue,
-            session.device, session.createdAt.milliseconds, session.expiresAt.milliseconds)
+            session.device, session.createdAt.milliseconds, session.expiresAt.milliseconds,
+            session.lastUsedAt.milliseconds)
     }
 
     func loginSession(digest: [UInt8]) throws(StoreError) -> LoginSession? {
-        try connection.first(Text.session, digest) { row in
-            LoginSession(
-                id: LoginSessionID(rawValue: row.integer(0)), digest: digest,
-                account: AccountID(rawValue: row.integer(1)), device: row.text(2),
-                createdAt: row.moment(3), expiresAt: row.moment(4))
-        }
+        try connection.first(Text.session, digest, decode: Self.session)
+    }
+
+    func loginSessions(
+        of account: AccountID, now: Timestamp, limit: Int
+    ) throws(StoreError) -> [LoginSession] {
+        try connection.all(
+            Text.sessionsOfAccount, account.rawValue, now.milliseconds, bounded(limit),
+            decode: Self.session)
+    }
+
+    private static func session(_ row: Row) -> LoginSession {
+        LoginSession(
+            id: LoginSessionID(rawValue: row.integer(0)), digest: row.bytes(1),
+            account: AccountID(rawValue: row.integer(2)), device: row.text(3),
+            createdAt: row.moment(4), expiresAt: row.moment(5), lastUsedAt: row.moment(6))
+    }
+
+    func removeLoginSession(
+        _ id: LoginSessionID, of account: AccountID
+    ) throws(StoreError) -> Bool {
+        try connection.run(Text.removeSessionOfAccount, id.rawValue, account.rawValue) == 1
+    }
+
+    func removeLoginSessions(
+        of account: AccountID, except spared: LoginSessionID?
+    ) throws(StoreError) -> Int {
+        // Identifiers are positive: 0 spares none.
+        try connection.run(
+            Text.removeSessionsOfAccount, account.rawValue, spared?.rawValue ?? 0)
+    }
+
+    func trimLoginSessions(of account: AccountID, to limit: Int) throws(StoreError) {
+        try connection.run(Text.trimSessions, account.rawValue, bounded(limit))
+    }
+
+    func saveUse(ofLoginSession id: LoginSessionID, at now: Timestamp) throws(StoreError) {
+        try connection.run(Text.saveUse, id.rawValue, now.milliseconds)
     }
 
     func loginSessions(
         of account: AccountID, after id: LoginSessionID?, limit: Int
     ) throws(StoreError) -> [LoginSession] {
         try connection.all(
-            Text.sessionsOfAccount, account.rawValue, id?.rawValue ?? 0, bounded(limit)
-        ) { row in
-            LoginSession(
-                id: LoginSessionID(rawValue: row.integer(0)), digest: row.bytes(1),
-                account: account, device: row.text(2), createdAt: row.moment(3),
-                expiresAt: row.moment(4))
-        }
+            Text.pageOfSessions, account.rawValue, id?.rawValue ?? 0, bounded(limit),
+            decode: Self.session)
     }
 
     func removeLoginSession(digest: [UInt8]) throws(StoreError) -> Bool {
@@ -103,19 +131,37 @@ struct StoredAuth: AuthRepository {
             """)
         static let insertSession = SQL(
             """
-            INSERT INTO login_sessions (id, digest, account, device, created_at, expires_at)
-            VALUES ($1, $2, $3, $4, $5, $6)
+            INSERT INTO login_sessions
+                (id, digest, account, device, created_at, expires_at, last_used_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)
             """)
         static let session = SQL(
             """
-            SELECT id, account, device, created_at, expires_at FROM login_sessions
-            WHERE digest = $1
+            SELECT id, digest, account, device, created_at, expires_at, last_used_at
+            FROM login_sessions WHERE digest = $1
             """)
         static let sessionsOfAccount = SQL(
             """
-            SELECT id, digest, device, created_at, expires_at FROM login_sessions
-            WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3
+            SELECT id, digest, account, device, created_at, expires_at, last_used_at
+            FROM login_sessions WHERE account = $1 AND expires_at > $2 ORDER BY id DESC LIMIT $3
             """)
+        static let pageOfSessions = SQL(
+            """
+            SELECT id, digest, account, device, created_at, expires_at, last_used_at
+            FROM login_sessions WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3
+            """)
+        static let removeSessionOfAccount = SQL(
+            "DELETE FROM login_sessions WHERE id = $1 AND account = $2")
+        static let removeSessionsOfAccount = SQL(
+            "DELETE FROM login_sessions WHERE account = $1 AND id <> $2")
+        static let trimSessions = SQL(
+            """
+            DELETE FROM login_sessions WHERE account = $1 AND id NOT IN (
+                SELECT id FROM login_sessions WHERE account = $1
+                ORDER BY last_used_at DESC, id DESC LIMIT $2)
+            """)
+        static let saveUse = SQL(
+            "UPDATE login_sessions SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2")
         static let removeSession = SQL("DELETE FROM login_sessions WHERE digest = $1")
         static let removeExpiredSessions = SQL(
             """

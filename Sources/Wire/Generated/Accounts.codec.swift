@@ -902,6 +902,7 @@ extension V1.ExportedLoginSession: CBacked {
         self.device = try Reading.text(source.pointee.device, "tollgate.v1.ExportedLoginSession.device")
         self.createdAtMilliseconds = source.pointee.created_at_milliseconds
         self.expiresAtMilliseconds = source.pointee.expires_at_milliseconds
+        self.lastUsedAtMilliseconds = source.pointee.last_used_at_milliseconds
     }
 
     func write(
@@ -915,6 +916,7 @@ extension V1.ExportedLoginSession: CBacked {
         }
         target.pointee.created_at_milliseconds = self.createdAtMilliseconds
         target.pointee.expires_at_milliseconds = self.expiresAtMilliseconds
+        target.pointee.last_used_at_milliseconds = self.lastUsedAtMilliseconds
     }
 }
 

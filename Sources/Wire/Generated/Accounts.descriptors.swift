@@ -293,6 +293,7 @@ extension V1.ExportedLoginSession {
             FieldDescriptor(name: "device", jsonName: "device", number: 2, kind: .string),
             FieldDescriptor(name: "created_at_milliseconds", jsonName: "createdAtMilliseconds", number: 3, kind: .int64),
             FieldDescriptor(name: "expires_at_milliseconds", jsonName: "expiresAtMilliseconds", number: 4, kind: .int64),
+            FieldDescriptor(name: "last_used_at_milliseconds", jsonName: "lastUsedAtMilliseconds", number: 5, kind: .int64),
         ]
     )
 }

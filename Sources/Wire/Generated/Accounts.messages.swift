@@ -709,6 +709,9 @@ extension V1 {
         /// When it ends, in milliseconds since 1970.
         public var expiresAtMilliseconds: Int64 = 0
 
+        /// When it last began a chat, to within some minutes, in milliseconds since 1970.
+        public var lastUsedAtMilliseconds: Int64 = 0
+
         /// A message whose fields all have their defaults.
         public init() {}
 
@@ -717,12 +720,14 @@ extension V1 {
             sessionId: String = "",
             device: String = "",
             createdAtMilliseconds: Int64 = 0,
-            expiresAtMilliseconds: Int64 = 0
+            expiresAtMilliseconds: Int64 = 0,
+            lastUsedAtMilliseconds: Int64 = 0
         ) {
             self.sessionId = sessionId
             self.device = device
             self.createdAtMilliseconds = createdAtMilliseconds
             self.expiresAtMilliseconds = expiresAtMilliseconds
+            self.lastUsedAtMilliseconds = lastUsedAtMilliseconds
         }
     }
 

@@ -445,6 +445,68 @@ extension V1.SetAccountStatusResponse: CBacked {
     }
 }
 
+extension V1.SignOutAccountRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__SignOutAccountRequest>) {
+        tollgate__v1__sign_out_account_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__SignOutAccountRequest>) throws(WireError) {
+        self.by = try Reading.message(source.pointee.by)
+        self.accountId = try Reading.text(source.pointee.account_id, "tollgate.v1.SignOutAccountRequest.account_id")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__SignOutAccountRequest>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.by {
+            target.pointee.by = try arena.message(value)
+        }
+        if !self.accountId.isEmpty {
+            target.pointee.account_id = try arena.text(self.accountId, "tollgate.v1.SignOutAccountRequest.account_id")
+        }
+    }
+}
+
+extension V1.SignOutAccountResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__SignOutAccountResponse>) {
+        tollgate__v1__sign_out_account_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__SignOutAccountResponse>) throws(WireError) {
+        self.endedSessions = source.pointee.ended_sessions
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__SignOutAccountResponse>, in arena: Arena
+    ) throws(WireError) {
+        target.pointee.ended_sessions = self.endedSessions
+    }
+}
+
 extension V1.AdjustCreditsRequest: CBacked {
     /// Reads one message; see `WireMessage`.
     public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {

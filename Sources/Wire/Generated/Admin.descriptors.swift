@@ -145,6 +145,27 @@ extension V1.SetAccountStatusResponse {
     )
 }
 
+extension V1.SignOutAccountRequest {
+    /// The shape of `tollgate.v1.SignOutAccountRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.SignOutAccountRequest",
+        fields: [
+            FieldDescriptor(name: "by", jsonName: "by", number: 1, kind: .message(V1.ActedBy.descriptor)),
+            FieldDescriptor(name: "account_id", jsonName: "accountId", number: 2, kind: .string),
+        ]
+    )
+}
+
+extension V1.SignOutAccountResponse {
+    /// The shape of `tollgate.v1.SignOutAccountResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.SignOutAccountResponse",
+        fields: [
+            FieldDescriptor(name: "ended_sessions", jsonName: "endedSessions", number: 1, kind: .int64),
+        ]
+    )
+}
+
 extension V1.AdjustCreditsRequest {
     /// The shape of `tollgate.v1.AdjustCreditsRequest`.
     public static let descriptor = MessageDescriptor(

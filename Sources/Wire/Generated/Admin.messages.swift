@@ -295,6 +295,43 @@ extension V1 {
         }
     }
 
+    /// Ends every login session of an account; API keys go on.
+    public struct SignOutAccountRequest: WireMessage {
+        /// Who, and why.
+        public var by: V1.ActedBy?
+
+        /// The account, as 13 characters.
+        public var accountId: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            by: V1.ActedBy? = nil,
+            accountId: String = ""
+        ) {
+            self.by = by
+            self.accountId = accountId
+        }
+    }
+
+    /// Nobody is signed in to the account.
+    public struct SignOutAccountResponse: WireMessage {
+        /// How many login sessions there were.
+        public var endedSessions: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            endedSessions: Int64 = 0
+        ) {
+            self.endedSessions = endedSessions
+        }
+    }
+
     /// Gives credits to an account or takes some off it.
     public struct AdjustCreditsRequest: WireMessage {
         /// Who, and why.

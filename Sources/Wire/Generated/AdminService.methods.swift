@@ -54,6 +54,16 @@ extension Methods {
             response: V1.SetAccountStatusResponse.descriptor
         )
 
+        /// Ends every login session of an account.
+        public static let signOutAccount = MethodDescriptor(
+            service: "tollgate.v1.AdminService", name: "SignOutAccount",
+            access: .admin, roles: [], isIdempotent: false,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.SignOutAccountRequest.descriptor,
+            response: V1.SignOutAccountResponse.descriptor
+        )
+
         /// Gives credits or takes some, once for each request id.
         public static let adjustCredits = MethodDescriptor(
             service: "tollgate.v1.AdminService", name: "AdjustCredits",
@@ -85,6 +95,6 @@ extension Methods {
         )
 
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [listTiers, setTier, getAccount, setAccountTier, setAccountStatus, adjustCredits, deleteAccount, listAdminActs]
+        public static let all: [MethodDescriptor] = [listTiers, setTier, getAccount, setAccountTier, setAccountStatus, signOutAccount, adjustCredits, deleteAccount, listAdminActs]
     }
 }

@@ -200,6 +200,221 @@ extension V1.WhoAmIResponse: CBacked {
     }
 }
 
+extension V1.LoginSession: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__LoginSession>) {
+        tollgate__v1__login_session__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__LoginSession>) throws(WireError) {
+        self.sessionId = try Reading.text(source.pointee.session_id, "tollgate.v1.LoginSession.session_id")
+        self.device = try Reading.text(source.pointee.device, "tollgate.v1.LoginSession.device")
+        self.createdAtMilliseconds = source.pointee.created_at_milliseconds
+        self.lastUsedAtMilliseconds = source.pointee.last_used_at_milliseconds
+        self.expiresAtMilliseconds = source.pointee.expires_at_milliseconds
+        self.own = source.pointee.own != 0
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__LoginSession>, in arena: Arena
+    ) throws(WireError) {
+        if !self.sessionId.isEmpty {
+            target.pointee.session_id = try arena.text(self.sessionId, "tollgate.v1.LoginSession.session_id")
+        }
+        if !self.device.isEmpty {
+            target.pointee.device = try arena.text(self.device, "tollgate.v1.LoginSession.device")
+        }
+        target.pointee.created_at_milliseconds = self.createdAtMilliseconds
+        target.pointee.last_used_at_milliseconds = self.lastUsedAtMilliseconds
+        target.pointee.expires_at_milliseconds = self.expiresAtMilliseconds
+        target.pointee.own = self.own ? 1 : 0
+    }
+}
+
+extension V1.ListLoginSessionsRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ListLoginSessionsRequest>) {
+        tollgate__v1__list_login_sessions_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ListLoginSessionsRequest>) throws(WireError) {
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ListLoginSessionsRequest>, in arena: Arena
+    ) throws(WireError) {
+    }
+}
+
+extension V1.ListLoginSessionsResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ListLoginSessionsResponse>) {
+        tollgate__v1__list_login_sessions_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ListLoginSessionsResponse>) throws(WireError) {
+        self.sessions = try Reading.messages(source.pointee.sessions, source.pointee.n_sessions)
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ListLoginSessionsResponse>, in arena: Arena
+    ) throws(WireError) {
+        if !self.sessions.isEmpty {
+            target.pointee.n_sessions = self.sessions.count
+            target.pointee.sessions = try arena.messages(self.sessions)
+        }
+    }
+}
+
+extension V1.EndLoginSessionRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__EndLoginSessionRequest>) {
+        tollgate__v1__end_login_session_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__EndLoginSessionRequest>) throws(WireError) {
+        self.sessionId = try Reading.text(source.pointee.session_id, "tollgate.v1.EndLoginSessionRequest.session_id")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__EndLoginSessionRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.sessionId.isEmpty {
+            target.pointee.session_id = try arena.text(self.sessionId, "tollgate.v1.EndLoginSessionRequest.session_id")
+        }
+    }
+}
+
+extension V1.EndLoginSessionResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__EndLoginSessionResponse>) {
+        tollgate__v1__end_login_session_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__EndLoginSessionResponse>) throws(WireError) {
+        self.ended = source.pointee.ended != 0
+        self.ownEnded = source.pointee.own_ended != 0
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__EndLoginSessionResponse>, in arena: Arena
+    ) throws(WireError) {
+        target.pointee.ended = self.ended ? 1 : 0
+        target.pointee.own_ended = self.ownEnded ? 1 : 0
+    }
+}
+
+extension V1.EndLoginSessionsRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__EndLoginSessionsRequest>) {
+        tollgate__v1__end_login_sessions_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__EndLoginSessionsRequest>) throws(WireError) {
+        self.keepOwn = source.pointee.keep_own != 0
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__EndLoginSessionsRequest>, in arena: Arena
+    ) throws(WireError) {
+        target.pointee.keep_own = self.keepOwn ? 1 : 0
+    }
+}
+
+extension V1.EndLoginSessionsResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__EndLoginSessionsResponse>) {
+        tollgate__v1__end_login_sessions_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__EndLoginSessionsResponse>) throws(WireError) {
+        self.endedSessions = source.pointee.ended_sessions
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__EndLoginSessionsResponse>, in arena: Arena
+    ) throws(WireError) {
+        target.pointee.ended_sessions = self.endedSessions
+    }
+}
+
 extension V1.BeginScanLoginRequest: CBacked {
     /// Reads one message; see `WireMessage`.
     public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {

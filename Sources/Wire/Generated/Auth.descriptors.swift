@@ -55,6 +55,77 @@ extension V1.WhoAmIResponse {
     )
 }
 
+extension V1.LoginSession {
+    /// The shape of `tollgate.v1.LoginSession`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.LoginSession",
+        fields: [
+            FieldDescriptor(name: "session_id", jsonName: "sessionId", number: 1, kind: .string),
+            FieldDescriptor(name: "device", jsonName: "device", number: 2, kind: .string),
+            FieldDescriptor(name: "created_at_milliseconds", jsonName: "createdAtMilliseconds", number: 3, kind: .int64),
+            FieldDescriptor(name: "last_used_at_milliseconds", jsonName: "lastUsedAtMilliseconds", number: 4, kind: .int64),
+            FieldDescriptor(name: "expires_at_milliseconds", jsonName: "expiresAtMilliseconds", number: 5, kind: .int64),
+            FieldDescriptor(name: "own", jsonName: "own", number: 6, kind: .bool),
+        ]
+    )
+}
+
+extension V1.ListLoginSessionsRequest {
+    /// The shape of `tollgate.v1.ListLoginSessionsRequest`.
+    public static let descriptor = MessageDescriptor(name: "tollgate.v1.ListLoginSessionsRequest", fields: [])
+}
+
+extension V1.ListLoginSessionsResponse {
+    /// The shape of `tollgate.v1.ListLoginSessionsResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ListLoginSessionsResponse",
+        fields: [
+            FieldDescriptor(name: "sessions", jsonName: "sessions", number: 1, kind: .message(V1.LoginSession.descriptor), cardinality: .repeated),
+        ]
+    )
+}
+
+extension V1.EndLoginSessionRequest {
+    /// The shape of `tollgate.v1.EndLoginSessionRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.EndLoginSessionRequest",
+        fields: [
+            FieldDescriptor(name: "session_id", jsonName: "sessionId", number: 1, kind: .string),
+        ]
+    )
+}
+
+extension V1.EndLoginSessionResponse {
+    /// The shape of `tollgate.v1.EndLoginSessionResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.EndLoginSessionResponse",
+        fields: [
+            FieldDescriptor(name: "ended", jsonName: "ended", number: 1, kind: .bool),
+            FieldDescriptor(name: "own_ended", jsonName: "ownEnded", number: 2, kind: .bool),
+        ]
+    )
+}
+
+extension V1.EndLoginSessionsRequest {
+    /// The shape of `tollgate.v1.EndLoginSessionsRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.EndLoginSessionsRequest",
+        fields: [
+            FieldDescriptor(name: "keep_own", jsonName: "keepOwn", number: 1, kind: .bool),
+        ]
+    )
+}
+
+extension V1.EndLoginSessionsResponse {
+    /// The shape of `tollgate.v1.EndLoginSessionsResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.EndLoginSessionsResponse",
+        fields: [
+            FieldDescriptor(name: "ended_sessions", jsonName: "endedSessions", number: 1, kind: .int64),
+        ]
+    )
+}
+
 extension V1.BeginScanLoginRequest {
     /// The shape of `tollgate.v1.BeginScanLoginRequest`.
     public static let descriptor = MessageDescriptor(

@@ -115,6 +115,139 @@ extension V1 {
         }
     }
 
+    /// A login session that is live.
+    public struct LoginSession: WireMessage {
+        /// Names it in calls, 13 characters; it opens nothing.
+        public var sessionId: String = ""
+
+        /// What it was called at login; may be empty.
+        public var device: String = ""
+
+        /// When it began, in milliseconds since 1970.
+        public var createdAtMilliseconds: Int64 = 0
+
+        /// When it last began a chat, in milliseconds since 1970, to within five minutes; before its first
+        /// one, when it began.
+        public var lastUsedAtMilliseconds: Int64 = 0
+
+        /// When it ends, in milliseconds since 1970.
+        public var expiresAtMilliseconds: Int64 = 0
+
+        /// Whether it is the one that this call carries.
+        public var own: Bool = false
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            sessionId: String = "",
+            device: String = "",
+            createdAtMilliseconds: Int64 = 0,
+            lastUsedAtMilliseconds: Int64 = 0,
+            expiresAtMilliseconds: Int64 = 0,
+            own: Bool = false
+        ) {
+            self.sessionId = sessionId
+            self.device = device
+            self.createdAtMilliseconds = createdAtMilliseconds
+            self.lastUsedAtMilliseconds = lastUsedAtMilliseconds
+            self.expiresAtMilliseconds = expiresAtMilliseconds
+            self.own = own
+        }
+    }
+
+    /// Asks for the person's login sessions.
+    public struct ListLoginSessionsRequest: WireMessage {
+        /// A message whose fields all have their defaults.
+        public init() {}
+    }
+
+    /// The person's live login sessions.
+    public struct ListLoginSessionsResponse: WireMessage {
+        /// The one that began last first; at most 100.
+        public var sessions: [V1.LoginSession] = []
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            sessions: [V1.LoginSession] = []
+        ) {
+            self.sessions = sessions
+        }
+    }
+
+    /// Ends a login session of the person's.
+    public struct EndLoginSessionRequest: WireMessage {
+        /// Which, as `session_id` has it.
+        public var sessionId: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            sessionId: String = ""
+        ) {
+            self.sessionId = sessionId
+        }
+    }
+
+    /// No live login session of the person's has this number any more.
+    public struct EndLoginSessionResponse: WireMessage {
+        /// Whether there was one.
+        public var ended: Bool = false
+
+        /// Whether it was the one that the call carries.
+        public var ownEnded: Bool = false
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            ended: Bool = false,
+            ownEnded: Bool = false
+        ) {
+            self.ended = ended
+            self.ownEnded = ownEnded
+        }
+    }
+
+    /// Ends login sessions of the person's.
+    public struct EndLoginSessionsRequest: WireMessage {
+        /// Whether the one that the call carries is kept.
+        public var keepOwn: Bool = false
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            keepOwn: Bool = false
+        ) {
+            self.keepOwn = keepOwn
+        }
+    }
+
+    /// The person's login sessions are ended.
+    public struct EndLoginSessionsResponse: WireMessage {
+        /// How many.
+        public var endedSessions: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            endedSessions: Int64 = 0
+        ) {
+            self.endedSessions = endedSessions
+        }
+    }
+
     /// Begins a login by QR code: a person scans it with WeChat and confirms there.
     public struct BeginScanLoginRequest: WireMessage {
         /// Where the login is begun, told by a web tier: a hash of the browser's address, 1 to 64 bytes.

@@ -34,6 +34,36 @@ extension Methods {
             response: V1.WhoAmIResponse.descriptor
         )
 
+        /// Lists the person's live login sessions.
+        public static let listLoginSessions = MethodDescriptor(
+            service: "tollgate.v1.AuthService", name: "ListLoginSessions",
+            access: .user, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 5_000,
+            streaming: .unary,
+            request: V1.ListLoginSessionsRequest.descriptor,
+            response: V1.ListLoginSessionsResponse.descriptor
+        )
+
+        /// Ends one login session of the person's.
+        public static let endLoginSession = MethodDescriptor(
+            service: "tollgate.v1.AuthService", name: "EndLoginSession",
+            access: .user, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.EndLoginSessionRequest.descriptor,
+            response: V1.EndLoginSessionResponse.descriptor
+        )
+
+        /// Ends all login sessions of the person's, or all but the call's own.
+        public static let endLoginSessions = MethodDescriptor(
+            service: "tollgate.v1.AuthService", name: "EndLoginSessions",
+            access: .user, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.EndLoginSessionsRequest.descriptor,
+            response: V1.EndLoginSessionsResponse.descriptor
+        )
+
         /// Begins a login by QR code.
         public static let beginScanLogin = MethodDescriptor(
             service: "tollgate.v1.AuthService", name: "BeginScanLogin",
@@ -75,6 +105,6 @@ extension Methods {
         )
 
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [login, logout, whoAmI, beginScanLogin, awaitScanLogin, redeemScanLogin, cancelScanLogin]
+        public static let all: [MethodDescriptor] = [login, logout, whoAmI, listLoginSessions, endLoginSession, endLoginSessions, beginScanLogin, awaitScanLogin, redeemScanLogin, cancelScanLogin]
     }
 }

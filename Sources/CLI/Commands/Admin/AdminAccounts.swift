@@ -6,17 +6,18 @@ package struct AdminAccounts: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "accounts",
         abstract:
-            "One account: how it stands, its tier, freezing, adjusting its credits, deleting it.",
+            "One account: how it stands, its tier, freezing, signing out, credits, deleting it.",
         discussion: """
             EXAMPLES:
               tollgate admin accounts show 0H2K9QW3ZT4BM
               tollgate admin accounts set-tier 0H2K9QW3ZT4BM partner --reason 'Signed today'
               tollgate admin accounts freeze 0H2K9QW3ZT4BM --reason 'Disputed payment'
+              tollgate admin accounts sign-out 0H2K9QW3ZT4BM --reason 'Lost laptop'
               tollgate admin accounts adjust 0H2K9QW3ZT4BM --give 5 --reason 'Outage of the 3rd'
             """,
         subcommands: [
             ShowAccount.self, SetAccountTier.self, FreezeAccount.self, UnfreezeAccount.self,
-            AdjustCredits.self, DeleteAccount.self,
+            SignOutAccount.self, AdjustCredits.self, DeleteAccount.self,
         ])
 
     package init() {}
@@ -166,6 +167,49 @@ package struct UnfreezeAccount: ServiceCommand {
     package func perform(_ invocation: Invocation) async throws {
         try await invocation.setStatus(
             "active", of: account, by: try act.actedBy(invocation))
+    }
+}
+
+/// `tollgate admin accounts sign-out`.
+package struct SignOutAccount: ServiceCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "sign-out",
+        abstract: "End every login session of an account; its API keys go on.",
+        discussion: """
+            EXAMPLES:
+              tollgate admin accounts sign-out 0H2K9QW3ZT4BM --reason 'Lost laptop'
+            """)
+    package static let caller = Caller.administrator
+    package static let nature = CallNature.changes
+
+    /// The account.
+    @Argument(help: "The account's number, 13 characters.")
+    package var account: String
+
+    /// Who does it, and why.
+    @OptionGroup(title: "Act")
+    package var act: ActOptions
+
+    @OptionGroup(title: "Connection")
+    package var connection: ConnectionOptions
+
+    @OptionGroup(title: "Output")
+    package var output: OutputOptions
+
+    package init() {}
+
+    package func perform(_ invocation: Invocation) async throws {
+        let request = V1.SignOutAccountRequest(
+            by: try act.actedBy(invocation), accountId: account)
+        let ended = try await invocation.withClient { client, options in
+            try await AdminServiceClient(client).signOutAccount(request, options: options)
+                .endedSessions
+        }
+        if invocation.isJSON {
+            invocation.console.json(.object([("endedSessions", .number(ended))]))
+        } else {
+            invocation.console.line("Ended \(Sessions.counted(ended)) of \(account).")
+        }
     }
 }
 

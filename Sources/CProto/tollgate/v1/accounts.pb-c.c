@@ -2921,7 +2921,7 @@ const ProtobufCMessageDescriptor tollgate__v1__exported_api_key__descriptor =
   (ProtobufCMessageInit) tollgate__v1__exported_api_key__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tollgate__v1__exported_login_session__field_descriptors[4] =
+static const ProtobufCFieldDescriptor tollgate__v1__exported_login_session__field_descriptors[5] =
 {
   {
     "session_id",
@@ -2971,17 +2971,30 @@ static const ProtobufCFieldDescriptor tollgate__v1__exported_login_session__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "last_used_at_milliseconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedLoginSession, last_used_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tollgate__v1__exported_login_session__field_indices_by_name[] = {
   2,   /* field[2] = created_at_milliseconds */
   1,   /* field[1] = device */
   3,   /* field[3] = expires_at_milliseconds */
+  4,   /* field[4] = last_used_at_milliseconds */
   0,   /* field[0] = session_id */
 };
 static const ProtobufCIntRange tollgate__v1__exported_login_session__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor tollgate__v1__exported_login_session__descriptor =
 {
@@ -2991,7 +3004,7 @@ const ProtobufCMessageDescriptor tollgate__v1__exported_login_session__descripto
   "Tollgate__V1__ExportedLoginSession",
   "tollgate.v1",
   sizeof(Tollgate__V1__ExportedLoginSession),
-  4,
+  5,
   tollgate__v1__exported_login_session__field_descriptors,
   tollgate__v1__exported_login_session__field_indices_by_name,
   1,  tollgate__v1__exported_login_session__number_ranges,

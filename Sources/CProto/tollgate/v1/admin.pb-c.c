@@ -593,6 +593,96 @@ void   tollgate__v1__set_account_status_response__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__set_account_status_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__sign_out_account_request__init
+                     (Tollgate__V1__SignOutAccountRequest         *message)
+{
+  static const Tollgate__V1__SignOutAccountRequest init_value = TOLLGATE__V1__SIGN_OUT_ACCOUNT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__sign_out_account_request__get_packed_size
+                     (const Tollgate__V1__SignOutAccountRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__sign_out_account_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__sign_out_account_request__pack
+                     (const Tollgate__V1__SignOutAccountRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__sign_out_account_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__sign_out_account_request__pack_to_buffer
+                     (const Tollgate__V1__SignOutAccountRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__sign_out_account_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__SignOutAccountRequest *
+       tollgate__v1__sign_out_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__SignOutAccountRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__sign_out_account_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__sign_out_account_request__free_unpacked
+                     (Tollgate__V1__SignOutAccountRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__sign_out_account_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__sign_out_account_response__init
+                     (Tollgate__V1__SignOutAccountResponse         *message)
+{
+  static const Tollgate__V1__SignOutAccountResponse init_value = TOLLGATE__V1__SIGN_OUT_ACCOUNT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__sign_out_account_response__get_packed_size
+                     (const Tollgate__V1__SignOutAccountResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__sign_out_account_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__sign_out_account_response__pack
+                     (const Tollgate__V1__SignOutAccountResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__sign_out_account_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__sign_out_account_response__pack_to_buffer
+                     (const Tollgate__V1__SignOutAccountResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__sign_out_account_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__SignOutAccountResponse *
+       tollgate__v1__sign_out_account_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__SignOutAccountResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__sign_out_account_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__sign_out_account_response__free_unpacked
+                     (Tollgate__V1__SignOutAccountResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__sign_out_account_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   tollgate__v1__adjust_credits_request__init
                      (Tollgate__V1__AdjustCreditsRequest         *message)
 {
@@ -1627,6 +1717,95 @@ const ProtobufCMessageDescriptor tollgate__v1__set_account_status_response__desc
   tollgate__v1__set_account_status_response__field_indices_by_name,
   1,  tollgate__v1__set_account_status_response__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__set_account_status_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__sign_out_account_request__field_descriptors[2] =
+{
+  {
+    "by",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SignOutAccountRequest, by),
+    &tollgate__v1__acted_by__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "account_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SignOutAccountRequest, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__sign_out_account_request__field_indices_by_name[] = {
+  1,   /* field[1] = account_id */
+  0,   /* field[0] = by */
+};
+static const ProtobufCIntRange tollgate__v1__sign_out_account_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__sign_out_account_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.SignOutAccountRequest",
+  "SignOutAccountRequest",
+  "Tollgate__V1__SignOutAccountRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__SignOutAccountRequest),
+  2,
+  tollgate__v1__sign_out_account_request__field_descriptors,
+  tollgate__v1__sign_out_account_request__field_indices_by_name,
+  1,  tollgate__v1__sign_out_account_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__sign_out_account_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__sign_out_account_response__field_descriptors[1] =
+{
+  {
+    "ended_sessions",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SignOutAccountResponse, ended_sessions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__sign_out_account_response__field_indices_by_name[] = {
+  0,   /* field[0] = ended_sessions */
+};
+static const ProtobufCIntRange tollgate__v1__sign_out_account_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__sign_out_account_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.SignOutAccountResponse",
+  "SignOutAccountResponse",
+  "Tollgate__V1__SignOutAccountResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__SignOutAccountResponse),
+  1,
+  tollgate__v1__sign_out_account_response__field_descriptors,
+  tollgate__v1__sign_out_account_response__field_indices_by_name,
+  1,  tollgate__v1__sign_out_account_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__sign_out_account_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor tollgate__v1__adjust_credits_request__field_descriptors[5] =

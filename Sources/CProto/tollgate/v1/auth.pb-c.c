@@ -278,6 +278,321 @@ void   tollgate__v1__who_am_iresponse__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__who_am_iresponse__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__login_session__init
+                     (Tollgate__V1__LoginSession         *message)
+{
+  static const Tollgate__V1__LoginSession init_value = TOLLGATE__V1__LOGIN_SESSION__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__login_session__get_packed_size
+                     (const Tollgate__V1__LoginSession *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__login_session__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__login_session__pack
+                     (const Tollgate__V1__LoginSession *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__login_session__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__login_session__pack_to_buffer
+                     (const Tollgate__V1__LoginSession *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__login_session__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__LoginSession *
+       tollgate__v1__login_session__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__LoginSession *)
+     protobuf_c_message_unpack (&tollgate__v1__login_session__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__login_session__free_unpacked
+                     (Tollgate__V1__LoginSession *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__login_session__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__list_login_sessions_request__init
+                     (Tollgate__V1__ListLoginSessionsRequest         *message)
+{
+  static const Tollgate__V1__ListLoginSessionsRequest init_value = TOLLGATE__V1__LIST_LOGIN_SESSIONS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__list_login_sessions_request__get_packed_size
+                     (const Tollgate__V1__ListLoginSessionsRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_login_sessions_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__list_login_sessions_request__pack
+                     (const Tollgate__V1__ListLoginSessionsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_login_sessions_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__list_login_sessions_request__pack_to_buffer
+                     (const Tollgate__V1__ListLoginSessionsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_login_sessions_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ListLoginSessionsRequest *
+       tollgate__v1__list_login_sessions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ListLoginSessionsRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__list_login_sessions_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__list_login_sessions_request__free_unpacked
+                     (Tollgate__V1__ListLoginSessionsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__list_login_sessions_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__list_login_sessions_response__init
+                     (Tollgate__V1__ListLoginSessionsResponse         *message)
+{
+  static const Tollgate__V1__ListLoginSessionsResponse init_value = TOLLGATE__V1__LIST_LOGIN_SESSIONS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__list_login_sessions_response__get_packed_size
+                     (const Tollgate__V1__ListLoginSessionsResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_login_sessions_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__list_login_sessions_response__pack
+                     (const Tollgate__V1__ListLoginSessionsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_login_sessions_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__list_login_sessions_response__pack_to_buffer
+                     (const Tollgate__V1__ListLoginSessionsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_login_sessions_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ListLoginSessionsResponse *
+       tollgate__v1__list_login_sessions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ListLoginSessionsResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__list_login_sessions_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__list_login_sessions_response__free_unpacked
+                     (Tollgate__V1__ListLoginSessionsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__list_login_sessions_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__end_login_session_request__init
+                     (Tollgate__V1__EndLoginSessionRequest         *message)
+{
+  static const Tollgate__V1__EndLoginSessionRequest init_value = TOLLGATE__V1__END_LOGIN_SESSION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__end_login_session_request__get_packed_size
+                     (const Tollgate__V1__EndLoginSessionRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_session_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__end_login_session_request__pack
+                     (const Tollgate__V1__EndLoginSessionRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_session_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__end_login_session_request__pack_to_buffer
+                     (const Tollgate__V1__EndLoginSessionRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_session_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__EndLoginSessionRequest *
+       tollgate__v1__end_login_session_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__EndLoginSessionRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__end_login_session_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__end_login_session_request__free_unpacked
+                     (Tollgate__V1__EndLoginSessionRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__end_login_session_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__end_login_session_response__init
+                     (Tollgate__V1__EndLoginSessionResponse         *message)
+{
+  static const Tollgate__V1__EndLoginSessionResponse init_value = TOLLGATE__V1__END_LOGIN_SESSION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__end_login_session_response__get_packed_size
+                     (const Tollgate__V1__EndLoginSessionResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_session_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__end_login_session_response__pack
+                     (const Tollgate__V1__EndLoginSessionResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_session_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__end_login_session_response__pack_to_buffer
+                     (const Tollgate__V1__EndLoginSessionResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_session_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__EndLoginSessionResponse *
+       tollgate__v1__end_login_session_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__EndLoginSessionResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__end_login_session_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__end_login_session_response__free_unpacked
+                     (Tollgate__V1__EndLoginSessionResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__end_login_session_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__end_login_sessions_request__init
+                     (Tollgate__V1__EndLoginSessionsRequest         *message)
+{
+  static const Tollgate__V1__EndLoginSessionsRequest init_value = TOLLGATE__V1__END_LOGIN_SESSIONS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__end_login_sessions_request__get_packed_size
+                     (const Tollgate__V1__EndLoginSessionsRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_sessions_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__end_login_sessions_request__pack
+                     (const Tollgate__V1__EndLoginSessionsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_sessions_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__end_login_sessions_request__pack_to_buffer
+                     (const Tollgate__V1__EndLoginSessionsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_sessions_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__EndLoginSessionsRequest *
+       tollgate__v1__end_login_sessions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__EndLoginSessionsRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__end_login_sessions_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__end_login_sessions_request__free_unpacked
+                     (Tollgate__V1__EndLoginSessionsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__end_login_sessions_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__end_login_sessions_response__init
+                     (Tollgate__V1__EndLoginSessionsResponse         *message)
+{
+  static const Tollgate__V1__EndLoginSessionsResponse init_value = TOLLGATE__V1__END_LOGIN_SESSIONS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__end_login_sessions_response__get_packed_size
+                     (const Tollgate__V1__EndLoginSessionsResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_sessions_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__end_login_sessions_response__pack
+                     (const Tollgate__V1__EndLoginSessionsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_sessions_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__end_login_sessions_response__pack_to_buffer
+                     (const Tollgate__V1__EndLoginSessionsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__end_login_sessions_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__EndLoginSessionsResponse *
+       tollgate__v1__end_login_sessions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__EndLoginSessionsResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__end_login_sessions_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__end_login_sessions_response__free_unpacked
+                     (Tollgate__V1__EndLoginSessionsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__end_login_sessions_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   tollgate__v1__begin_scan_login_request__init
                      (Tollgate__V1__BeginScanLoginRequest         *message)
 {
@@ -1056,6 +1371,330 @@ const ProtobufCMessageDescriptor tollgate__v1__who_am_iresponse__descriptor =
   tollgate__v1__who_am_iresponse__field_indices_by_name,
   1,  tollgate__v1__who_am_iresponse__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__who_am_iresponse__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__login_session__field_descriptors[6] =
+{
+  {
+    "session_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__LoginSession, session_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "device",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__LoginSession, device),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at_milliseconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__LoginSession, created_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_used_at_milliseconds",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__LoginSession, last_used_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_at_milliseconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__LoginSession, expires_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "own",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__LoginSession, own),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__login_session__field_indices_by_name[] = {
+  2,   /* field[2] = created_at_milliseconds */
+  1,   /* field[1] = device */
+  4,   /* field[4] = expires_at_milliseconds */
+  3,   /* field[3] = last_used_at_milliseconds */
+  5,   /* field[5] = own */
+  0,   /* field[0] = session_id */
+};
+static const ProtobufCIntRange tollgate__v1__login_session__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__login_session__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.LoginSession",
+  "LoginSession",
+  "Tollgate__V1__LoginSession",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__LoginSession),
+  6,
+  tollgate__v1__login_session__field_descriptors,
+  tollgate__v1__login_session__field_indices_by_name,
+  1,  tollgate__v1__login_session__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__login_session__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define tollgate__v1__list_login_sessions_request__field_descriptors NULL
+#define tollgate__v1__list_login_sessions_request__field_indices_by_name NULL
+#define tollgate__v1__list_login_sessions_request__number_ranges NULL
+const ProtobufCMessageDescriptor tollgate__v1__list_login_sessions_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ListLoginSessionsRequest",
+  "ListLoginSessionsRequest",
+  "Tollgate__V1__ListLoginSessionsRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ListLoginSessionsRequest),
+  0,
+  tollgate__v1__list_login_sessions_request__field_descriptors,
+  tollgate__v1__list_login_sessions_request__field_indices_by_name,
+  0,  tollgate__v1__list_login_sessions_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__list_login_sessions_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__list_login_sessions_response__field_descriptors[1] =
+{
+  {
+    "sessions",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ListLoginSessionsResponse, n_sessions),
+    offsetof(Tollgate__V1__ListLoginSessionsResponse, sessions),
+    &tollgate__v1__login_session__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__list_login_sessions_response__field_indices_by_name[] = {
+  0,   /* field[0] = sessions */
+};
+static const ProtobufCIntRange tollgate__v1__list_login_sessions_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__list_login_sessions_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ListLoginSessionsResponse",
+  "ListLoginSessionsResponse",
+  "Tollgate__V1__ListLoginSessionsResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ListLoginSessionsResponse),
+  1,
+  tollgate__v1__list_login_sessions_response__field_descriptors,
+  tollgate__v1__list_login_sessions_response__field_indices_by_name,
+  1,  tollgate__v1__list_login_sessions_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__list_login_sessions_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__end_login_session_request__field_descriptors[1] =
+{
+  {
+    "session_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__EndLoginSessionRequest, session_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__end_login_session_request__field_indices_by_name[] = {
+  0,   /* field[0] = session_id */
+};
+static const ProtobufCIntRange tollgate__v1__end_login_session_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__end_login_session_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.EndLoginSessionRequest",
+  "EndLoginSessionRequest",
+  "Tollgate__V1__EndLoginSessionRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__EndLoginSessionRequest),
+  1,
+  tollgate__v1__end_login_session_request__field_descriptors,
+  tollgate__v1__end_login_session_request__field_indices_by_name,
+  1,  tollgate__v1__end_login_session_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__end_login_session_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__end_login_session_response__field_descriptors[2] =
+{
+  {
+    "ended",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__EndLoginSessionResponse, ended),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "own_ended",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__EndLoginSessionResponse, own_ended),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__end_login_session_response__field_indices_by_name[] = {
+  0,   /* field[0] = ended */
+  1,   /* field[1] = own_ended */
+};
+static const ProtobufCIntRange tollgate__v1__end_login_session_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__end_login_session_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.EndLoginSessionResponse",
+  "EndLoginSessionResponse",
+  "Tollgate__V1__EndLoginSessionResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__EndLoginSessionResponse),
+  2,
+  tollgate__v1__end_login_session_response__field_descriptors,
+  tollgate__v1__end_login_session_response__field_indices_by_name,
+  1,  tollgate__v1__end_login_session_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__end_login_session_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__end_login_sessions_request__field_descriptors[1] =
+{
+  {
+    "keep_own",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__EndLoginSessionsRequest, keep_own),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__end_login_sessions_request__field_indices_by_name[] = {
+  0,   /* field[0] = keep_own */
+};
+static const ProtobufCIntRange tollgate__v1__end_login_sessions_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__end_login_sessions_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.EndLoginSessionsRequest",
+  "EndLoginSessionsRequest",
+  "Tollgate__V1__EndLoginSessionsRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__EndLoginSessionsRequest),
+  1,
+  tollgate__v1__end_login_sessions_request__field_descriptors,
+  tollgate__v1__end_login_sessions_request__field_indices_by_name,
+  1,  tollgate__v1__end_login_sessions_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__end_login_sessions_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__end_login_sessions_response__field_descriptors[1] =
+{
+  {
+    "ended_sessions",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__EndLoginSessionsResponse, ended_sessions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__end_login_sessions_response__field_indices_by_name[] = {
+  0,   /* field[0] = ended_sessions */
+};
+static const ProtobufCIntRange tollgate__v1__end_login_sessions_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__end_login_sessions_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.EndLoginSessionsResponse",
+  "EndLoginSessionsResponse",
+  "Tollgate__V1__EndLoginSessionsResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__EndLoginSessionsResponse),
+  1,
+  tollgate__v1__end_login_sessions_response__field_descriptors,
+  tollgate__v1__end_login_sessions_response__field_indices_by_name,
+  1,  tollgate__v1__end_login_sessions_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__end_login_sessions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor tollgate__v1__begin_scan_login_request__field_descriptors[2] =

@@ -723,10 +723,14 @@ struct  Tollgate__V1__ExportedLoginSession
    * When it ends, in milliseconds since 1970.
    */
   int64_t expires_at_milliseconds;
+  /*
+   * When it last began a chat, to within some minutes, in milliseconds since 1970.
+   */
+  int64_t last_used_at_milliseconds;
 };
 #define TOLLGATE__V1__EXPORTED_LOGIN_SESSION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__exported_login_session__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0 }
 
 
 /*

@@ -29,6 +29,8 @@ typedef struct Tollgate__V1__SetAccountTierRequest Tollgate__V1__SetAccountTierR
 typedef struct Tollgate__V1__SetAccountTierResponse Tollgate__V1__SetAccountTierResponse;
 typedef struct Tollgate__V1__SetAccountStatusRequest Tollgate__V1__SetAccountStatusRequest;
 typedef struct Tollgate__V1__SetAccountStatusResponse Tollgate__V1__SetAccountStatusResponse;
+typedef struct Tollgate__V1__SignOutAccountRequest Tollgate__V1__SignOutAccountRequest;
+typedef struct Tollgate__V1__SignOutAccountResponse Tollgate__V1__SignOutAccountResponse;
 typedef struct Tollgate__V1__AdjustCreditsRequest Tollgate__V1__AdjustCreditsRequest;
 typedef struct Tollgate__V1__AdjustCreditsResponse Tollgate__V1__AdjustCreditsResponse;
 typedef struct Tollgate__V1__DeleteAccountRequest Tollgate__V1__DeleteAccountRequest;
@@ -322,6 +324,42 @@ struct  Tollgate__V1__SetAccountStatusResponse
 #define TOLLGATE__V1__SET_ACCOUNT_STATUS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__set_account_status_response__descriptor) \
     , NULL }
+
+
+/*
+ * Ends every login session of an account; API keys go on.
+ */
+struct  Tollgate__V1__SignOutAccountRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Who, and why.
+   */
+  Tollgate__V1__ActedBy *by;
+  /*
+   * The account, as 13 characters.
+   */
+  char *account_id;
+};
+#define TOLLGATE__V1__SIGN_OUT_ACCOUNT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__sign_out_account_request__descriptor) \
+    , NULL, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Nobody is signed in to the account.
+ */
+struct  Tollgate__V1__SignOutAccountResponse
+{
+  ProtobufCMessage base;
+  /*
+   * How many login sessions there were.
+   */
+  int64_t ended_sessions;
+};
+#define TOLLGATE__V1__SIGN_OUT_ACCOUNT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__sign_out_account_response__descriptor) \
+    , 0 }
 
 
 /*
@@ -761,6 +799,44 @@ Tollgate__V1__SetAccountStatusResponse *
 void   tollgate__v1__set_account_status_response__free_unpacked
                      (Tollgate__V1__SetAccountStatusResponse *message,
                       ProtobufCAllocator *allocator);
+/* Tollgate__V1__SignOutAccountRequest methods */
+void   tollgate__v1__sign_out_account_request__init
+                     (Tollgate__V1__SignOutAccountRequest         *message);
+size_t tollgate__v1__sign_out_account_request__get_packed_size
+                     (const Tollgate__V1__SignOutAccountRequest   *message);
+size_t tollgate__v1__sign_out_account_request__pack
+                     (const Tollgate__V1__SignOutAccountRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__sign_out_account_request__pack_to_buffer
+                     (const Tollgate__V1__SignOutAccountRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__SignOutAccountRequest *
+       tollgate__v1__sign_out_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__sign_out_account_request__free_unpacked
+                     (Tollgate__V1__SignOutAccountRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__SignOutAccountResponse methods */
+void   tollgate__v1__sign_out_account_response__init
+                     (Tollgate__V1__SignOutAccountResponse         *message);
+size_t tollgate__v1__sign_out_account_response__get_packed_size
+                     (const Tollgate__V1__SignOutAccountResponse   *message);
+size_t tollgate__v1__sign_out_account_response__pack
+                     (const Tollgate__V1__SignOutAccountResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__sign_out_account_response__pack_to_buffer
+                     (const Tollgate__V1__SignOutAccountResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__SignOutAccountResponse *
+       tollgate__v1__sign_out_account_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__sign_out_account_response__free_unpacked
+                     (Tollgate__V1__SignOutAccountResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Tollgate__V1__AdjustCreditsRequest methods */
 void   tollgate__v1__adjust_credits_request__init
                      (Tollgate__V1__AdjustCreditsRequest         *message);
@@ -935,6 +1011,12 @@ typedef void (*Tollgate__V1__SetAccountStatusRequest_Closure)
 typedef void (*Tollgate__V1__SetAccountStatusResponse_Closure)
                  (const Tollgate__V1__SetAccountStatusResponse *message,
                   void *closure_data);
+typedef void (*Tollgate__V1__SignOutAccountRequest_Closure)
+                 (const Tollgate__V1__SignOutAccountRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__SignOutAccountResponse_Closure)
+                 (const Tollgate__V1__SignOutAccountResponse *message,
+                  void *closure_data);
 typedef void (*Tollgate__V1__AdjustCreditsRequest_Closure)
                  (const Tollgate__V1__AdjustCreditsRequest *message,
                   void *closure_data);
@@ -975,6 +1057,8 @@ extern const ProtobufCMessageDescriptor tollgate__v1__set_account_tier_request__
 extern const ProtobufCMessageDescriptor tollgate__v1__set_account_tier_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__set_account_status_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__set_account_status_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__sign_out_account_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__sign_out_account_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__adjust_credits_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__adjust_credits_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__delete_account_request__descriptor;

@@ -22,6 +22,13 @@ typedef struct Tollgate__V1__LogoutRequest Tollgate__V1__LogoutRequest;
 typedef struct Tollgate__V1__LogoutResponse Tollgate__V1__LogoutResponse;
 typedef struct Tollgate__V1__WhoAmIRequest Tollgate__V1__WhoAmIRequest;
 typedef struct Tollgate__V1__WhoAmIResponse Tollgate__V1__WhoAmIResponse;
+typedef struct Tollgate__V1__LoginSession Tollgate__V1__LoginSession;
+typedef struct Tollgate__V1__ListLoginSessionsRequest Tollgate__V1__ListLoginSessionsRequest;
+typedef struct Tollgate__V1__ListLoginSessionsResponse Tollgate__V1__ListLoginSessionsResponse;
+typedef struct Tollgate__V1__EndLoginSessionRequest Tollgate__V1__EndLoginSessionRequest;
+typedef struct Tollgate__V1__EndLoginSessionResponse Tollgate__V1__EndLoginSessionResponse;
+typedef struct Tollgate__V1__EndLoginSessionsRequest Tollgate__V1__EndLoginSessionsRequest;
+typedef struct Tollgate__V1__EndLoginSessionsResponse Tollgate__V1__EndLoginSessionsResponse;
 typedef struct Tollgate__V1__BeginScanLoginRequest Tollgate__V1__BeginScanLoginRequest;
 typedef struct Tollgate__V1__BeginScanLoginResponse Tollgate__V1__BeginScanLoginResponse;
 typedef struct Tollgate__V1__AwaitScanLoginRequest Tollgate__V1__AwaitScanLoginRequest;
@@ -160,6 +167,140 @@ struct  Tollgate__V1__WhoAmIResponse
 #define TOLLGATE__V1__WHO_AM_IRESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__who_am_iresponse__descriptor) \
     , (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
+ * A login session that is live.
+ */
+struct  Tollgate__V1__LoginSession
+{
+  ProtobufCMessage base;
+  /*
+   * Names it in calls, 13 characters; it opens nothing.
+   */
+  char *session_id;
+  /*
+   * What it was called at login; may be empty.
+   */
+  char *device;
+  /*
+   * When it began, in milliseconds since 1970.
+   */
+  int64_t created_at_milliseconds;
+  /*
+   * When it last began a chat, in milliseconds since 1970, to within five minutes; before its first
+   * one, when it began.
+   */
+  int64_t last_used_at_milliseconds;
+  /*
+   * When it ends, in milliseconds since 1970.
+   */
+  int64_t expires_at_milliseconds;
+  /*
+   * Whether it is the one that this call carries.
+   */
+  protobuf_c_boolean own;
+};
+#define TOLLGATE__V1__LOGIN_SESSION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__login_session__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
+
+
+/*
+ * Asks for the person's login sessions.
+ */
+struct  Tollgate__V1__ListLoginSessionsRequest
+{
+  ProtobufCMessage base;
+};
+#define TOLLGATE__V1__LIST_LOGIN_SESSIONS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__list_login_sessions_request__descriptor) \
+     }
+
+
+/*
+ * The person's live login sessions.
+ */
+struct  Tollgate__V1__ListLoginSessionsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The one that began last first; at most 100.
+   */
+  size_t n_sessions;
+  Tollgate__V1__LoginSession **sessions;
+};
+#define TOLLGATE__V1__LIST_LOGIN_SESSIONS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__list_login_sessions_response__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * Ends a login session of the person's.
+ */
+struct  Tollgate__V1__EndLoginSessionRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Which, as `session_id` has it.
+   */
+  char *session_id;
+};
+#define TOLLGATE__V1__END_LOGIN_SESSION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__end_login_session_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * No live login session of the person's has this number any more.
+ */
+struct  Tollgate__V1__EndLoginSessionResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Whether there was one.
+   */
+  protobuf_c_boolean ended;
+  /*
+   * Whether it was the one that the call carries.
+   */
+  protobuf_c_boolean own_ended;
+};
+#define TOLLGATE__V1__END_LOGIN_SESSION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__end_login_session_response__descriptor) \
+    , 0, 0 }
+
+
+/*
+ * Ends login sessions of the person's.
+ */
+struct  Tollgate__V1__EndLoginSessionsRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Whether the one that the call carries is kept.
+   */
+  protobuf_c_boolean keep_own;
+};
+#define TOLLGATE__V1__END_LOGIN_SESSIONS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__end_login_sessions_request__descriptor) \
+    , 0 }
+
+
+/*
+ * The person's login sessions are ended.
+ */
+struct  Tollgate__V1__EndLoginSessionsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * How many.
+   */
+  int64_t ended_sessions;
+};
+#define TOLLGATE__V1__END_LOGIN_SESSIONS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__end_login_sessions_response__descriptor) \
+    , 0 }
 
 
 /*
@@ -483,6 +624,139 @@ Tollgate__V1__WhoAmIResponse *
 void   tollgate__v1__who_am_iresponse__free_unpacked
                      (Tollgate__V1__WhoAmIResponse *message,
                       ProtobufCAllocator *allocator);
+/* Tollgate__V1__LoginSession methods */
+void   tollgate__v1__login_session__init
+                     (Tollgate__V1__LoginSession         *message);
+size_t tollgate__v1__login_session__get_packed_size
+                     (const Tollgate__V1__LoginSession   *message);
+size_t tollgate__v1__login_session__pack
+                     (const Tollgate__V1__LoginSession   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__login_session__pack_to_buffer
+                     (const Tollgate__V1__LoginSession   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__LoginSession *
+       tollgate__v1__login_session__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__login_session__free_unpacked
+                     (Tollgate__V1__LoginSession *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ListLoginSessionsRequest methods */
+void   tollgate__v1__list_login_sessions_request__init
+                     (Tollgate__V1__ListLoginSessionsRequest         *message);
+size_t tollgate__v1__list_login_sessions_request__get_packed_size
+                     (const Tollgate__V1__ListLoginSessionsRequest   *message);
+size_t tollgate__v1__list_login_sessions_request__pack
+                     (const Tollgate__V1__ListLoginSessionsRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__list_login_sessions_request__pack_to_buffer
+                     (const Tollgate__V1__ListLoginSessionsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ListLoginSessionsRequest *
+       tollgate__v1__list_login_sessions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__list_login_sessions_request__free_unpacked
+                     (Tollgate__V1__ListLoginSessionsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ListLoginSessionsResponse methods */
+void   tollgate__v1__list_login_sessions_response__init
+                     (Tollgate__V1__ListLoginSessionsResponse         *message);
+size_t tollgate__v1__list_login_sessions_response__get_packed_size
+                     (const Tollgate__V1__ListLoginSessionsResponse   *message);
+size_t tollgate__v1__list_login_sessions_response__pack
+                     (const Tollgate__V1__ListLoginSessionsResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__list_login_sessions_response__pack_to_buffer
+                     (const Tollgate__V1__ListLoginSessionsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ListLoginSessionsResponse *
+       tollgate__v1__list_login_sessions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__list_login_sessions_response__free_unpacked
+                     (Tollgate__V1__ListLoginSessionsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__EndLoginSessionRequest methods */
+void   tollgate__v1__end_login_session_request__init
+                     (Tollgate__V1__EndLoginSessionRequest         *message);
+size_t tollgate__v1__end_login_session_request__get_packed_size
+                     (const Tollgate__V1__EndLoginSessionRequest   *message);
+size_t tollgate__v1__end_login_session_request__pack
+                     (const Tollgate__V1__EndLoginSessionRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__end_login_session_request__pack_to_buffer
+                     (const Tollgate__V1__EndLoginSessionRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__EndLoginSessionRequest *
+       tollgate__v1__end_login_session_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__end_login_session_request__free_unpacked
+                     (Tollgate__V1__EndLoginSessionRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__EndLoginSessionResponse methods */
+void   tollgate__v1__end_login_session_response__init
+                     (Tollgate__V1__EndLoginSessionResponse         *message);
+size_t tollgate__v1__end_login_session_response__get_packed_size
+                     (const Tollgate__V1__EndLoginSessionResponse   *message);
+size_t tollgate__v1__end_login_session_response__pack
+                     (const Tollgate__V1__EndLoginSessionResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__end_login_session_response__pack_to_buffer
+                     (const Tollgate__V1__EndLoginSessionResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__EndLoginSessionResponse *
+       tollgate__v1__end_login_session_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__end_login_session_response__free_unpacked
+                     (Tollgate__V1__EndLoginSessionResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__EndLoginSessionsRequest methods */
+void   tollgate__v1__end_login_sessions_request__init
+                     (Tollgate__V1__EndLoginSessionsRequest         *message);
+size_t tollgate__v1__end_login_sessions_request__get_packed_size
+                     (const Tollgate__V1__EndLoginSessionsRequest   *message);
+size_t tollgate__v1__end_login_sessions_request__pack
+                     (const Tollgate__V1__EndLoginSessionsRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__end_login_sessions_request__pack_to_buffer
+                     (const Tollgate__V1__EndLoginSessionsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__EndLoginSessionsRequest *
+       tollgate__v1__end_login_sessions_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__end_login_sessions_request__free_unpacked
+                     (Tollgate__V1__EndLoginSessionsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__EndLoginSessionsResponse methods */
+void   tollgate__v1__end_login_sessions_response__init
+                     (Tollgate__V1__EndLoginSessionsResponse         *message);
+size_t tollgate__v1__end_login_sessions_response__get_packed_size
+                     (const Tollgate__V1__EndLoginSessionsResponse   *message);
+size_t tollgate__v1__end_login_sessions_response__pack
+                     (const Tollgate__V1__EndLoginSessionsResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__end_login_sessions_response__pack_to_buffer
+                     (const Tollgate__V1__EndLoginSessionsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__EndLoginSessionsResponse *
+       tollgate__v1__end_login_sessions_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__end_login_sessions_response__free_unpacked
+                     (Tollgate__V1__EndLoginSessionsResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Tollgate__V1__BeginScanLoginRequest methods */
 void   tollgate__v1__begin_scan_login_request__init
                      (Tollgate__V1__BeginScanLoginRequest         *message);
@@ -712,6 +986,27 @@ typedef void (*Tollgate__V1__WhoAmIRequest_Closure)
 typedef void (*Tollgate__V1__WhoAmIResponse_Closure)
                  (const Tollgate__V1__WhoAmIResponse *message,
                   void *closure_data);
+typedef void (*Tollgate__V1__LoginSession_Closure)
+                 (const Tollgate__V1__LoginSession *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ListLoginSessionsRequest_Closure)
+                 (const Tollgate__V1__ListLoginSessionsRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ListLoginSessionsResponse_Closure)
+                 (const Tollgate__V1__ListLoginSessionsResponse *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__EndLoginSessionRequest_Closure)
+                 (const Tollgate__V1__EndLoginSessionRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__EndLoginSessionResponse_Closure)
+                 (const Tollgate__V1__EndLoginSessionResponse *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__EndLoginSessionsRequest_Closure)
+                 (const Tollgate__V1__EndLoginSessionsRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__EndLoginSessionsResponse_Closure)
+                 (const Tollgate__V1__EndLoginSessionsResponse *message,
+                  void *closure_data);
 typedef void (*Tollgate__V1__BeginScanLoginRequest_Closure)
                  (const Tollgate__V1__BeginScanLoginRequest *message,
                   void *closure_data);
@@ -757,6 +1052,13 @@ extern const ProtobufCMessageDescriptor tollgate__v1__logout_request__descriptor
 extern const ProtobufCMessageDescriptor tollgate__v1__logout_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__who_am_irequest__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__who_am_iresponse__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__login_session__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__list_login_sessions_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__list_login_sessions_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__end_login_session_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__end_login_session_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__end_login_sessions_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__end_login_sessions_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__begin_scan_login_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__begin_scan_login_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__await_scan_login_request__descriptor;

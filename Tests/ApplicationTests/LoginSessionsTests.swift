@@ -1,0 +1,119 @@
+import Application
+import Auth
+import TestSupport
+import Testing
+import TollgateKernel
+
+@Suite struct LoginSessionsTests {
+    private let noTrial = ServicePolicy(trialCallsPerDay: 0, welcomeGrant: Credits(whole: 50))
+
+    private func ask(
+        _ asking: Asking, _ session: SignIn.SignedIn, _ id: String
+    ) async throws -> AnswerReceipt? {
+        var question = asking.question(id)
+        question.caller = .session(session.token)
+        var receipt: AnswerReceipt?
+        try await asking.useCase.answer(question) { event in
+            if case .finished(let finished) = event { receipt = finished }
+        }
+        return receipt
+    }
+
+    @Test func `A chat is remembered on its session, once in five minutes`() async throws {
+        try await Asking.with(policy: noTrial) { asking in
+            let clock = asking.bench.clock
+            let sessions = LoginSessions(asking.bench.ports)
+            let mine = try await asking.bench.signIn()
+            func lastUsed() async throws -> Timestamp? {
+                try await sessions.list(of: mine.session.account)
+                    .first { $0.id == mine.session.id }?.lastUsedAt
+            }
+            let began = clock.now()
+            #expect(try await lastUsed() == began)
+            clock.advance(milliseconds: Limits.loginSessionUseMilliseconds - 1)
+            _ = try await ask(asking, mine, "1")
+            #expect(try await lastUsed() == began)
+            clock.advance(milliseconds: 1)
+            _ = try await ask(asking, mine, "2")
+            #expect(try await lastUsed() == clock.now())
+        }
+    }
+
+    @Test func `A session that was ended begins no chat, the others do`() async throws {
+        try await Asking.with(policy: noTrial) { asking in
+            let sessions = LoginSessions(asking.bench.ports)
+            let phone = try await asking.bench.signIn()
+            let laptop = try await asking.bench.signIn()
+            let account = phone.session.account
+            #expect(try await sessions.end(phone.session.id, of: account))
+            #expect(try await !sessions.end(phone.session.id, of: account))
+            let refusal = await #expect(throws: Failure.self) { try await ask(asking, phone, "1") }
+            #expect(refusal?.code == .unauthenticated)
+            #expect(try await ask(asking, laptop, "2") != nil)
+            _ = try await asking.bench.signIn()
+            let ended = try await sessions.endAll(of: account, except: laptop.session.id)
+            #expect(ended >= 1)
+            #expect(try await sessions.list(of: account).map(\.id) == [laptop.session.id])
+        }
+    }
+
+    @Test func `Somebody else's session is none of yours`() async throws {
+        try await Asking.with(policy: noTrial) { asking in
+            let sessions = LoginSessions(asking.bench.ports)
+            let ann = try await asking.bench.signIn()
+            let bob = try await asking.bench.signIn(openID: "o_bob")
+            #expect(try await !sessions.end(ann.session.id, of: bob.session.account))
+            #expect(try await sessions.endAll(of: bob.session.account, except: nil) == 1)
+            #expect(try await ask(asking, ann, "1") != nil)
+        }
+    }
+
+    /// Ending a session and chats with it, all at once: each chat either held before it and is
+    /// settled, or is refused; nothing is left open.
+    @Test func `A session that ends among its chats leaves no hold`() async throws {
+        try await Asking.with(policy: noTrial) { asking in
+            let mine = try await asking.bench.signIn()
+            let sessions = LoginSessions(asking.bench.ports)
+            let answered = await withTaskGroup(of: Int.self) { group in
+                for number in 0..<20 {
+                    group.addTask {
+                        do {
+                            return try await ask(asking, mine, "chat-\(number)") == nil ? 0 : 1
+                        } catch let failure as Failure {
+                            #expect(failure.code == .unauthenticated)
+                        } catch {
+                            Issue.record(error)
+                        }
+                        return 0
+                    }
+                    if number == 10 {
+                        group.addTask {
+                            let isEnded = try? await sessions.end(
+                                mine.session.id, of: mine.session.account)
+                            #expect(isEnded == true)
+                            return 0
+                        }
+                    }
+                }
+                return await group.reduce(0, +)
+            }
+            let balance = try await asking.balance()
+            #expect(balance.posted == Credits(whole: 50 - Int64(answered)))
+            #expect(balance.held == .zero)
+            #expect(try await asking.bench.violations() == [])
+            let after = await #expect(throws: Failure.self) { try await ask(asking, mine, "late") }
+            #expect(after?.code == .unauthenticated)
+        }
+    }
+
+    @Test func `An account keeps so many sessions, the newest among them`() async throws {
+        try await TestBench.with { bench in
+            var last: SignIn.SignedIn?
+            for _ in 0...Limits.loginSessionsOfAccount { last = try await bench.signIn() }
+            let session = try #require(last).session
+            let live = try await LoginSessions(bench.ports).list(of: session.account)
+            #expect(live.count == Limits.loginSessionsOfAccount)
+            #expect(live.first?.id == session.id)
+        }
+    }
+}
