@@ -19,6 +19,10 @@ extension Limits {
     /// Breaks of the hash chain that an audit spells out: enough to see where it began.
     package static let chainViolationsTold = 20
 
+    /// Movements that one transaction adds up for a statement: ten milliseconds of a reader; and
+    /// so many of the largest (``creditsInOneTransfer``) still fit 64 bits.
+    package static let statementSliceRows = 5_000
+
     /// The most a price factor multiplies by: above it somebody mistyped.
     package static let priceFactor: Int64 = 1_000
 

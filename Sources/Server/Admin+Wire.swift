@@ -9,6 +9,8 @@ internal import TollgateWire
 struct AdminHandlers: AdminServiceHandlers {
     let administration: Administration
     let deletion: DeleteAccount
+    let queries: AccountQueries
+    let statements: Statements
 
     func listTiers(_ request: V1.ListTiersRequest, _ context: ServerCallContext) async throws
         -> V1.ListTiersResponse
@@ -45,6 +47,26 @@ struct AdminHandlers: AdminServiceHandlers {
         let account = try Self.account(request.accountId)
         return V1.GetAccountResponse(
             account: V1.AccountStanding(try await administration.standing(of: account)))
+    }
+
+    func getAccountStatement(_ request: V1.GetAccountStatementRequest, _ context: ServerCallContext)
+        async throws -> V1.GetAccountStatementResponse
+    {
+        let statement = try await statements.statement(
+            of: Self.account(request.accountId), for: ShanghaiMonth(asked: request.month))
+        return V1.GetAccountStatementResponse(statement: V1.Statement(statement))
+    }
+
+    func getAccountLedger(_ request: V1.GetAccountLedgerRequest, _ context: ServerCallContext)
+        async throws -> V1.GetAccountLedgerResponse
+    {
+        let account = try Self.account(request.accountId)
+        // An account that nobody has would read as one on which nothing moved.
+        _ = try await administration.standing(of: account)
+        let page = try await queries.page(
+            of: account, limit: request.limit, before: request.beforeSequence,
+            after: request.afterSequence)
+        return V1.GetAccountLedgerResponse(entries: page.entries, nextBeforeSequence: page.next)
     }
 
     func setAccountTier(_ request: V1.SetAccountTierRequest, _ context: ServerCallContext)

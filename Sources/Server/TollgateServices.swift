@@ -62,6 +62,7 @@ package struct TollgateServices: Sendable {
         let signIn = SignIn(parts.ports)
         let caller = CallerIdentity(callers: Callers(parts.ports))
         let queries = AccountQueries(parts.ports)
+        let statements = Statements(parts.ports)
         let operators = OperatorQueries(parts.ports)
         registrations = [
             AuthHandlers(
@@ -70,7 +71,7 @@ package struct TollgateServices: Sendable {
             ).service,
             APIKeysHandlers(caller: caller, keys: APIKeys(parts.ports)).service,
             AccountsHandlers(
-                caller: caller, queries: queries,
+                caller: caller, queries: queries, statements: statements,
                 ownKeys: OwnKeys(parts.ports, catalogue: parts.catalogue, vault: parts.vault),
                 deletion: DeleteAccount(parts.ports), export: ExportAccount(parts.ports)
             ).service,
@@ -92,7 +93,7 @@ package struct TollgateServices: Sendable {
             OperationsHandlers(queries: operators).service,
             AdminHandlers(
                 administration: Administration(parts.ports),
-                deletion: DeleteAccount(parts.ports)
+                deletion: DeleteAccount(parts.ports), queries: queries, statements: statements
             ).service,
             DiagnosticsHandlers(
                 clock: parts.ports.clock, version: parts.version, realm: parts.realm

@@ -36,6 +36,22 @@ public struct AdminServiceClient: Sendable {
         try await client.unary(Methods.AdminService.getAccount, request, options: options)
     }
 
+    /// Tells what a calendar month came to on an account.
+    public func getAccountStatement(
+        _ request: V1.GetAccountStatementRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.GetAccountStatementResponse {
+        try await client.unary(Methods.AdminService.getAccountStatement, request, options: options)
+    }
+
+    /// Tells movements on an account.
+    public func getAccountLedger(
+        _ request: V1.GetAccountLedgerRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.GetAccountLedgerResponse {
+        try await client.unary(Methods.AdminService.getAccountLedger, request, options: options)
+    }
+
     /// Puts an account into a tier.
     public func setAccountTier(
         _ request: V1.SetAccountTierRequest,

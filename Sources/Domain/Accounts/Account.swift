@@ -102,6 +102,10 @@ package protocol AccountRepository {
     func trialDays(of account: AccountID, after day: ShanghaiDay?, limit: Int) throws(StoreError)
         -> [TrialDay]
 
+    /// Free calls that an account used on days from one to before another.
+    func trialCalls(of account: AccountID, from first: ShanghaiDay, until end: ShanghaiDay)
+        throws(StoreError) -> Int64
+
     /// Stores `used` (inserting or replacing); the schema has CHECK used >= 0.
     func save(_ trialDay: TrialDay) throws(StoreError)
 }

@@ -40,7 +40,7 @@ package enum LedgerUnit: String, Hashable, Sendable {
 /// One movement between two accounts: never changed, never deleted.
 package struct Transfer: Hashable, Sendable {
     /// What a movement is for.
-    package enum Kind: String, Hashable, Sendable {
+    package enum Kind: String, Hashable, Sendable, CaseIterable {
         /// promotion → customer, once per person.
         case welcome
         /// wechat_clearing → sales, in fen; → refunds if it bought nothing.

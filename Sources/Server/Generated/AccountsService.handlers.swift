@@ -16,6 +16,11 @@ package protocol AccountsServiceHandlers: Sendable {
         _ request: V1.ListLedgerRequest, _ context: ServerCallContext
     ) async throws -> V1.ListLedgerResponse
 
+    /// Tells what a calendar month came to on the caller's account.
+    func getStatement(
+        _ request: V1.GetStatementRequest, _ context: ServerCallContext
+    ) async throws -> V1.GetStatementResponse
+
     /// Lists the providers a key of one's own can be bound for, and what is bound.
     func listProviderKeys(
         _ request: V1.ListProviderKeysRequest, _ context: ServerCallContext
@@ -55,6 +60,10 @@ extension AccountsServiceHandlers {
                 .unary(Methods.AccountsService.listLedger) {
                     (request: V1.ListLedgerRequest, context: ServerCallContext) in
                     try await self.listLedger(request, context)
+                },
+                .unary(Methods.AccountsService.getStatement) {
+                    (request: V1.GetStatementRequest, context: ServerCallContext) in
+                    try await self.getStatement(request, context)
                 },
                 .unary(Methods.AccountsService.listProviderKeys) {
                     (request: V1.ListProviderKeysRequest, context: ServerCallContext) in

@@ -21,6 +21,16 @@ package protocol AdminServiceHandlers: Sendable {
         _ request: V1.GetAccountRequest, _ context: ServerCallContext
     ) async throws -> V1.GetAccountResponse
 
+    /// Tells what a calendar month came to on an account.
+    func getAccountStatement(
+        _ request: V1.GetAccountStatementRequest, _ context: ServerCallContext
+    ) async throws -> V1.GetAccountStatementResponse
+
+    /// Tells movements on an account.
+    func getAccountLedger(
+        _ request: V1.GetAccountLedgerRequest, _ context: ServerCallContext
+    ) async throws -> V1.GetAccountLedgerResponse
+
     /// Puts an account into a tier.
     func setAccountTier(
         _ request: V1.SetAccountTierRequest, _ context: ServerCallContext
@@ -69,6 +79,14 @@ extension AdminServiceHandlers {
                 .unary(Methods.AdminService.getAccount) {
                     (request: V1.GetAccountRequest, context: ServerCallContext) in
                     try await self.getAccount(request, context)
+                },
+                .unary(Methods.AdminService.getAccountStatement) {
+                    (request: V1.GetAccountStatementRequest, context: ServerCallContext) in
+                    try await self.getAccountStatement(request, context)
+                },
+                .unary(Methods.AdminService.getAccountLedger) {
+                    (request: V1.GetAccountLedgerRequest, context: ServerCallContext) in
+                    try await self.getAccountLedger(request, context)
                 },
                 .unary(Methods.AdminService.setAccountTier) {
                     (request: V1.SetAccountTierRequest, context: ServerCallContext) in

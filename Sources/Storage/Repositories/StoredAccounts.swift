@@ -60,6 +60,14 @@ struct StoredAccounts: AccountRepository {
         }
     }
 
+    func trialCalls(
+        of account: AccountID, from first: ShanghaiDay, until end: ShanghaiDay
+    ) throws(StoreError) -> Int64 {
+        try connection.first(
+            Text.trialCalls, account.rawValue, first.number, end.number
+        ) { $0.integer(0) } ?? 0
+    }
+
     func save(_ trialDay: TrialDay) throws(StoreError) {
         try connection.run(
             Text.saveTrialDay, trialDay.account.rawValue, trialDay.day.number, trialDay.used)
@@ -107,6 +115,11 @@ struct StoredAccounts: AccountRepository {
             """
             SELECT day, used FROM trial_days WHERE account = $1 AND day > $2
             ORDER BY day LIMIT $3
+            """)
+        static let trialCalls = SQL(
+            """
+            SELECT CAST(COALESCE(SUM(used), 0) AS BIGINT) FROM trial_days
+            WHERE account = $1 AND day >= $2 AND day < $3
             """)
         static let saveTrialDay = SQL(
             """

@@ -24,6 +24,16 @@ extension Methods {
             response: V1.ListLedgerResponse.descriptor
         )
 
+        /// Tells what a calendar month came to on the caller's account.
+        public static let getStatement = MethodDescriptor(
+            service: "tollgate.v1.AccountsService", name: "GetStatement",
+            access: .user, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.GetStatementRequest.descriptor,
+            response: V1.GetStatementResponse.descriptor
+        )
+
         /// Lists the providers a key of one's own can be bound for, and what is bound.
         public static let listProviderKeys = MethodDescriptor(
             service: "tollgate.v1.AccountsService", name: "ListProviderKeys",
@@ -75,6 +85,6 @@ extension Methods {
         )
 
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [getQuota, listLedger, listProviderKeys, bindProviderKey, removeProviderKey, exportMyAccount, deleteMyAccount]
+        public static let all: [MethodDescriptor] = [getQuota, listLedger, getStatement, listProviderKeys, bindProviderKey, removeProviderKey, exportMyAccount, deleteMyAccount]
     }
 }

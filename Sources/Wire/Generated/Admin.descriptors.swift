@@ -254,3 +254,48 @@ extension V1.ListAdminActsResponse {
         ]
     )
 }
+
+extension V1.GetAccountStatementRequest {
+    /// The shape of `tollgate.v1.GetAccountStatementRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.GetAccountStatementRequest",
+        fields: [
+            FieldDescriptor(name: "account_id", jsonName: "accountId", number: 1, kind: .string),
+            FieldDescriptor(name: "month", jsonName: "month", number: 2, kind: .string),
+        ]
+    )
+}
+
+extension V1.GetAccountStatementResponse {
+    /// The shape of `tollgate.v1.GetAccountStatementResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.GetAccountStatementResponse",
+        fields: [
+            FieldDescriptor(name: "statement", jsonName: "statement", number: 1, kind: .message(V1.Statement.descriptor)),
+        ]
+    )
+}
+
+extension V1.GetAccountLedgerRequest {
+    /// The shape of `tollgate.v1.GetAccountLedgerRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.GetAccountLedgerRequest",
+        fields: [
+            FieldDescriptor(name: "account_id", jsonName: "accountId", number: 1, kind: .string),
+            FieldDescriptor(name: "limit", jsonName: "limit", number: 2, kind: .int64),
+            FieldDescriptor(name: "before_sequence", jsonName: "beforeSequence", number: 3, kind: .int64),
+            FieldDescriptor(name: "after_sequence", jsonName: "afterSequence", number: 4, kind: .int64),
+        ]
+    )
+}
+
+extension V1.GetAccountLedgerResponse {
+    /// The shape of `tollgate.v1.GetAccountLedgerResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.GetAccountLedgerResponse",
+        fields: [
+            FieldDescriptor(name: "entries", jsonName: "entries", number: 1, kind: .message(V1.LedgerEntry.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "next_before_sequence", jsonName: "nextBeforeSequence", number: 2, kind: .int64),
+        ]
+    )
+}

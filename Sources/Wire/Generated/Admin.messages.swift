@@ -539,4 +539,93 @@ extension V1 {
             self.nextBeforeActId = nextBeforeActId
         }
     }
+
+    /// Asks for what a month came to on an account.
+    public struct GetAccountStatementRequest: WireMessage {
+        /// The account, as 13 characters.
+        public var accountId: String = ""
+
+        /// A calendar month in Asia/Shanghai, such as `2026-11`; empty is the running one.
+        public var month: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            accountId: String = "",
+            month: String = ""
+        ) {
+            self.accountId = accountId
+            self.month = month
+        }
+    }
+
+    /// What the month came to.
+    public struct GetAccountStatementResponse: WireMessage {
+        /// The statement.
+        public var statement: V1.Statement?
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            statement: V1.Statement? = nil
+        ) {
+            self.statement = statement
+        }
+    }
+
+    /// Asks for movements on an account, newest first.
+    public struct GetAccountLedgerRequest: WireMessage {
+        /// The account, as 13 characters.
+        public var accountId: String = ""
+
+        /// How many at most: 1 to 200; 0 is 50.
+        public var limit: Int64 = 0
+
+        /// Go on below this sequence number, as `next_before_sequence` gave it; 0 starts at the newest.
+        public var beforeSequence: Int64 = 0
+
+        /// Only movements above this sequence number; 0 is all of them.
+        public var afterSequence: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            accountId: String = "",
+            limit: Int64 = 0,
+            beforeSequence: Int64 = 0,
+            afterSequence: Int64 = 0
+        ) {
+            self.accountId = accountId
+            self.limit = limit
+            self.beforeSequence = beforeSequence
+            self.afterSequence = afterSequence
+        }
+    }
+
+    /// A page of movements.
+    public struct GetAccountLedgerResponse: WireMessage {
+        /// Newest first.
+        public var entries: [V1.LedgerEntry] = []
+
+        /// Where the next page starts; 0 when this is the last.
+        public var nextBeforeSequence: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            entries: [V1.LedgerEntry] = [],
+            nextBeforeSequence: Int64 = 0
+        ) {
+            self.entries = entries
+            self.nextBeforeSequence = nextBeforeSequence
+        }
+    }
 }

@@ -5,19 +5,19 @@ import TollgateClient
 package struct AdminAccounts: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "accounts",
-        abstract:
-            "One account: how it stands, its tier, freezing, signing out, credits, deleting it.",
+        abstract: "One account: how it stands, its statements, tier, freezing, leaving.",
         discussion: """
             EXAMPLES:
               tollgate admin accounts show 0H2K9QW3ZT4BM
+              tollgate admin accounts statement 0H2K9QW3ZT4BM --month 2026-11
               tollgate admin accounts set-tier 0H2K9QW3ZT4BM partner --reason 'Signed today'
               tollgate admin accounts freeze 0H2K9QW3ZT4BM --reason 'Disputed payment'
               tollgate admin accounts sign-out 0H2K9QW3ZT4BM --reason 'Lost laptop'
               tollgate admin accounts adjust 0H2K9QW3ZT4BM --give 5 --reason 'Outage of the 3rd'
             """,
         subcommands: [
-            ShowAccount.self, SetAccountTier.self, FreezeAccount.self, UnfreezeAccount.self,
-            SignOutAccount.self, AdjustCredits.self, DeleteAccount.self,
+            ShowAccount.self, AccountStatement.self, SetAccountTier.self, FreezeAccount.self,
+            UnfreezeAccount.self, SignOutAccount.self, AdjustCredits.self, DeleteAccount.self,
         ])
 
     package init() {}

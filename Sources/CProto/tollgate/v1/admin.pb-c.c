@@ -998,6 +998,186 @@ void   tollgate__v1__list_admin_acts_response__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__list_admin_acts_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__get_account_statement_request__init
+                     (Tollgate__V1__GetAccountStatementRequest         *message)
+{
+  static const Tollgate__V1__GetAccountStatementRequest init_value = TOLLGATE__V1__GET_ACCOUNT_STATEMENT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__get_account_statement_request__get_packed_size
+                     (const Tollgate__V1__GetAccountStatementRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__get_account_statement_request__pack
+                     (const Tollgate__V1__GetAccountStatementRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__get_account_statement_request__pack_to_buffer
+                     (const Tollgate__V1__GetAccountStatementRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__GetAccountStatementRequest *
+       tollgate__v1__get_account_statement_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__GetAccountStatementRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__get_account_statement_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__get_account_statement_request__free_unpacked
+                     (Tollgate__V1__GetAccountStatementRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__get_account_statement_response__init
+                     (Tollgate__V1__GetAccountStatementResponse         *message)
+{
+  static const Tollgate__V1__GetAccountStatementResponse init_value = TOLLGATE__V1__GET_ACCOUNT_STATEMENT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__get_account_statement_response__get_packed_size
+                     (const Tollgate__V1__GetAccountStatementResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__get_account_statement_response__pack
+                     (const Tollgate__V1__GetAccountStatementResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__get_account_statement_response__pack_to_buffer
+                     (const Tollgate__V1__GetAccountStatementResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__GetAccountStatementResponse *
+       tollgate__v1__get_account_statement_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__GetAccountStatementResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__get_account_statement_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__get_account_statement_response__free_unpacked
+                     (Tollgate__V1__GetAccountStatementResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__get_account_ledger_request__init
+                     (Tollgate__V1__GetAccountLedgerRequest         *message)
+{
+  static const Tollgate__V1__GetAccountLedgerRequest init_value = TOLLGATE__V1__GET_ACCOUNT_LEDGER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__get_account_ledger_request__get_packed_size
+                     (const Tollgate__V1__GetAccountLedgerRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__get_account_ledger_request__pack
+                     (const Tollgate__V1__GetAccountLedgerRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__get_account_ledger_request__pack_to_buffer
+                     (const Tollgate__V1__GetAccountLedgerRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__GetAccountLedgerRequest *
+       tollgate__v1__get_account_ledger_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__GetAccountLedgerRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__get_account_ledger_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__get_account_ledger_request__free_unpacked
+                     (Tollgate__V1__GetAccountLedgerRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__get_account_ledger_response__init
+                     (Tollgate__V1__GetAccountLedgerResponse         *message)
+{
+  static const Tollgate__V1__GetAccountLedgerResponse init_value = TOLLGATE__V1__GET_ACCOUNT_LEDGER_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__get_account_ledger_response__get_packed_size
+                     (const Tollgate__V1__GetAccountLedgerResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__get_account_ledger_response__pack
+                     (const Tollgate__V1__GetAccountLedgerResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__get_account_ledger_response__pack_to_buffer
+                     (const Tollgate__V1__GetAccountLedgerResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__GetAccountLedgerResponse *
+       tollgate__v1__get_account_ledger_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__GetAccountLedgerResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__get_account_ledger_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__get_account_ledger_response__free_unpacked
+                     (Tollgate__V1__GetAccountLedgerResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor tollgate__v1__acted_by__field_descriptors[2] =
 {
   {
@@ -2319,5 +2499,222 @@ const ProtobufCMessageDescriptor tollgate__v1__list_admin_acts_response__descrip
   tollgate__v1__list_admin_acts_response__field_indices_by_name,
   1,  tollgate__v1__list_admin_acts_response__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__list_admin_acts_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__get_account_statement_request__field_descriptors[2] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountStatementRequest, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "month",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountStatementRequest, month),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__get_account_statement_request__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  1,   /* field[1] = month */
+};
+static const ProtobufCIntRange tollgate__v1__get_account_statement_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__get_account_statement_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.GetAccountStatementRequest",
+  "GetAccountStatementRequest",
+  "Tollgate__V1__GetAccountStatementRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__GetAccountStatementRequest),
+  2,
+  tollgate__v1__get_account_statement_request__field_descriptors,
+  tollgate__v1__get_account_statement_request__field_indices_by_name,
+  1,  tollgate__v1__get_account_statement_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__get_account_statement_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__get_account_statement_response__field_descriptors[1] =
+{
+  {
+    "statement",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountStatementResponse, statement),
+    &tollgate__v1__statement__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__get_account_statement_response__field_indices_by_name[] = {
+  0,   /* field[0] = statement */
+};
+static const ProtobufCIntRange tollgate__v1__get_account_statement_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__get_account_statement_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.GetAccountStatementResponse",
+  "GetAccountStatementResponse",
+  "Tollgate__V1__GetAccountStatementResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__GetAccountStatementResponse),
+  1,
+  tollgate__v1__get_account_statement_response__field_descriptors,
+  tollgate__v1__get_account_statement_response__field_indices_by_name,
+  1,  tollgate__v1__get_account_statement_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__get_account_statement_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__get_account_ledger_request__field_descriptors[4] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountLedgerRequest, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountLedgerRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before_sequence",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountLedgerRequest, before_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_sequence",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountLedgerRequest, after_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__get_account_ledger_request__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  3,   /* field[3] = after_sequence */
+  2,   /* field[2] = before_sequence */
+  1,   /* field[1] = limit */
+};
+static const ProtobufCIntRange tollgate__v1__get_account_ledger_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__get_account_ledger_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.GetAccountLedgerRequest",
+  "GetAccountLedgerRequest",
+  "Tollgate__V1__GetAccountLedgerRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__GetAccountLedgerRequest),
+  4,
+  tollgate__v1__get_account_ledger_request__field_descriptors,
+  tollgate__v1__get_account_ledger_request__field_indices_by_name,
+  1,  tollgate__v1__get_account_ledger_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__get_account_ledger_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__get_account_ledger_response__field_descriptors[2] =
+{
+  {
+    "entries",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__GetAccountLedgerResponse, n_entries),
+    offsetof(Tollgate__V1__GetAccountLedgerResponse, entries),
+    &tollgate__v1__ledger_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_before_sequence",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountLedgerResponse, next_before_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__get_account_ledger_response__field_indices_by_name[] = {
+  0,   /* field[0] = entries */
+  1,   /* field[1] = next_before_sequence */
+};
+static const ProtobufCIntRange tollgate__v1__get_account_ledger_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__get_account_ledger_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.GetAccountLedgerResponse",
+  "GetAccountLedgerResponse",
+  "Tollgate__V1__GetAccountLedgerResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__GetAccountLedgerResponse),
+  2,
+  tollgate__v1__get_account_ledger_response__field_descriptors,
+  tollgate__v1__get_account_ledger_response__field_indices_by_name,
+  1,  tollgate__v1__get_account_ledger_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__get_account_ledger_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
