@@ -48,6 +48,19 @@ extension Limits {
     /// transaction.
     package static let deletionsOfOneSweep = 100
 
+    /// Rows of one page of what is kept about a person: each may bring one of another table along,
+    /// and 100 of either are read well within a millisecond.
+    package static let exportRows = 100
+
+    /// Payments told with one order: one is the rule, a second is an incident each time.
+    package static let exportPaymentsOfOrder = 100
+
+    /// Open lots told at once: as many as a person could ever have bought and not used.
+    package static let exportLots = 1_000
+
+    /// Bytes of what tells where an export goes on: a section's name and a request id.
+    package static let exportCursorBytes = 96
+
     /// Bytes of an operator's name in their log.
     package static let operatorBytes = 64
 

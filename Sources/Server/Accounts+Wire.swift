@@ -12,6 +12,7 @@ struct AccountsHandlers: AccountsServiceHandlers {
     let statements: Statements
     let ownKeys: OwnKeys
     let deletion: DeleteAccount
+    let export: ExportAccount
 
     func getQuota(_ request: V1.GetQuotaRequest, _ context: ServerCallContext) async throws
         -> V1.GetQuotaResponse
@@ -90,7 +91,7 @@ extension AccountsHandlers {
 }
 
 extension V1.ProviderKey {
-    fileprivate init(_ key: OwnKey?, _ provider: String, models: [ModelName]) {
+    init(_ key: OwnKey?, _ provider: String, models: [ModelName]) {
         self.init(
             provider: provider, models: models.map(\.rawValue), bound: key != nil,
             hint: key?.hint ?? "", boundAtMilliseconds: key?.createdAt.milliseconds ?? 0)
@@ -109,7 +110,7 @@ func pageSize(_ asked: Int64, default size: Int, most: Int) throws(Failure) -> I
 }
 
 extension V1.CreditLot {
-    fileprivate init(_ lot: Lot) {
+    init(_ lot: Lot) {
         self.init(
             lotId: lot.id.description, origin: lot.origin.rawValue,
             orderId: lot.order?.description ?? "", grantedMicroCredits: lot.granted,

@@ -37,7 +37,7 @@ extension AccountQueries {
 }
 
 extension V1.LedgerEntry {
-    fileprivate init(_ entry: LedgerEntry, of account: AccountID) {
+    init(_ entry: LedgerEntry, of account: AccountID) {
         let leaves = entry.transfer.from == .customer(account)
         self.init(
             sequence: entry.link.sequence, kind: entry.transfer.kind.rawValue,

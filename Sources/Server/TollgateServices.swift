@@ -73,7 +73,7 @@ package struct TollgateServices: Sendable {
             AccountsHandlers(
                 caller: caller, queries: queries, statements: statements,
                 ownKeys: OwnKeys(parts.ports, catalogue: parts.catalogue, vault: parts.vault),
-                deletion: DeleteAccount(parts.ports)
+                deletion: DeleteAccount(parts.ports), export: ExportAccount(parts.ports)
             ).service,
             ChatHandlers(
                 caller: caller, queries: queries, catalogue: parts.catalogue,

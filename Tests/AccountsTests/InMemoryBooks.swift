@@ -81,6 +81,15 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
         return TrialDay(account: account, day: day, used: used)
     }
 
+    func trialDays(of account: AccountID, after day: ShanghaiDay?, limit: Int) -> [TrialDay] {
+        let days = trialDays.filter {
+            $0.key.account == account && $0.key.day.number > day?.number ?? .min
+        }
+        return Array(
+            days.map { TrialDay(account: account, day: $0.key.day, used: $0.value) }
+                .sorted { $0.day.number < $1.day.number }.prefix(limit))
+    }
+
     func trialCalls(
         of account: AccountID, from first: ShanghaiDay, until end: ShanghaiDay
     ) -> Int64 {
@@ -196,6 +205,13 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
     func hold(of account: AccountID, requestID: IdempotencyKey) -> Hold? {
         calls += 1
         return requests[RequestKey(account: account, requestID: requestID)].flatMap { holds[$0] }
+    }
+
+    func holds(of account: AccountID, after request: IdempotencyKey?, limit: Int) -> [Hold] {
+        let after = holds.values.filter {
+            $0.account == account && $0.requestID.rawValue > request?.rawValue ?? ""
+        }
+        return Array(after.sorted { $0.requestID.rawValue < $1.requestID.rawValue }.prefix(limit))
     }
 
     func expiredHolds(at now: Timestamp, limit: Int) -> [Hold] {

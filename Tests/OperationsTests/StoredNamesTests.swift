@@ -21,6 +21,7 @@ struct StoredNamesTests {
         arguments: [
             (AdminAct.Kind.tierSet, "tier_set"), (.accountTierSet, "account_tier_set"),
             (.accountFrozen, "account_frozen"), (.accountUnfrozen, "account_unfrozen"),
+            (.accountSignedOut, "account_signed_out"),
             (.creditsAdjusted, "credits_adjusted"), (.accountDeleted, "account_deleted"),
         ])
     func acts(kind: AdminAct.Kind, name: String) {

@@ -21,6 +21,7 @@ import TollgateRPC
         "AccountsService/GetQuota": .person, "AccountsService/ListLedger": .person,
         "AccountsService/BindProviderKey": .person, "AccountsService/ListProviderKeys": .person,
         "AccountsService/RemoveProviderKey": .person, "AccountsService/DeleteMyAccount": .person,
+        "AccountsService/ExportMyAccount": .person,
         "AccountsService/GetStatement": .person,
         "AdminService/AdjustCredits": .admin, "AdminService/GetAccount": .admin,
         "AdminService/GetAccountLedger": .admin, "AdminService/GetAccountStatement": .admin,

@@ -52,6 +52,52 @@ import TollgateKernel
         }
     }
 
+    @Test func `What is kept is told to its person, secrets to nobody, and to no program`()
+        async throws
+    {
+        try await ScanWorld.with { scan in
+            _ = try await scan.follow(by: try await scan.begin())
+            let (token, account) = try await scan.world.signIn()
+            let person = Person(scan.client, authorization: token)
+            _ = try await person.ask(id: "first")
+            let made = try await ApiKeysServiceClient(scan.client).createApiKey(
+                V1.CreateApiKeyRequest(name: "robot"), options: person.options)
+            let accounts = AccountsServiceClient(scan.client)
+            let key = "sk-own-0123456789"
+            _ = try await accounts.bindProviderKey(
+                V1.BindProviderKeyRequest(provider: "a", key: key), options: person.options)
+            var pages: [V1.ExportMyAccountResponse] = []
+            repeat {
+                pages.append(
+                    try await accounts.exportMyAccount(
+                        V1.ExportMyAccountRequest(after: pages.last?.next ?? ""),
+                        options: person.options))
+            } while pages.last?.next.isEmpty == false
+            let profile = pages.first?.account
+            #expect(profile?.accountId == account.description)
+            #expect(profile?.openid == "o_ann")
+            #expect(profile?.following == true)
+            #expect(profile?.providerKeys.map(\.provider) == ["a"])
+            #expect(pages.flatMap(\.trialDays).map(\.usedCalls) == [1])
+            #expect(pages.flatMap(\.movements).map(\.kind) == ["welcome"])
+            let calls = pages.flatMap(\.calls)
+            #expect(calls.map(\.requestId) == ["first"])
+            #expect(calls.map(\.outcome) == ["answered"])
+            #expect(pages.flatMap(\.apiKeys).map(\.name) == ["robot"])
+            #expect(pages.flatMap(\.loginSessions).map(\.device) == ["test"])
+            let whole = "\(pages)"
+            for secret in [key, made.secret, token.replacing("Bearer ", with: "")] {
+                #expect(!secret.isEmpty && !whole.contains(secret))
+            }
+            let program = await error {
+                _ = try await accounts.exportMyAccount(
+                    V1.ExportMyAccountRequest(),
+                    options: CallOptions(authorization: "Bearer \(made.secret)"))
+            }
+            #expect(program?.code == "forbidden")
+        }
+    }
+
     @Test func `A program may not delete the account it spends for`() async throws {
         try await ServerBench.with { world in
             let (token, account) = try await world.signIn()

@@ -60,6 +60,14 @@ public struct AccountsServiceClient: Sendable {
         try await client.unary(Methods.AccountsService.removeProviderKey, request, options: options)
     }
 
+    /// Tells everything that is kept about the caller, a page at a time; never secrets.
+    public func exportMyAccount(
+        _ request: V1.ExportMyAccountRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.ExportMyAccountResponse {
+        try await client.unary(Methods.AccountsService.exportMyAccount, request, options: options)
+    }
+
     /// Deletes the caller's account for ever; refused while an order or a chat is under way.
     public func deleteMyAccount(
         _ request: V1.DeleteMyAccountRequest,

@@ -97,6 +97,11 @@ package protocol AccountRepository {
     /// Free calls on a day; `used` is 0 if there is no row.
     func trialDay(of account: AccountID, on day: ShanghaiDay) throws(StoreError) -> TrialDay
 
+    /// An account's days with free calls after a day (nil starts at the first), oldest first; at
+    /// most `limit`.
+    func trialDays(of account: AccountID, after day: ShanghaiDay?, limit: Int) throws(StoreError)
+        -> [TrialDay]
+
     /// Free calls that an account used on days from one to before another.
     func trialCalls(of account: AccountID, from first: ShanghaiDay, until end: ShanghaiDay)
         throws(StoreError) -> Int64

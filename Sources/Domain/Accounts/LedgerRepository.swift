@@ -263,6 +263,11 @@ package protocol LedgerRepository {
     /// The hold of an account's request.
     func hold(of account: AccountID, requestID: IdempotencyKey) throws(StoreError) -> Hold?
 
+    /// An account's holds by request id, from the one after this (nil starts at the first); at most
+    /// `limit`.
+    func holds(of account: AccountID, after request: IdempotencyKey?, limit: Int)
+        throws(StoreError) -> [Hold]
+
     /// Open holds whose time is out at `now`, oldest expiry first; at most `limit`.
     func expiredHolds(at now: Timestamp, limit: Int) throws(StoreError) -> [Hold]
 

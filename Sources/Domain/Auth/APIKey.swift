@@ -105,6 +105,11 @@ package protocol APIKeyRepository {
     /// An account's keys: those not revoked first, then newest first; at most `limit`.
     func apiKeys(of account: AccountID, limit: Int) throws(StoreError) -> [APIKey]
 
+    /// An account's keys by number, revoked or not, from the one after this (nil starts at the
+    /// first); at most `limit`.
+    func apiKeys(of account: AccountID, after id: APIKeyID?, limit: Int) throws(StoreError)
+        -> [APIKey]
+
     /// How many keys of an account are not revoked.
     func unrevokedKeys(of account: AccountID) throws(StoreError) -> Int
 

@@ -84,6 +84,11 @@ package protocol AuthRepository {
     /// The session with this digest, live or not.
     func loginSession(digest: [UInt8]) throws(StoreError) -> LoginSession?
 
+    /// An account's sessions by number, from the one after this (nil starts at the first); at most
+    /// `limit`.
+    func loginSessions(of account: AccountID, after id: LoginSessionID?, limit: Int)
+        throws(StoreError) -> [LoginSession]
+
     /// Removes a session; false if there was none.
     func removeLoginSession(digest: [UInt8]) throws(StoreError) -> Bool
 

@@ -212,6 +212,34 @@ package protocol ChatRepository {
     func insertRefusal(
         account: AccountID?, model: ModelName, code: Failure.Code, at now: Timestamp
     ) throws(StoreError)
+
+    /// A hold's usage row; nil if its call came to nothing, or has not ended.
+    func usage(of hold: HoldID) throws(StoreError) -> UsageRecord?
+
+    /// An account's refused questions by number, from the one after this (0 starts at the first);
+    /// at most `limit`.
+    func refusals(of account: AccountID, after number: Int64, limit: Int) throws(StoreError)
+        -> [RefusedQuestion]
+}
+
+/// A question that was refused: which model was asked for, and why not; never its words.
+package struct RefusedQuestion: Hashable, Sendable {
+    /// Its place among all.
+    package var number: Int64
+    /// The model.
+    package var model: ModelName
+    /// The code it was refused with.
+    package var code: String
+    /// When.
+    package var at: Timestamp
+
+    /// Makes a value.
+    package init(number: Int64, model: ModelName, code: String, at: Timestamp) {
+        self.number = number
+        self.model = model
+        self.code = code
+        self.at = at
+    }
 }
 
 /// A word the rule chain looks for.

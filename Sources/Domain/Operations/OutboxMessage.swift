@@ -59,6 +59,11 @@ package protocol OutboxRepository {
     /// Waiting messages whose time has come, oldest first; at most `limit`.
     func dueMessages(at now: Timestamp, limit: Int) throws(StoreError) -> [OutboxMessage]
 
+    /// An account's messages by number, from the one after this (nil starts at the first), sent or
+    /// not; at most `limit`.
+    func messages(of account: AccountID, after id: OutboxID?, limit: Int) throws(StoreError)
+        -> [OutboxMessage]
+
     /// Stores state, attempts and next attempt, guarded by state `waiting`.
     func update(_ message: OutboxMessage) throws(StoreError)
 }

@@ -114,6 +114,10 @@ package protocol OrderRepository {
     /// Adds a payment; the transaction id is unique.
     func insert(_ payment: PaymentRecord) throws(StoreError)
 
+    /// The payments that came for an order, those that bought nothing included, in the order they
+    /// were booked; at most `limit`.
+    func payments(of order: OrderID, limit: Int) throws(StoreError) -> [PaymentRecord]
+
     /// The payment with this transaction id.
     func payment(transactionID: String) throws(StoreError) -> PaymentRecord?
 }

@@ -37,6 +37,9 @@ package protocol PushRepository {
     /// Stores whether a person follows the official account.
     func setFollowing(openID: String, _ isFollowing: Bool, at now: Timestamp) throws(StoreError)
 
+    /// Whether a person follows, and since when it is so; nil if nothing is known of them.
+    func following(openID: String) throws(StoreError) -> (isFollowing: Bool, since: Timestamp)?
+
     /// Forgets that a person ever followed; whoever did not is no error.
     func forgetFollower(openID: String) throws(StoreError)
 }

@@ -36,6 +36,11 @@ package protocol AccountsServiceHandlers: Sendable {
         _ request: V1.RemoveProviderKeyRequest, _ context: ServerCallContext
     ) async throws -> V1.RemoveProviderKeyResponse
 
+    /// Tells everything that is kept about the caller, a page at a time; never secrets.
+    func exportMyAccount(
+        _ request: V1.ExportMyAccountRequest, _ context: ServerCallContext
+    ) async throws -> V1.ExportMyAccountResponse
+
     /// Deletes the caller's account for ever; refused while an order or a chat is under way.
     func deleteMyAccount(
         _ request: V1.DeleteMyAccountRequest, _ context: ServerCallContext
@@ -71,6 +76,10 @@ extension AccountsServiceHandlers {
                 .unary(Methods.AccountsService.removeProviderKey) {
                     (request: V1.RemoveProviderKeyRequest, context: ServerCallContext) in
                     try await self.removeProviderKey(request, context)
+                },
+                .unary(Methods.AccountsService.exportMyAccount) {
+                    (request: V1.ExportMyAccountRequest, context: ServerCallContext) in
+                    try await self.exportMyAccount(request, context)
                 },
                 .unary(Methods.AccountsService.deleteMyAccount) {
                     (request: V1.DeleteMyAccountRequest, context: ServerCallContext) in

@@ -13,6 +13,13 @@ struct StoredAPIKeys: APIKeyRepository {
         try connection.all(Text.ofAccount, account.rawValue, bounded(limit), decode: Self.key)
     }
 
+    func apiKeys(
+        of account: AccountID, after id: APIKeyID?, limit: Int
+    ) throws(StoreError) -> [APIKey] {
+        try connection.all(
+            Text.page, account.rawValue, id?.rawValue ?? 0, bounded(limit), decode: Self.key)
+    }
+
     func unrevokedKeys(of account: AccountID) throws(StoreError) -> Int {
         Int(try connection.first(Text.unrevoked, account.rawValue) { $0.integer(0) } ?? 0)
     }
@@ -62,6 +69,8 @@ struct StoredAPIKeys: APIKeyRepository {
             SELECT \(columns) FROM api_keys WHERE account = $1
             ORDER BY CASE WHEN revoked_at IS NULL THEN 0 ELSE 1 END, id DESC LIMIT $2
             """)
+        static let page = SQL(
+            "SELECT \(columns) FROM api_keys WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3")
         static let unrevoked = SQL(
             "SELECT COUNT(*) FROM api_keys WHERE account = $1 AND revoked_at IS NULL")
         static let insert = SQL(

@@ -49,6 +49,17 @@ struct StoredAccounts: AccountRepository {
         return TrialDay(account: account, day: day, used: used ?? 0)
     }
 
+    func trialDays(
+        of account: AccountID, after day: ShanghaiDay?, limit: Int
+    ) throws(StoreError) -> [TrialDay] {
+        try connection.all(
+            Text.trialDays, account.rawValue, day?.number ?? .min, bounded(limit)
+        ) { row in
+            TrialDay(
+                account: account, day: ShanghaiDay(number: row.integer(0)), used: row.integer(1))
+        }
+    }
+
     func trialCalls(
         of account: AccountID, from first: ShanghaiDay, until end: ShanghaiDay
     ) throws(StoreError) -> Int64 {
@@ -100,6 +111,11 @@ struct StoredAccounts: AccountRepository {
             ON CONFLICT (account, model) DO NOTHING
             """)
         static let trialDay = SQL("SELECT used FROM trial_days WHERE account = $1 AND day = $2")
+        static let trialDays = SQL(
+            """
+            SELECT day, used FROM trial_days WHERE account = $1 AND day > $2
+            ORDER BY day LIMIT $3
+            """)
         static let trialCalls = SQL(
             """
             SELECT CAST(COALESCE(SUM(used), 0) AS BIGINT) FROM trial_days

@@ -86,6 +86,14 @@ struct StoredAuth: AuthRepository {
         try connection.run(Text.saveUse, id.rawValue, now.milliseconds)
     }
 
+    func loginSessions(
+        of account: AccountID, after id: LoginSessionID?, limit: Int
+    ) throws(StoreError) -> [LoginSession] {
+        try connection.all(
+            Text.pageOfSessions, account.rawValue, id?.rawValue ?? 0, bounded(limit),
+            decode: Self.session)
+    }
+
     func removeLoginSession(digest: [UInt8]) throws(StoreError) -> Bool {
         try connection.run(Text.removeSession, digest) == 1
     }
@@ -136,6 +144,11 @@ struct StoredAuth: AuthRepository {
             """
             SELECT id, digest, account, device, created_at, expires_at, last_used_at
             FROM login_sessions WHERE account = $1 AND expires_at > $2 ORDER BY id DESC LIMIT $3
+            """)
+        static let pageOfSessions = SQL(
+            """
+            SELECT id, digest, account, device, created_at, expires_at, last_used_at
+            FROM login_sessions WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3
             """)
         static let removeSessionOfAccount = SQL(
             "DELETE FROM login_sessions WHERE id = $1 AND account = $2")

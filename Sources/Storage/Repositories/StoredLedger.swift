@@ -84,6 +84,15 @@ struct StoredLedger: LedgerRepository {
             LedgerText.holdOfRequest, account.rawValue, requestID.rawValue, decode: Self.hold)
     }
 
+    func holds(
+        of account: AccountID, after request: IdempotencyKey?, limit: Int
+    ) throws(StoreError) -> [Hold] {
+        // No request id is empty.
+        try connection.all(
+            LedgerText.holdsOfAccount, account.rawValue, request?.rawValue ?? "", bounded(limit),
+            decode: Self.hold)
+    }
+
     func expiredHolds(at now: Timestamp, limit: Int) throws(StoreError) -> [Hold] {
         try connection.all(
             LedgerText.expiredHolds, now.milliseconds, bounded(limit), decode: Self.hold)
@@ -225,6 +234,11 @@ struct StoredLedger: LedgerRepository {
         static let hold = SQL("SELECT \(holdColumns) FROM holds WHERE id = $1")
         static let holdOfRequest = SQL(
             "SELECT \(holdColumns) FROM holds WHERE account = $1 AND request_id = $2")
+        static let holdsOfAccount = SQL(
+            """
+            SELECT \(holdColumns) FROM holds WHERE account = $1 AND request_id > $2
+            ORDER BY request_id LIMIT $3
+            """)
         static let expiredHolds = SQL(
             """
             SELECT \(holdColumns) FROM holds WHERE state = 'held' AND expires_at <= $1

@@ -37,6 +37,14 @@ extension StoredOrders {
         }
     }
 
+    func payments(of order: OrderID, limit: Int) throws(StoreError) -> [PaymentRecord] {
+        try connection.all(Text.ofOrder, order.rawValue, bounded(limit)) { row in
+            PaymentRecord(
+                transactionID: row.text(0), order: order, total: Money(fen: row.integer(1)),
+                paidAt: row.moment(2), bookedAt: row.moment(3))
+        }
+    }
+
     private static func product(_ row: Row) throws(StoreError) -> Product {
         Product(
             key: ProductKey(rawValue: row.text(0)), name: row.text(1), summary: row.text(2),
@@ -75,6 +83,11 @@ extension StoredOrders {
             """
             INSERT INTO payments (transaction_id, order_id, total_fen, paid_at, booked_at)
             VALUES ($1, $2, $3, $4, $5)
+            """)
+        static let ofOrder = SQL(
+            """
+            SELECT transaction_id, total_fen, paid_at, booked_at FROM payments
+            WHERE order_id = $1 ORDER BY booked_at, transaction_id LIMIT $2
             """)
         static let payment = SQL(
             """

@@ -16,14 +16,23 @@ struct StoredOutbox: OutboxRepository {
 
     func dueMessages(at now: Timestamp, limit: Int) throws(StoreError) -> [OutboxMessage] {
         try connection.all(
-            Text.due, now.milliseconds, bounded(limit)
-        ) { row throws(StoreError) in
-            OutboxMessage(
-                id: OutboxID(rawValue: row.integer(0)), kind: try row.word(1),
-                account: AccountID(rawValue: row.integer(2)),
-                values: try Self.values(row.text(3)), state: try row.word(4),
-                attempts: row.integer(5), nextAttemptAt: row.moment(6), createdAt: row.moment(7))
-        }
+            Text.due, now.milliseconds, bounded(limit), decode: Self.message)
+    }
+
+    func messages(
+        of account: AccountID, after id: OutboxID?, limit: Int
+    ) throws(StoreError) -> [OutboxMessage] {
+        try connection.all(
+            Text.ofAccount, account.rawValue, id?.rawValue ?? 0, bounded(limit),
+            decode: Self.message)
+    }
+
+    private static func message(_ row: Row) throws(StoreError) -> OutboxMessage {
+        OutboxMessage(
+            id: OutboxID(rawValue: row.integer(0)), kind: try row.word(1),
+            account: AccountID(rawValue: row.integer(2)), values: try values(row.text(3)),
+            state: try row.word(4), attempts: row.integer(5), nextAttemptAt: row.moment(6),
+            createdAt: row.moment(7))
     }
 
     func update(_ message: OutboxMessage) throws(StoreError) {
@@ -55,6 +64,11 @@ struct StoredOutbox: OutboxRepository {
             SELECT id, kind, account, told, state, attempts, next_attempt_at, created_at
             FROM outbox_messages WHERE state = 'waiting' AND next_attempt_at <= $1
             ORDER BY next_attempt_at, id LIMIT $2
+            """)
+        static let ofAccount = SQL(
+            """
+            SELECT id, kind, account, told, state, attempts, next_attempt_at, created_at
+            FROM outbox_messages WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3
             """)
         static let update = SQL(
             """

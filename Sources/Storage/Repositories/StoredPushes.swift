@@ -28,6 +28,14 @@ struct StoredPushes: PushRepository {
         try connection.run(Text.setFollowing, openID, isFollowing, now.milliseconds)
     }
 
+    func following(
+        openID: String
+    ) throws(StoreError) -> (isFollowing: Bool, since: Timestamp)? {
+        try connection.first(Text.following, openID) { row in
+            (isFollowing: row.truth(0), since: row.moment(1))
+        }
+    }
+
     func forgetFollower(openID: String) throws(StoreError) {
         try connection.run(Text.forgetFollower, openID)
     }
@@ -52,6 +60,8 @@ struct StoredPushes: PushRepository {
             ON CONFLICT (openid) DO UPDATE
             SET is_following = excluded.is_following, changed_at = excluded.changed_at
             """)
+        static let following = SQL(
+            "SELECT is_following, changed_at FROM followers WHERE openid = $1")
         static let forgetFollower = SQL("DELETE FROM followers WHERE openid = $1")
     }
 }

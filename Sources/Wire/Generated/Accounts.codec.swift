@@ -662,3 +662,542 @@ extension V1.DeleteMyAccountResponse: CBacked {
         target.pointee.deleted_at_milliseconds = self.deletedAtMilliseconds
     }
 }
+
+extension V1.ExportMyAccountRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ExportMyAccountRequest>) {
+        tollgate__v1__export_my_account_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ExportMyAccountRequest>) throws(WireError) {
+        self.after = try Reading.text(source.pointee.after, "tollgate.v1.ExportMyAccountRequest.after")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ExportMyAccountRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.after.isEmpty {
+            target.pointee.after = try arena.text(self.after, "tollgate.v1.ExportMyAccountRequest.after")
+        }
+    }
+}
+
+extension V1.ExportedAccount: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ExportedAccount>) {
+        tollgate__v1__exported_account__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ExportedAccount>) throws(WireError) {
+        self.accountId = try Reading.text(source.pointee.account_id, "tollgate.v1.ExportedAccount.account_id")
+        self.openid = try Reading.text(source.pointee.openid, "tollgate.v1.ExportedAccount.openid")
+        self.status = try Reading.text(source.pointee.status, "tollgate.v1.ExportedAccount.status")
+        self.tier = try Reading.text(source.pointee.tier, "tollgate.v1.ExportedAccount.tier")
+        self.whiteListed = source.pointee.white_listed != 0
+        self.openedAtMilliseconds = source.pointee.opened_at_milliseconds
+        self.postedMicroCredits = source.pointee.posted_micro_credits
+        self.heldMicroCredits = source.pointee.held_micro_credits
+        self.lots = try Reading.messages(source.pointee.lots, source.pointee.n_lots)
+        self.providerKeys = try Reading.messages(source.pointee.provider_keys, source.pointee.n_provider_keys)
+        self.following = source.pointee.following != 0
+        self.followingSinceMilliseconds = source.pointee.following_since_milliseconds
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ExportedAccount>, in arena: Arena
+    ) throws(WireError) {
+        if !self.accountId.isEmpty {
+            target.pointee.account_id = try arena.text(self.accountId, "tollgate.v1.ExportedAccount.account_id")
+        }
+        if !self.openid.isEmpty {
+            target.pointee.openid = try arena.text(self.openid, "tollgate.v1.ExportedAccount.openid")
+        }
+        if !self.status.isEmpty {
+            target.pointee.status = try arena.text(self.status, "tollgate.v1.ExportedAccount.status")
+        }
+        if !self.tier.isEmpty {
+            target.pointee.tier = try arena.text(self.tier, "tollgate.v1.ExportedAccount.tier")
+        }
+        target.pointee.white_listed = self.whiteListed ? 1 : 0
+        target.pointee.opened_at_milliseconds = self.openedAtMilliseconds
+        target.pointee.posted_micro_credits = self.postedMicroCredits
+        target.pointee.held_micro_credits = self.heldMicroCredits
+        if !self.lots.isEmpty {
+            target.pointee.n_lots = self.lots.count
+            target.pointee.lots = try arena.messages(self.lots)
+        }
+        if !self.providerKeys.isEmpty {
+            target.pointee.n_provider_keys = self.providerKeys.count
+            target.pointee.provider_keys = try arena.messages(self.providerKeys)
+        }
+        target.pointee.following = self.following ? 1 : 0
+        target.pointee.following_since_milliseconds = self.followingSinceMilliseconds
+    }
+}
+
+extension V1.ExportedTrialDay: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ExportedTrialDay>) {
+        tollgate__v1__exported_trial_day__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ExportedTrialDay>) throws(WireError) {
+        self.day = source.pointee.day
+        self.usedCalls = source.pointee.used_calls
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ExportedTrialDay>, in arena: Arena
+    ) throws(WireError) {
+        target.pointee.day = self.day
+        target.pointee.used_calls = self.usedCalls
+    }
+}
+
+extension V1.ExportedPayment: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ExportedPayment>) {
+        tollgate__v1__exported_payment__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ExportedPayment>) throws(WireError) {
+        self.transactionId = try Reading.text(source.pointee.transaction_id, "tollgate.v1.ExportedPayment.transaction_id")
+        self.totalFen = source.pointee.total_fen
+        self.paidAtMilliseconds = source.pointee.paid_at_milliseconds
+        self.bookedAtMilliseconds = source.pointee.booked_at_milliseconds
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ExportedPayment>, in arena: Arena
+    ) throws(WireError) {
+        if !self.transactionId.isEmpty {
+            target.pointee.transaction_id = try arena.text(self.transactionId, "tollgate.v1.ExportedPayment.transaction_id")
+        }
+        target.pointee.total_fen = self.totalFen
+        target.pointee.paid_at_milliseconds = self.paidAtMilliseconds
+        target.pointee.booked_at_milliseconds = self.bookedAtMilliseconds
+    }
+}
+
+extension V1.ExportedOrder: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ExportedOrder>) {
+        tollgate__v1__exported_order__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ExportedOrder>) throws(WireError) {
+        self.orderId = try Reading.text(source.pointee.order_id, "tollgate.v1.ExportedOrder.order_id")
+        self.outTradeNumber = try Reading.text(source.pointee.out_trade_number, "tollgate.v1.ExportedOrder.out_trade_number")
+        self.idempotencyKey = try Reading.text(source.pointee.idempotency_key, "tollgate.v1.ExportedOrder.idempotency_key")
+        self.productKey = try Reading.text(source.pointee.product_key, "tollgate.v1.ExportedOrder.product_key")
+        self.productName = try Reading.text(source.pointee.product_name, "tollgate.v1.ExportedOrder.product_name")
+        self.totalFen = source.pointee.total_fen
+        self.microCredits = source.pointee.micro_credits
+        self.state = try Reading.text(source.pointee.state, "tollgate.v1.ExportedOrder.state")
+        self.createdAtMilliseconds = source.pointee.created_at_milliseconds
+        self.expiresAtMilliseconds = source.pointee.expires_at_milliseconds
+        self.paidAtMilliseconds = source.pointee.paid_at_milliseconds
+        self.payments = try Reading.messages(source.pointee.payments, source.pointee.n_payments)
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ExportedOrder>, in arena: Arena
+    ) throws(WireError) {
+        if !self.orderId.isEmpty {
+            target.pointee.order_id = try arena.text(self.orderId, "tollgate.v1.ExportedOrder.order_id")
+        }
+        if !self.outTradeNumber.isEmpty {
+            target.pointee.out_trade_number = try arena.text(self.outTradeNumber, "tollgate.v1.ExportedOrder.out_trade_number")
+        }
+        if !self.idempotencyKey.isEmpty {
+            target.pointee.idempotency_key = try arena.text(self.idempotencyKey, "tollgate.v1.ExportedOrder.idempotency_key")
+        }
+        if !self.productKey.isEmpty {
+            target.pointee.product_key = try arena.text(self.productKey, "tollgate.v1.ExportedOrder.product_key")
+        }
+        if !self.productName.isEmpty {
+            target.pointee.product_name = try arena.text(self.productName, "tollgate.v1.ExportedOrder.product_name")
+        }
+        target.pointee.total_fen = self.totalFen
+        target.pointee.micro_credits = self.microCredits
+        if !self.state.isEmpty {
+            target.pointee.state = try arena.text(self.state, "tollgate.v1.ExportedOrder.state")
+        }
+        target.pointee.created_at_milliseconds = self.createdAtMilliseconds
+        target.pointee.expires_at_milliseconds = self.expiresAtMilliseconds
+        target.pointee.paid_at_milliseconds = self.paidAtMilliseconds
+        if !self.payments.isEmpty {
+            target.pointee.n_payments = self.payments.count
+            target.pointee.payments = try arena.messages(self.payments)
+        }
+    }
+}
+
+extension V1.ExportedCall: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ExportedCall>) {
+        tollgate__v1__exported_call__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ExportedCall>) throws(WireError) {
+        self.requestId = try Reading.text(source.pointee.request_id, "tollgate.v1.ExportedCall.request_id")
+        self.source = try Reading.text(source.pointee.source, "tollgate.v1.ExportedCall.source")
+        self.state = try Reading.text(source.pointee.state, "tollgate.v1.ExportedCall.state")
+        self.reservedMicroCredits = source.pointee.reserved_micro_credits
+        self.chargedMicroCredits = source.pointee.charged_micro_credits
+        self.createdAtMilliseconds = source.pointee.created_at_milliseconds
+        self.endedAtMilliseconds = source.pointee.ended_at_milliseconds
+        self.apiKeyId = try Reading.text(source.pointee.api_key_id, "tollgate.v1.ExportedCall.api_key_id")
+        self.model = try Reading.text(source.pointee.model, "tollgate.v1.ExportedCall.model")
+        self.provider = try Reading.text(source.pointee.provider, "tollgate.v1.ExportedCall.provider")
+        self.promptTokens = source.pointee.prompt_tokens
+        self.completionTokens = source.pointee.completion_tokens
+        self.estimated = source.pointee.estimated != 0
+        self.outcome = try Reading.text(source.pointee.outcome, "tollgate.v1.ExportedCall.outcome")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ExportedCall>, in arena: Arena
+    ) throws(WireError) {
+        if !self.requestId.isEmpty {
+            target.pointee.request_id = try arena.text(self.requestId, "tollgate.v1.ExportedCall.request_id")
+        }
+        if !self.source.isEmpty {
+            target.pointee.source = try arena.text(self.source, "tollgate.v1.ExportedCall.source")
+        }
+        if !self.state.isEmpty {
+            target.pointee.state = try arena.text(self.state, "tollgate.v1.ExportedCall.state")
+        }
+        target.pointee.reserved_micro_credits = self.reservedMicroCredits
+        target.pointee.charged_micro_credits = self.chargedMicroCredits
+        target.pointee.created_at_milliseconds = self.createdAtMilliseconds
+        target.pointee.ended_at_milliseconds = self.endedAtMilliseconds
+        if !self.apiKeyId.isEmpty {
+            target.pointee.api_key_id = try arena.text(self.apiKeyId, "tollgate.v1.ExportedCall.api_key_id")
+        }
+        if !self.model.isEmpty {
+            target.pointee.model = try arena.text(self.model, "tollgate.v1.ExportedCall.model")
+        }
+        if !self.provider.isEmpty {
+            target.pointee.provider = try arena.text(self.provider, "tollgate.v1.ExportedCall.provider")
+        }
+        target.pointee.prompt_tokens = self.promptTokens
+        target.pointee.completion_tokens = self.completionTokens
+        target.pointee.estimated = self.estimated ? 1 : 0
+        if !self.outcome.isEmpty {
+            target.pointee.outcome = try arena.text(self.outcome, "tollgate.v1.ExportedCall.outcome")
+        }
+    }
+}
+
+extension V1.ExportedRefusal: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ExportedRefusal>) {
+        tollgate__v1__exported_refusal__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ExportedRefusal>) throws(WireError) {
+        self.model = try Reading.text(source.pointee.model, "tollgate.v1.ExportedRefusal.model")
+        self.code = try Reading.text(source.pointee.code, "tollgate.v1.ExportedRefusal.code")
+        self.atMilliseconds = source.pointee.at_milliseconds
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ExportedRefusal>, in arena: Arena
+    ) throws(WireError) {
+        if !self.model.isEmpty {
+            target.pointee.model = try arena.text(self.model, "tollgate.v1.ExportedRefusal.model")
+        }
+        if !self.code.isEmpty {
+            target.pointee.code = try arena.text(self.code, "tollgate.v1.ExportedRefusal.code")
+        }
+        target.pointee.at_milliseconds = self.atMilliseconds
+    }
+}
+
+extension V1.ExportedApiKey: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ExportedApiKey>) {
+        tollgate__v1__exported_api_key__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ExportedApiKey>) throws(WireError) {
+        self.keyId = try Reading.text(source.pointee.key_id, "tollgate.v1.ExportedApiKey.key_id")
+        self.name = try Reading.text(source.pointee.name, "tollgate.v1.ExportedApiKey.name")
+        self.models = try Reading.texts(source.pointee.models, source.pointee.n_models, "tollgate.v1.ExportedApiKey.models")
+        self.spendCapMicroCredits = source.pointee.spend_cap_micro_credits
+        self.spentMicroCredits = source.pointee.spent_micro_credits
+        self.createdAtMilliseconds = source.pointee.created_at_milliseconds
+        self.expiresAtMilliseconds = source.pointee.expires_at_milliseconds
+        self.revokedAtMilliseconds = source.pointee.revoked_at_milliseconds
+        self.lastUsedAtMilliseconds = source.pointee.last_used_at_milliseconds
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ExportedApiKey>, in arena: Arena
+    ) throws(WireError) {
+        if !self.keyId.isEmpty {
+            target.pointee.key_id = try arena.text(self.keyId, "tollgate.v1.ExportedApiKey.key_id")
+        }
+        if !self.name.isEmpty {
+            target.pointee.name = try arena.text(self.name, "tollgate.v1.ExportedApiKey.name")
+        }
+        if !self.models.isEmpty {
+            target.pointee.n_models = self.models.count
+            target.pointee.models = try arena.texts(self.models, "tollgate.v1.ExportedApiKey.models")
+        }
+        target.pointee.spend_cap_micro_credits = self.spendCapMicroCredits
+        target.pointee.spent_micro_credits = self.spentMicroCredits
+        target.pointee.created_at_milliseconds = self.createdAtMilliseconds
+        target.pointee.expires_at_milliseconds = self.expiresAtMilliseconds
+        target.pointee.revoked_at_milliseconds = self.revokedAtMilliseconds
+        target.pointee.last_used_at_milliseconds = self.lastUsedAtMilliseconds
+    }
+}
+
+extension V1.ExportedLoginSession: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ExportedLoginSession>) {
+        tollgate__v1__exported_login_session__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ExportedLoginSession>) throws(WireError) {
+        self.sessionId = try Reading.text(source.pointee.session_id, "tollgate.v1.ExportedLoginSession.session_id")
+        self.device = try Reading.text(source.pointee.device, "tollgate.v1.ExportedLoginSession.device")
+        self.createdAtMilliseconds = source.pointee.created_at_milliseconds
+        self.expiresAtMilliseconds = source.pointee.expires_at_milliseconds
+        self.lastUsedAtMilliseconds = source.pointee.last_used_at_milliseconds
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ExportedLoginSession>, in arena: Arena
+    ) throws(WireError) {
+        if !self.sessionId.isEmpty {
+            target.pointee.session_id = try arena.text(self.sessionId, "tollgate.v1.ExportedLoginSession.session_id")
+        }
+        if !self.device.isEmpty {
+            target.pointee.device = try arena.text(self.device, "tollgate.v1.ExportedLoginSession.device")
+        }
+        target.pointee.created_at_milliseconds = self.createdAtMilliseconds
+        target.pointee.expires_at_milliseconds = self.expiresAtMilliseconds
+        target.pointee.last_used_at_milliseconds = self.lastUsedAtMilliseconds
+    }
+}
+
+extension V1.ExportedMessage: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ExportedMessage>) {
+        tollgate__v1__exported_message__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ExportedMessage>) throws(WireError) {
+        self.kind = try Reading.text(source.pointee.kind, "tollgate.v1.ExportedMessage.kind")
+        self.values = try Reading.texts(source.pointee.values, source.pointee.n_values, "tollgate.v1.ExportedMessage.values")
+        self.state = try Reading.text(source.pointee.state, "tollgate.v1.ExportedMessage.state")
+        self.createdAtMilliseconds = source.pointee.created_at_milliseconds
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ExportedMessage>, in arena: Arena
+    ) throws(WireError) {
+        if !self.kind.isEmpty {
+            target.pointee.kind = try arena.text(self.kind, "tollgate.v1.ExportedMessage.kind")
+        }
+        if !self.values.isEmpty {
+            target.pointee.n_values = self.values.count
+            target.pointee.values = try arena.texts(self.values, "tollgate.v1.ExportedMessage.values")
+        }
+        if !self.state.isEmpty {
+            target.pointee.state = try arena.text(self.state, "tollgate.v1.ExportedMessage.state")
+        }
+        target.pointee.created_at_milliseconds = self.createdAtMilliseconds
+    }
+}
+
+extension V1.ExportMyAccountResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ExportMyAccountResponse>) {
+        tollgate__v1__export_my_account_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ExportMyAccountResponse>) throws(WireError) {
+        self.section = try Reading.text(source.pointee.section, "tollgate.v1.ExportMyAccountResponse.section")
+        self.account = try Reading.message(source.pointee.account)
+        self.trialDays = try Reading.messages(source.pointee.trial_days, source.pointee.n_trial_days)
+        self.movements = try Reading.messages(source.pointee.movements, source.pointee.n_movements)
+        self.orders = try Reading.messages(source.pointee.orders, source.pointee.n_orders)
+        self.calls = try Reading.messages(source.pointee.calls, source.pointee.n_calls)
+        self.refusals = try Reading.messages(source.pointee.refusals, source.pointee.n_refusals)
+        self.apiKeys = try Reading.messages(source.pointee.api_keys, source.pointee.n_api_keys)
+        self.loginSessions = try Reading.messages(source.pointee.login_sessions, source.pointee.n_login_sessions)
+        self.messages = try Reading.messages(source.pointee.messages, source.pointee.n_messages)
+        self.next = try Reading.text(source.pointee.next, "tollgate.v1.ExportMyAccountResponse.next")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ExportMyAccountResponse>, in arena: Arena
+    ) throws(WireError) {
+        if !self.section.isEmpty {
+            target.pointee.section = try arena.text(self.section, "tollgate.v1.ExportMyAccountResponse.section")
+        }
+        if let value = self.account {
+            target.pointee.account = try arena.message(value)
+        }
+        if !self.trialDays.isEmpty {
+            target.pointee.n_trial_days = self.trialDays.count
+            target.pointee.trial_days = try arena.messages(self.trialDays)
+        }
+        if !self.movements.isEmpty {
+            target.pointee.n_movements = self.movements.count
+            target.pointee.movements = try arena.messages(self.movements)
+        }
+        if !self.orders.isEmpty {
+            target.pointee.n_orders = self.orders.count
+            target.pointee.orders = try arena.messages(self.orders)
+        }
+        if !self.calls.isEmpty {
+            target.pointee.n_calls = self.calls.count
+            target.pointee.calls = try arena.messages(self.calls)
+        }
+        if !self.refusals.isEmpty {
+            target.pointee.n_refusals = self.refusals.count
+            target.pointee.refusals = try arena.messages(self.refusals)
+        }
+        if !self.apiKeys.isEmpty {
+            target.pointee.n_api_keys = self.apiKeys.count
+            target.pointee.api_keys = try arena.messages(self.apiKeys)
+        }
+        if !self.loginSessions.isEmpty {
+            target.pointee.n_login_sessions = self.loginSessions.count
+            target.pointee.login_sessions = try arena.messages(self.loginSessions)
+        }
+        if !self.messages.isEmpty {
+            target.pointee.n_messages = self.messages.count
+            target.pointee.messages = try arena.messages(self.messages)
+        }
+        if !self.next.isEmpty {
+            target.pointee.next = try arena.text(self.next, "tollgate.v1.ExportMyAccountResponse.next")
+        }
+    }
+}

@@ -213,3 +213,179 @@ extension V1.DeleteMyAccountResponse {
         ]
     )
 }
+
+extension V1.ExportMyAccountRequest {
+    /// The shape of `tollgate.v1.ExportMyAccountRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ExportMyAccountRequest",
+        fields: [
+            FieldDescriptor(name: "after", jsonName: "after", number: 1, kind: .string),
+        ]
+    )
+}
+
+extension V1.ExportedAccount {
+    /// The shape of `tollgate.v1.ExportedAccount`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ExportedAccount",
+        fields: [
+            FieldDescriptor(name: "account_id", jsonName: "accountId", number: 1, kind: .string),
+            FieldDescriptor(name: "openid", jsonName: "openid", number: 2, kind: .string),
+            FieldDescriptor(name: "status", jsonName: "status", number: 3, kind: .string),
+            FieldDescriptor(name: "tier", jsonName: "tier", number: 4, kind: .string),
+            FieldDescriptor(name: "white_listed", jsonName: "whiteListed", number: 5, kind: .bool),
+            FieldDescriptor(name: "opened_at_milliseconds", jsonName: "openedAtMilliseconds", number: 6, kind: .int64),
+            FieldDescriptor(name: "posted_micro_credits", jsonName: "postedMicroCredits", number: 7, kind: .int64),
+            FieldDescriptor(name: "held_micro_credits", jsonName: "heldMicroCredits", number: 8, kind: .int64),
+            FieldDescriptor(name: "lots", jsonName: "lots", number: 9, kind: .message(V1.CreditLot.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "provider_keys", jsonName: "providerKeys", number: 10, kind: .message(V1.ProviderKey.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "following", jsonName: "following", number: 11, kind: .bool),
+            FieldDescriptor(name: "following_since_milliseconds", jsonName: "followingSinceMilliseconds", number: 12, kind: .int64),
+        ]
+    )
+}
+
+extension V1.ExportedTrialDay {
+    /// The shape of `tollgate.v1.ExportedTrialDay`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ExportedTrialDay",
+        fields: [
+            FieldDescriptor(name: "day", jsonName: "day", number: 1, kind: .int64),
+            FieldDescriptor(name: "used_calls", jsonName: "usedCalls", number: 2, kind: .int64),
+        ]
+    )
+}
+
+extension V1.ExportedPayment {
+    /// The shape of `tollgate.v1.ExportedPayment`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ExportedPayment",
+        fields: [
+            FieldDescriptor(name: "transaction_id", jsonName: "transactionId", number: 1, kind: .string),
+            FieldDescriptor(name: "total_fen", jsonName: "totalFen", number: 2, kind: .int64),
+            FieldDescriptor(name: "paid_at_milliseconds", jsonName: "paidAtMilliseconds", number: 3, kind: .int64),
+            FieldDescriptor(name: "booked_at_milliseconds", jsonName: "bookedAtMilliseconds", number: 4, kind: .int64),
+        ]
+    )
+}
+
+extension V1.ExportedOrder {
+    /// The shape of `tollgate.v1.ExportedOrder`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ExportedOrder",
+        fields: [
+            FieldDescriptor(name: "order_id", jsonName: "orderId", number: 1, kind: .string),
+            FieldDescriptor(name: "out_trade_number", jsonName: "outTradeNumber", number: 2, kind: .string),
+            FieldDescriptor(name: "idempotency_key", jsonName: "idempotencyKey", number: 3, kind: .string),
+            FieldDescriptor(name: "product_key", jsonName: "productKey", number: 4, kind: .string),
+            FieldDescriptor(name: "product_name", jsonName: "productName", number: 5, kind: .string),
+            FieldDescriptor(name: "total_fen", jsonName: "totalFen", number: 6, kind: .int64),
+            FieldDescriptor(name: "micro_credits", jsonName: "microCredits", number: 7, kind: .int64),
+            FieldDescriptor(name: "state", jsonName: "state", number: 8, kind: .string),
+            FieldDescriptor(name: "created_at_milliseconds", jsonName: "createdAtMilliseconds", number: 9, kind: .int64),
+            FieldDescriptor(name: "expires_at_milliseconds", jsonName: "expiresAtMilliseconds", number: 10, kind: .int64),
+            FieldDescriptor(name: "paid_at_milliseconds", jsonName: "paidAtMilliseconds", number: 11, kind: .int64),
+            FieldDescriptor(name: "payments", jsonName: "payments", number: 12, kind: .message(V1.ExportedPayment.descriptor), cardinality: .repeated),
+        ]
+    )
+}
+
+extension V1.ExportedCall {
+    /// The shape of `tollgate.v1.ExportedCall`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ExportedCall",
+        fields: [
+            FieldDescriptor(name: "request_id", jsonName: "requestId", number: 1, kind: .string),
+            FieldDescriptor(name: "source", jsonName: "source", number: 2, kind: .string),
+            FieldDescriptor(name: "state", jsonName: "state", number: 3, kind: .string),
+            FieldDescriptor(name: "reserved_micro_credits", jsonName: "reservedMicroCredits", number: 4, kind: .int64),
+            FieldDescriptor(name: "charged_micro_credits", jsonName: "chargedMicroCredits", number: 5, kind: .int64),
+            FieldDescriptor(name: "created_at_milliseconds", jsonName: "createdAtMilliseconds", number: 6, kind: .int64),
+            FieldDescriptor(name: "ended_at_milliseconds", jsonName: "endedAtMilliseconds", number: 7, kind: .int64),
+            FieldDescriptor(name: "api_key_id", jsonName: "apiKeyId", number: 8, kind: .string),
+            FieldDescriptor(name: "model", jsonName: "model", number: 9, kind: .string),
+            FieldDescriptor(name: "provider", jsonName: "provider", number: 10, kind: .string),
+            FieldDescriptor(name: "prompt_tokens", jsonName: "promptTokens", number: 11, kind: .int64),
+            FieldDescriptor(name: "completion_tokens", jsonName: "completionTokens", number: 12, kind: .int64),
+            FieldDescriptor(name: "estimated", jsonName: "estimated", number: 13, kind: .bool),
+            FieldDescriptor(name: "outcome", jsonName: "outcome", number: 14, kind: .string),
+        ]
+    )
+}
+
+extension V1.ExportedRefusal {
+    /// The shape of `tollgate.v1.ExportedRefusal`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ExportedRefusal",
+        fields: [
+            FieldDescriptor(name: "model", jsonName: "model", number: 1, kind: .string),
+            FieldDescriptor(name: "code", jsonName: "code", number: 2, kind: .string),
+            FieldDescriptor(name: "at_milliseconds", jsonName: "atMilliseconds", number: 3, kind: .int64),
+        ]
+    )
+}
+
+extension V1.ExportedApiKey {
+    /// The shape of `tollgate.v1.ExportedApiKey`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ExportedApiKey",
+        fields: [
+            FieldDescriptor(name: "key_id", jsonName: "keyId", number: 1, kind: .string),
+            FieldDescriptor(name: "name", jsonName: "name", number: 2, kind: .string),
+            FieldDescriptor(name: "models", jsonName: "models", number: 3, kind: .string, cardinality: .repeated),
+            FieldDescriptor(name: "spend_cap_micro_credits", jsonName: "spendCapMicroCredits", number: 4, kind: .int64),
+            FieldDescriptor(name: "spent_micro_credits", jsonName: "spentMicroCredits", number: 5, kind: .int64),
+            FieldDescriptor(name: "created_at_milliseconds", jsonName: "createdAtMilliseconds", number: 6, kind: .int64),
+            FieldDescriptor(name: "expires_at_milliseconds", jsonName: "expiresAtMilliseconds", number: 7, kind: .int64),
+            FieldDescriptor(name: "revoked_at_milliseconds", jsonName: "revokedAtMilliseconds", number: 8, kind: .int64),
+            FieldDescriptor(name: "last_used_at_milliseconds", jsonName: "lastUsedAtMilliseconds", number: 9, kind: .int64),
+        ]
+    )
+}
+
+extension V1.ExportedLoginSession {
+    /// The shape of `tollgate.v1.ExportedLoginSession`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ExportedLoginSession",
+        fields: [
+            FieldDescriptor(name: "session_id", jsonName: "sessionId", number: 1, kind: .string),
+            FieldDescriptor(name: "device", jsonName: "device", number: 2, kind: .string),
+            FieldDescriptor(name: "created_at_milliseconds", jsonName: "createdAtMilliseconds", number: 3, kind: .int64),
+            FieldDescriptor(name: "expires_at_milliseconds", jsonName: "expiresAtMilliseconds", number: 4, kind: .int64),
+            FieldDescriptor(name: "last_used_at_milliseconds", jsonName: "lastUsedAtMilliseconds", number: 5, kind: .int64),
+        ]
+    )
+}
+
+extension V1.ExportedMessage {
+    /// The shape of `tollgate.v1.ExportedMessage`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ExportedMessage",
+        fields: [
+            FieldDescriptor(name: "kind", jsonName: "kind", number: 1, kind: .string),
+            FieldDescriptor(name: "values", jsonName: "values", number: 2, kind: .string, cardinality: .repeated),
+            FieldDescriptor(name: "state", jsonName: "state", number: 3, kind: .string),
+            FieldDescriptor(name: "created_at_milliseconds", jsonName: "createdAtMilliseconds", number: 4, kind: .int64),
+        ]
+    )
+}
+
+extension V1.ExportMyAccountResponse {
+    /// The shape of `tollgate.v1.ExportMyAccountResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ExportMyAccountResponse",
+        fields: [
+            FieldDescriptor(name: "section", jsonName: "section", number: 1, kind: .string),
+            FieldDescriptor(name: "account", jsonName: "account", number: 2, kind: .message(V1.ExportedAccount.descriptor)),
+            FieldDescriptor(name: "trial_days", jsonName: "trialDays", number: 3, kind: .message(V1.ExportedTrialDay.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "movements", jsonName: "movements", number: 4, kind: .message(V1.LedgerEntry.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "orders", jsonName: "orders", number: 5, kind: .message(V1.ExportedOrder.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "calls", jsonName: "calls", number: 6, kind: .message(V1.ExportedCall.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "refusals", jsonName: "refusals", number: 7, kind: .message(V1.ExportedRefusal.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "api_keys", jsonName: "apiKeys", number: 8, kind: .message(V1.ExportedApiKey.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "login_sessions", jsonName: "loginSessions", number: 9, kind: .message(V1.ExportedLoginSession.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "messages", jsonName: "messages", number: 10, kind: .message(V1.ExportedMessage.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "next", jsonName: "next", number: 11, kind: .string),
+        ]
+    )
+}

@@ -483,4 +483,510 @@ extension V1 {
             self.deletedAtMilliseconds = deletedAtMilliseconds
         }
     }
+
+    /// Asks for a page of everything that is kept about the caller.
+    public struct ExportMyAccountRequest: WireMessage {
+        /// Go on here, as `next` said; empty begins.
+        public var after: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            after: String = ""
+        ) {
+            self.after = after
+        }
+    }
+
+    /// The caller's account itself.
+    public struct ExportedAccount: WireMessage {
+        /// The account, as 13 characters.
+        public var accountId: String = ""
+
+        /// The person's id at our official account, as WeChat gave it.
+        public var openid: String = ""
+
+        /// `active` or `frozen`.
+        public var status: String = ""
+
+        /// Its tier.
+        public var tier: String = ""
+
+        /// Whether its calls are charged to `promotion`.
+        public var whiteListed: Bool = false
+
+        /// When it was opened, in milliseconds since 1970.
+        public var openedAtMilliseconds: Int64 = 0
+
+        /// Credits on it, held ones included, in micro-credits.
+        public var postedMicroCredits: Int64 = 0
+
+        /// Credits reserved for calls under way, in micro-credits.
+        public var heldMicroCredits: Int64 = 0
+
+        /// Lots with something left, earliest expiry first; at most 1,000.
+        public var lots: [V1.CreditLot] = []
+
+        /// Keys of its own at providers; never the keys themselves.
+        public var providerKeys: [V1.ProviderKey] = []
+
+        /// Whether its person follows the official account.
+        public var following: Bool = false
+
+        /// Since when that is so, in milliseconds since 1970; 0 is not known.
+        public var followingSinceMilliseconds: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            accountId: String = "",
+            openid: String = "",
+            status: String = "",
+            tier: String = "",
+            whiteListed: Bool = false,
+            openedAtMilliseconds: Int64 = 0,
+            postedMicroCredits: Int64 = 0,
+            heldMicroCredits: Int64 = 0,
+            lots: [V1.CreditLot] = [],
+            providerKeys: [V1.ProviderKey] = [],
+            following: Bool = false,
+            followingSinceMilliseconds: Int64 = 0
+        ) {
+            self.accountId = accountId
+            self.openid = openid
+            self.status = status
+            self.tier = tier
+            self.whiteListed = whiteListed
+            self.openedAtMilliseconds = openedAtMilliseconds
+            self.postedMicroCredits = postedMicroCredits
+            self.heldMicroCredits = heldMicroCredits
+            self.lots = lots
+            self.providerKeys = providerKeys
+            self.following = following
+            self.followingSinceMilliseconds = followingSinceMilliseconds
+        }
+    }
+
+    /// Free calls of a day.
+    public struct ExportedTrialDay: WireMessage {
+        /// The day in Shanghai, counted from 1970-01-01.
+        public var day: Int64 = 0
+
+        /// Free calls used.
+        public var usedCalls: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            day: Int64 = 0,
+            usedCalls: Int64 = 0
+        ) {
+            self.day = day
+            self.usedCalls = usedCalls
+        }
+    }
+
+    /// Money that came for an order.
+    public struct ExportedPayment: WireMessage {
+        /// WeChat Pay's number.
+        public var transactionId: String = ""
+
+        /// How much, in fen.
+        public var totalFen: Int64 = 0
+
+        /// When, by WeChat's clock, in milliseconds since 1970.
+        public var paidAtMilliseconds: Int64 = 0
+
+        /// When it was booked, in milliseconds since 1970.
+        public var bookedAtMilliseconds: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            transactionId: String = "",
+            totalFen: Int64 = 0,
+            paidAtMilliseconds: Int64 = 0,
+            bookedAtMilliseconds: Int64 = 0
+        ) {
+            self.transactionId = transactionId
+            self.totalFen = totalFen
+            self.paidAtMilliseconds = paidAtMilliseconds
+            self.bookedAtMilliseconds = bookedAtMilliseconds
+        }
+    }
+
+    /// An order.
+    public struct ExportedOrder: WireMessage {
+        /// The order, as 13 characters.
+        public var orderId: String = ""
+
+        /// Our number at WeChat Pay.
+        public var outTradeNumber: String = ""
+
+        /// The idempotency key it was made with.
+        public var idempotencyKey: String = ""
+
+        /// The product's key.
+        public var productKey: String = ""
+
+        /// The product's name when it was ordered.
+        public var productName: String = ""
+
+        /// Its price, in fen.
+        public var totalFen: Int64 = 0
+
+        /// What it grants, in micro-credits.
+        public var microCredits: Int64 = 0
+
+        /// How far it came, such as `delivered`.
+        public var state: String = ""
+
+        /// When it was made, in milliseconds since 1970.
+        public var createdAtMilliseconds: Int64 = 0
+
+        /// When paying ended, in milliseconds since 1970.
+        public var expiresAtMilliseconds: Int64 = 0
+
+        /// When it was paid, in milliseconds since 1970; 0 if it was not.
+        public var paidAtMilliseconds: Int64 = 0
+
+        /// What was paid, also what bought nothing; at most 100.
+        public var payments: [V1.ExportedPayment] = []
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            orderId: String = "",
+            outTradeNumber: String = "",
+            idempotencyKey: String = "",
+            productKey: String = "",
+            productName: String = "",
+            totalFen: Int64 = 0,
+            microCredits: Int64 = 0,
+            state: String = "",
+            createdAtMilliseconds: Int64 = 0,
+            expiresAtMilliseconds: Int64 = 0,
+            paidAtMilliseconds: Int64 = 0,
+            payments: [V1.ExportedPayment] = []
+        ) {
+            self.orderId = orderId
+            self.outTradeNumber = outTradeNumber
+            self.idempotencyKey = idempotencyKey
+            self.productKey = productKey
+            self.productName = productName
+            self.totalFen = totalFen
+            self.microCredits = microCredits
+            self.state = state
+            self.createdAtMilliseconds = createdAtMilliseconds
+            self.expiresAtMilliseconds = expiresAtMilliseconds
+            self.paidAtMilliseconds = paidAtMilliseconds
+            self.payments = payments
+        }
+    }
+
+    /// A call to a model: what it reserved and used. Its words are not kept.
+    public struct ExportedCall: WireMessage {
+        /// The request id it was made with.
+        public var requestId: String = ""
+
+        /// What paid: `credits`, `trial`, `promotion` or `own_key`.
+        public var source: String = ""
+
+        /// `held`, `settled`, `released` or `expired`.
+        public var state: String = ""
+
+        /// What it reserved, in micro-credits.
+        public var reservedMicroCredits: Int64 = 0
+
+        /// What it was charged, in micro-credits.
+        public var chargedMicroCredits: Int64 = 0
+
+        /// When it was made, in milliseconds since 1970.
+        public var createdAtMilliseconds: Int64 = 0
+
+        /// When its reservation ended, in milliseconds since 1970; 0 if it has not.
+        public var endedAtMilliseconds: Int64 = 0
+
+        /// The API key it was made with, as lists show it; empty is none.
+        public var apiKeyId: String = ""
+
+        /// The model; empty, as all that follows, if it came to no answer.
+        public var model: String = ""
+
+        /// The provider that answered.
+        public var provider: String = ""
+
+        /// Tokens of the question.
+        public var promptTokens: Int64 = 0
+
+        /// Tokens of the answer.
+        public var completionTokens: Int64 = 0
+
+        /// Whether the tokens are our estimate.
+        public var estimated: Bool = false
+
+        /// `answered`, `cancelled` or `truncated`.
+        public var outcome: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            requestId: String = "",
+            source: String = "",
+            state: String = "",
+            reservedMicroCredits: Int64 = 0,
+            chargedMicroCredits: Int64 = 0,
+            createdAtMilliseconds: Int64 = 0,
+            endedAtMilliseconds: Int64 = 0,
+            apiKeyId: String = "",
+            model: String = "",
+            provider: String = "",
+            promptTokens: Int64 = 0,
+            completionTokens: Int64 = 0,
+            estimated: Bool = false,
+            outcome: String = ""
+        ) {
+            self.requestId = requestId
+            self.source = source
+            self.state = state
+            self.reservedMicroCredits = reservedMicroCredits
+            self.chargedMicroCredits = chargedMicroCredits
+            self.createdAtMilliseconds = createdAtMilliseconds
+            self.endedAtMilliseconds = endedAtMilliseconds
+            self.apiKeyId = apiKeyId
+            self.model = model
+            self.provider = provider
+            self.promptTokens = promptTokens
+            self.completionTokens = completionTokens
+            self.estimated = estimated
+            self.outcome = outcome
+        }
+    }
+
+    /// A question that was refused. Its words are not kept.
+    public struct ExportedRefusal: WireMessage {
+        /// The model.
+        public var model: String = ""
+
+        /// Why, such as `quota_exhausted`.
+        public var code: String = ""
+
+        /// When, in milliseconds since 1970.
+        public var atMilliseconds: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            model: String = "",
+            code: String = "",
+            atMilliseconds: Int64 = 0
+        ) {
+            self.model = model
+            self.code = code
+            self.atMilliseconds = atMilliseconds
+        }
+    }
+
+    /// An API key; never its secret.
+    public struct ExportedApiKey: WireMessage {
+        /// How the secret begins, and what lists show of it.
+        public var keyId: String = ""
+
+        /// What it is called.
+        public var name: String = ""
+
+        /// The models it may use; empty is every model the account may use.
+        public var models: [String] = []
+
+        /// The most it may spend, in micro-credits; 0 is no cap.
+        public var spendCapMicroCredits: Int64 = 0
+
+        /// What its calls were charged, in micro-credits.
+        public var spentMicroCredits: Int64 = 0
+
+        /// When it was made, in milliseconds since 1970.
+        public var createdAtMilliseconds: Int64 = 0
+
+        /// When it stops working, in milliseconds since 1970; 0 is never.
+        public var expiresAtMilliseconds: Int64 = 0
+
+        /// When it was revoked, in milliseconds since 1970; 0 if it was not.
+        public var revokedAtMilliseconds: Int64 = 0
+
+        /// When it last began a chat, in milliseconds since 1970; 0 is never.
+        public var lastUsedAtMilliseconds: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            keyId: String = "",
+            name: String = "",
+            models: [String] = [],
+            spendCapMicroCredits: Int64 = 0,
+            spentMicroCredits: Int64 = 0,
+            createdAtMilliseconds: Int64 = 0,
+            expiresAtMilliseconds: Int64 = 0,
+            revokedAtMilliseconds: Int64 = 0,
+            lastUsedAtMilliseconds: Int64 = 0
+        ) {
+            self.keyId = keyId
+            self.name = name
+            self.models = models
+            self.spendCapMicroCredits = spendCapMicroCredits
+            self.spentMicroCredits = spentMicroCredits
+            self.createdAtMilliseconds = createdAtMilliseconds
+            self.expiresAtMilliseconds = expiresAtMilliseconds
+            self.revokedAtMilliseconds = revokedAtMilliseconds
+            self.lastUsedAtMilliseconds = lastUsedAtMilliseconds
+        }
+    }
+
+    /// A login session; never its secret.
+    public struct ExportedLoginSession: WireMessage {
+        /// The session, as 13 characters.
+        public var sessionId: String = ""
+
+        /// What it called itself.
+        public var device: String = ""
+
+        /// When it began, in milliseconds since 1970.
+        public var createdAtMilliseconds: Int64 = 0
+
+        /// When it ends, in milliseconds since 1970.
+        public var expiresAtMilliseconds: Int64 = 0
+
+        /// When it last began a chat, to within some minutes, in milliseconds since 1970.
+        public var lastUsedAtMilliseconds: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            sessionId: String = "",
+            device: String = "",
+            createdAtMilliseconds: Int64 = 0,
+            expiresAtMilliseconds: Int64 = 0,
+            lastUsedAtMilliseconds: Int64 = 0
+        ) {
+            self.sessionId = sessionId
+            self.device = device
+            self.createdAtMilliseconds = createdAtMilliseconds
+            self.expiresAtMilliseconds = expiresAtMilliseconds
+            self.lastUsedAtMilliseconds = lastUsedAtMilliseconds
+        }
+    }
+
+    /// A message to the caller.
+    public struct ExportedMessage: WireMessage {
+        /// What was told, such as `credits_arrived`.
+        public var kind: String = ""
+
+        /// The values told, each `name=value`, by name.
+        public var values: [String] = []
+
+        /// `waiting`, `sent` or `dead`.
+        public var state: String = ""
+
+        /// When it was made, in milliseconds since 1970.
+        public var createdAtMilliseconds: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            kind: String = "",
+            values: [String] = [],
+            state: String = "",
+            createdAtMilliseconds: Int64 = 0
+        ) {
+            self.kind = kind
+            self.values = values
+            self.state = state
+            self.createdAtMilliseconds = createdAtMilliseconds
+        }
+    }
+
+    /// A page of one section; the sections come in the order of these fields, empty ones as well.
+    public struct ExportMyAccountResponse: WireMessage {
+        /// The section this page is about, as the field's name in JSON.
+        public var section: String = ""
+
+        /// The account itself: the first page.
+        public var account: V1.ExportedAccount?
+
+        /// By day.
+        public var trialDays: [V1.ExportedTrialDay] = []
+
+        /// Oldest first.
+        public var movements: [V1.LedgerEntry] = []
+
+        /// Newest first.
+        public var orders: [V1.ExportedOrder] = []
+
+        /// By request id.
+        public var calls: [V1.ExportedCall] = []
+
+        /// Oldest first.
+        public var refusals: [V1.ExportedRefusal] = []
+
+        /// Oldest first.
+        public var apiKeys: [V1.ExportedApiKey] = []
+
+        /// Oldest first.
+        public var loginSessions: [V1.ExportedLoginSession] = []
+
+        /// Oldest first.
+        public var messages: [V1.ExportedMessage] = []
+
+        /// Where the next page begins; empty when this is the last.
+        public var next: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            section: String = "",
+            account: V1.ExportedAccount? = nil,
+            trialDays: [V1.ExportedTrialDay] = [],
+            movements: [V1.LedgerEntry] = [],
+            orders: [V1.ExportedOrder] = [],
+            calls: [V1.ExportedCall] = [],
+            refusals: [V1.ExportedRefusal] = [],
+            apiKeys: [V1.ExportedApiKey] = [],
+            loginSessions: [V1.ExportedLoginSession] = [],
+            messages: [V1.ExportedMessage] = [],
+            next: String = ""
+        ) {
+            self.section = section
+            self.account = account
+            self.trialDays = trialDays
+            self.movements = movements
+            self.orders = orders
+            self.calls = calls
+            self.refusals = refusals
+            self.apiKeys = apiKeys
+            self.loginSessions = loginSessions
+            self.messages = messages
+            self.next = next
+        }
+    }
 }

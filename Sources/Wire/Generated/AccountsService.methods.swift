@@ -64,6 +64,16 @@ extension Methods {
             response: V1.RemoveProviderKeyResponse.descriptor
         )
 
+        /// Tells everything that is kept about the caller, a page at a time; never secrets.
+        public static let exportMyAccount = MethodDescriptor(
+            service: "tollgate.v1.AccountsService", name: "ExportMyAccount",
+            access: .user, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.ExportMyAccountRequest.descriptor,
+            response: V1.ExportMyAccountResponse.descriptor
+        )
+
         /// Deletes the caller's account for ever; refused while an order or a chat is under way.
         public static let deleteMyAccount = MethodDescriptor(
             service: "tollgate.v1.AccountsService", name: "DeleteMyAccount",
@@ -75,6 +85,6 @@ extension Methods {
         )
 
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [getQuota, listLedger, getStatement, listProviderKeys, bindProviderKey, removeProviderKey, deleteMyAccount]
+        public static let all: [MethodDescriptor] = [getQuota, listLedger, getStatement, listProviderKeys, bindProviderKey, removeProviderKey, exportMyAccount, deleteMyAccount]
     }
 }

@@ -4,12 +4,13 @@ package import ArgumentParser
 package struct AccountCommands: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "account",
-        abstract: "Your account as a whole: leave for good.",
+        abstract: "Your account as a whole: what is kept about you, and leaving.",
         discussion: """
             EXAMPLES:
+              tollgate account export --output tollgate.json
               tollgate account delete
             """,
-        subcommands: [DeleteMyAccount.self])
+        subcommands: [ExportMyAccount.self, DeleteMyAccount.self])
 
     package init() {}
 }

@@ -863,6 +863,501 @@ void   tollgate__v1__delete_my_account_response__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__delete_my_account_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__export_my_account_request__init
+                     (Tollgate__V1__ExportMyAccountRequest         *message)
+{
+  static const Tollgate__V1__ExportMyAccountRequest init_value = TOLLGATE__V1__EXPORT_MY_ACCOUNT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__export_my_account_request__get_packed_size
+                     (const Tollgate__V1__ExportMyAccountRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__export_my_account_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__export_my_account_request__pack
+                     (const Tollgate__V1__ExportMyAccountRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__export_my_account_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__export_my_account_request__pack_to_buffer
+                     (const Tollgate__V1__ExportMyAccountRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__export_my_account_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ExportMyAccountRequest *
+       tollgate__v1__export_my_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ExportMyAccountRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__export_my_account_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__export_my_account_request__free_unpacked
+                     (Tollgate__V1__ExportMyAccountRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__export_my_account_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__exported_account__init
+                     (Tollgate__V1__ExportedAccount         *message)
+{
+  static const Tollgate__V1__ExportedAccount init_value = TOLLGATE__V1__EXPORTED_ACCOUNT__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__exported_account__get_packed_size
+                     (const Tollgate__V1__ExportedAccount *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_account__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__exported_account__pack
+                     (const Tollgate__V1__ExportedAccount *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_account__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__exported_account__pack_to_buffer
+                     (const Tollgate__V1__ExportedAccount *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_account__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ExportedAccount *
+       tollgate__v1__exported_account__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ExportedAccount *)
+     protobuf_c_message_unpack (&tollgate__v1__exported_account__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__exported_account__free_unpacked
+                     (Tollgate__V1__ExportedAccount *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__exported_account__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__exported_trial_day__init
+                     (Tollgate__V1__ExportedTrialDay         *message)
+{
+  static const Tollgate__V1__ExportedTrialDay init_value = TOLLGATE__V1__EXPORTED_TRIAL_DAY__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__exported_trial_day__get_packed_size
+                     (const Tollgate__V1__ExportedTrialDay *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_trial_day__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__exported_trial_day__pack
+                     (const Tollgate__V1__ExportedTrialDay *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_trial_day__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__exported_trial_day__pack_to_buffer
+                     (const Tollgate__V1__ExportedTrialDay *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_trial_day__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ExportedTrialDay *
+       tollgate__v1__exported_trial_day__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ExportedTrialDay *)
+     protobuf_c_message_unpack (&tollgate__v1__exported_trial_day__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__exported_trial_day__free_unpacked
+                     (Tollgate__V1__ExportedTrialDay *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__exported_trial_day__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__exported_payment__init
+                     (Tollgate__V1__ExportedPayment         *message)
+{
+  static const Tollgate__V1__ExportedPayment init_value = TOLLGATE__V1__EXPORTED_PAYMENT__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__exported_payment__get_packed_size
+                     (const Tollgate__V1__ExportedPayment *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_payment__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__exported_payment__pack
+                     (const Tollgate__V1__ExportedPayment *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_payment__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__exported_payment__pack_to_buffer
+                     (const Tollgate__V1__ExportedPayment *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_payment__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ExportedPayment *
+       tollgate__v1__exported_payment__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ExportedPayment *)
+     protobuf_c_message_unpack (&tollgate__v1__exported_payment__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__exported_payment__free_unpacked
+                     (Tollgate__V1__ExportedPayment *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__exported_payment__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__exported_order__init
+                     (Tollgate__V1__ExportedOrder         *message)
+{
+  static const Tollgate__V1__ExportedOrder init_value = TOLLGATE__V1__EXPORTED_ORDER__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__exported_order__get_packed_size
+                     (const Tollgate__V1__ExportedOrder *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_order__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__exported_order__pack
+                     (const Tollgate__V1__ExportedOrder *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_order__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__exported_order__pack_to_buffer
+                     (const Tollgate__V1__ExportedOrder *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_order__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ExportedOrder *
+       tollgate__v1__exported_order__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ExportedOrder *)
+     protobuf_c_message_unpack (&tollgate__v1__exported_order__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__exported_order__free_unpacked
+                     (Tollgate__V1__ExportedOrder *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__exported_order__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__exported_call__init
+                     (Tollgate__V1__ExportedCall         *message)
+{
+  static const Tollgate__V1__ExportedCall init_value = TOLLGATE__V1__EXPORTED_CALL__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__exported_call__get_packed_size
+                     (const Tollgate__V1__ExportedCall *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_call__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__exported_call__pack
+                     (const Tollgate__V1__ExportedCall *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_call__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__exported_call__pack_to_buffer
+                     (const Tollgate__V1__ExportedCall *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_call__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ExportedCall *
+       tollgate__v1__exported_call__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ExportedCall *)
+     protobuf_c_message_unpack (&tollgate__v1__exported_call__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__exported_call__free_unpacked
+                     (Tollgate__V1__ExportedCall *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__exported_call__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__exported_refusal__init
+                     (Tollgate__V1__ExportedRefusal         *message)
+{
+  static const Tollgate__V1__ExportedRefusal init_value = TOLLGATE__V1__EXPORTED_REFUSAL__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__exported_refusal__get_packed_size
+                     (const Tollgate__V1__ExportedRefusal *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_refusal__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__exported_refusal__pack
+                     (const Tollgate__V1__ExportedRefusal *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_refusal__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__exported_refusal__pack_to_buffer
+                     (const Tollgate__V1__ExportedRefusal *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_refusal__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ExportedRefusal *
+       tollgate__v1__exported_refusal__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ExportedRefusal *)
+     protobuf_c_message_unpack (&tollgate__v1__exported_refusal__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__exported_refusal__free_unpacked
+                     (Tollgate__V1__ExportedRefusal *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__exported_refusal__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__exported_api_key__init
+                     (Tollgate__V1__ExportedApiKey         *message)
+{
+  static const Tollgate__V1__ExportedApiKey init_value = TOLLGATE__V1__EXPORTED_API_KEY__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__exported_api_key__get_packed_size
+                     (const Tollgate__V1__ExportedApiKey *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_api_key__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__exported_api_key__pack
+                     (const Tollgate__V1__ExportedApiKey *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_api_key__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__exported_api_key__pack_to_buffer
+                     (const Tollgate__V1__ExportedApiKey *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_api_key__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ExportedApiKey *
+       tollgate__v1__exported_api_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ExportedApiKey *)
+     protobuf_c_message_unpack (&tollgate__v1__exported_api_key__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__exported_api_key__free_unpacked
+                     (Tollgate__V1__ExportedApiKey *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__exported_api_key__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__exported_login_session__init
+                     (Tollgate__V1__ExportedLoginSession         *message)
+{
+  static const Tollgate__V1__ExportedLoginSession init_value = TOLLGATE__V1__EXPORTED_LOGIN_SESSION__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__exported_login_session__get_packed_size
+                     (const Tollgate__V1__ExportedLoginSession *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_login_session__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__exported_login_session__pack
+                     (const Tollgate__V1__ExportedLoginSession *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_login_session__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__exported_login_session__pack_to_buffer
+                     (const Tollgate__V1__ExportedLoginSession *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_login_session__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ExportedLoginSession *
+       tollgate__v1__exported_login_session__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ExportedLoginSession *)
+     protobuf_c_message_unpack (&tollgate__v1__exported_login_session__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__exported_login_session__free_unpacked
+                     (Tollgate__V1__ExportedLoginSession *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__exported_login_session__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__exported_message__init
+                     (Tollgate__V1__ExportedMessage         *message)
+{
+  static const Tollgate__V1__ExportedMessage init_value = TOLLGATE__V1__EXPORTED_MESSAGE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__exported_message__get_packed_size
+                     (const Tollgate__V1__ExportedMessage *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_message__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__exported_message__pack
+                     (const Tollgate__V1__ExportedMessage *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_message__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__exported_message__pack_to_buffer
+                     (const Tollgate__V1__ExportedMessage *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__exported_message__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ExportedMessage *
+       tollgate__v1__exported_message__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ExportedMessage *)
+     protobuf_c_message_unpack (&tollgate__v1__exported_message__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__exported_message__free_unpacked
+                     (Tollgate__V1__ExportedMessage *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__exported_message__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__export_my_account_response__init
+                     (Tollgate__V1__ExportMyAccountResponse         *message)
+{
+  static const Tollgate__V1__ExportMyAccountResponse init_value = TOLLGATE__V1__EXPORT_MY_ACCOUNT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__export_my_account_response__get_packed_size
+                     (const Tollgate__V1__ExportMyAccountResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__export_my_account_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__export_my_account_response__pack
+                     (const Tollgate__V1__ExportMyAccountResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__export_my_account_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__export_my_account_response__pack_to_buffer
+                     (const Tollgate__V1__ExportMyAccountResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__export_my_account_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ExportMyAccountResponse *
+       tollgate__v1__export_my_account_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ExportMyAccountResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__export_my_account_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__export_my_account_response__free_unpacked
+                     (Tollgate__V1__ExportMyAccountResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__export_my_account_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define tollgate__v1__get_quota_request__field_descriptors NULL
 #define tollgate__v1__get_quota_request__field_indices_by_name NULL
 #define tollgate__v1__get_quota_request__number_ranges NULL
@@ -2062,5 +2557,1281 @@ const ProtobufCMessageDescriptor tollgate__v1__delete_my_account_response__descr
   tollgate__v1__delete_my_account_response__field_indices_by_name,
   1,  tollgate__v1__delete_my_account_response__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__delete_my_account_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__export_my_account_request__field_descriptors[1] =
+{
+  {
+    "after",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportMyAccountRequest, after),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__export_my_account_request__field_indices_by_name[] = {
+  0,   /* field[0] = after */
+};
+static const ProtobufCIntRange tollgate__v1__export_my_account_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__export_my_account_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ExportMyAccountRequest",
+  "ExportMyAccountRequest",
+  "Tollgate__V1__ExportMyAccountRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ExportMyAccountRequest),
+  1,
+  tollgate__v1__export_my_account_request__field_descriptors,
+  tollgate__v1__export_my_account_request__field_indices_by_name,
+  1,  tollgate__v1__export_my_account_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__export_my_account_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__exported_account__field_descriptors[12] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedAccount, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "openid",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedAccount, openid),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedAccount, status),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tier",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedAccount, tier),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "white_listed",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedAccount, white_listed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "opened_at_milliseconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedAccount, opened_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "posted_micro_credits",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedAccount, posted_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held_micro_credits",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedAccount, held_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lots",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ExportedAccount, n_lots),
+    offsetof(Tollgate__V1__ExportedAccount, lots),
+    &tollgate__v1__credit_lot__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provider_keys",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ExportedAccount, n_provider_keys),
+    offsetof(Tollgate__V1__ExportedAccount, provider_keys),
+    &tollgate__v1__provider_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "following",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedAccount, following),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "following_since_milliseconds",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedAccount, following_since_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__exported_account__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  10,   /* field[10] = following */
+  11,   /* field[11] = following_since_milliseconds */
+  7,   /* field[7] = held_micro_credits */
+  8,   /* field[8] = lots */
+  5,   /* field[5] = opened_at_milliseconds */
+  1,   /* field[1] = openid */
+  6,   /* field[6] = posted_micro_credits */
+  9,   /* field[9] = provider_keys */
+  2,   /* field[2] = status */
+  3,   /* field[3] = tier */
+  4,   /* field[4] = white_listed */
+};
+static const ProtobufCIntRange tollgate__v1__exported_account__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 12 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__exported_account__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ExportedAccount",
+  "ExportedAccount",
+  "Tollgate__V1__ExportedAccount",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ExportedAccount),
+  12,
+  tollgate__v1__exported_account__field_descriptors,
+  tollgate__v1__exported_account__field_indices_by_name,
+  1,  tollgate__v1__exported_account__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__exported_account__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__exported_trial_day__field_descriptors[2] =
+{
+  {
+    "day",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedTrialDay, day),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "used_calls",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedTrialDay, used_calls),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__exported_trial_day__field_indices_by_name[] = {
+  0,   /* field[0] = day */
+  1,   /* field[1] = used_calls */
+};
+static const ProtobufCIntRange tollgate__v1__exported_trial_day__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__exported_trial_day__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ExportedTrialDay",
+  "ExportedTrialDay",
+  "Tollgate__V1__ExportedTrialDay",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ExportedTrialDay),
+  2,
+  tollgate__v1__exported_trial_day__field_descriptors,
+  tollgate__v1__exported_trial_day__field_indices_by_name,
+  1,  tollgate__v1__exported_trial_day__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__exported_trial_day__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__exported_payment__field_descriptors[4] =
+{
+  {
+    "transaction_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedPayment, transaction_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "total_fen",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedPayment, total_fen),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "paid_at_milliseconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedPayment, paid_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "booked_at_milliseconds",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedPayment, booked_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__exported_payment__field_indices_by_name[] = {
+  3,   /* field[3] = booked_at_milliseconds */
+  2,   /* field[2] = paid_at_milliseconds */
+  1,   /* field[1] = total_fen */
+  0,   /* field[0] = transaction_id */
+};
+static const ProtobufCIntRange tollgate__v1__exported_payment__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__exported_payment__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ExportedPayment",
+  "ExportedPayment",
+  "Tollgate__V1__ExportedPayment",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ExportedPayment),
+  4,
+  tollgate__v1__exported_payment__field_descriptors,
+  tollgate__v1__exported_payment__field_indices_by_name,
+  1,  tollgate__v1__exported_payment__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__exported_payment__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__exported_order__field_descriptors[12] =
+{
+  {
+    "order_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedOrder, order_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "out_trade_number",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedOrder, out_trade_number),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idempotency_key",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedOrder, idempotency_key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "product_key",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedOrder, product_key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "product_name",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedOrder, product_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "total_fen",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedOrder, total_fen),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "micro_credits",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedOrder, micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedOrder, state),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at_milliseconds",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedOrder, created_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_at_milliseconds",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedOrder, expires_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "paid_at_milliseconds",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedOrder, paid_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payments",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ExportedOrder, n_payments),
+    offsetof(Tollgate__V1__ExportedOrder, payments),
+    &tollgate__v1__exported_payment__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__exported_order__field_indices_by_name[] = {
+  8,   /* field[8] = created_at_milliseconds */
+  9,   /* field[9] = expires_at_milliseconds */
+  2,   /* field[2] = idempotency_key */
+  6,   /* field[6] = micro_credits */
+  0,   /* field[0] = order_id */
+  1,   /* field[1] = out_trade_number */
+  10,   /* field[10] = paid_at_milliseconds */
+  11,   /* field[11] = payments */
+  3,   /* field[3] = product_key */
+  4,   /* field[4] = product_name */
+  7,   /* field[7] = state */
+  5,   /* field[5] = total_fen */
+};
+static const ProtobufCIntRange tollgate__v1__exported_order__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 12 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__exported_order__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ExportedOrder",
+  "ExportedOrder",
+  "Tollgate__V1__ExportedOrder",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ExportedOrder),
+  12,
+  tollgate__v1__exported_order__field_descriptors,
+  tollgate__v1__exported_order__field_indices_by_name,
+  1,  tollgate__v1__exported_order__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__exported_order__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__exported_call__field_descriptors[14] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "source",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, source),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, state),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reserved_micro_credits",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, reserved_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "charged_micro_credits",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, charged_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at_milliseconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, created_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ended_at_milliseconds",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, ended_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "api_key_id",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, api_key_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "model",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, model),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provider",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, provider),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prompt_tokens",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, prompt_tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "completion_tokens",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, completion_tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, estimated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outcome",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedCall, outcome),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__exported_call__field_indices_by_name[] = {
+  7,   /* field[7] = api_key_id */
+  4,   /* field[4] = charged_micro_credits */
+  11,   /* field[11] = completion_tokens */
+  5,   /* field[5] = created_at_milliseconds */
+  6,   /* field[6] = ended_at_milliseconds */
+  12,   /* field[12] = estimated */
+  8,   /* field[8] = model */
+  13,   /* field[13] = outcome */
+  10,   /* field[10] = prompt_tokens */
+  9,   /* field[9] = provider */
+  0,   /* field[0] = request_id */
+  3,   /* field[3] = reserved_micro_credits */
+  1,   /* field[1] = source */
+  2,   /* field[2] = state */
+};
+static const ProtobufCIntRange tollgate__v1__exported_call__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 14 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__exported_call__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ExportedCall",
+  "ExportedCall",
+  "Tollgate__V1__ExportedCall",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ExportedCall),
+  14,
+  tollgate__v1__exported_call__field_descriptors,
+  tollgate__v1__exported_call__field_indices_by_name,
+  1,  tollgate__v1__exported_call__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__exported_call__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__exported_refusal__field_descriptors[3] =
+{
+  {
+    "model",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedRefusal, model),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "code",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedRefusal, code),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at_milliseconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedRefusal, at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__exported_refusal__field_indices_by_name[] = {
+  2,   /* field[2] = at_milliseconds */
+  1,   /* field[1] = code */
+  0,   /* field[0] = model */
+};
+static const ProtobufCIntRange tollgate__v1__exported_refusal__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__exported_refusal__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ExportedRefusal",
+  "ExportedRefusal",
+  "Tollgate__V1__ExportedRefusal",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ExportedRefusal),
+  3,
+  tollgate__v1__exported_refusal__field_descriptors,
+  tollgate__v1__exported_refusal__field_indices_by_name,
+  1,  tollgate__v1__exported_refusal__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__exported_refusal__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__exported_api_key__field_descriptors[9] =
+{
+  {
+    "key_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedApiKey, key_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedApiKey, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "models",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Tollgate__V1__ExportedApiKey, n_models),
+    offsetof(Tollgate__V1__ExportedApiKey, models),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "spend_cap_micro_credits",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedApiKey, spend_cap_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "spent_micro_credits",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedApiKey, spent_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at_milliseconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedApiKey, created_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_at_milliseconds",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedApiKey, expires_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revoked_at_milliseconds",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedApiKey, revoked_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_used_at_milliseconds",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedApiKey, last_used_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__exported_api_key__field_indices_by_name[] = {
+  5,   /* field[5] = created_at_milliseconds */
+  6,   /* field[6] = expires_at_milliseconds */
+  0,   /* field[0] = key_id */
+  8,   /* field[8] = last_used_at_milliseconds */
+  2,   /* field[2] = models */
+  1,   /* field[1] = name */
+  7,   /* field[7] = revoked_at_milliseconds */
+  3,   /* field[3] = spend_cap_micro_credits */
+  4,   /* field[4] = spent_micro_credits */
+};
+static const ProtobufCIntRange tollgate__v1__exported_api_key__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__exported_api_key__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ExportedApiKey",
+  "ExportedApiKey",
+  "Tollgate__V1__ExportedApiKey",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ExportedApiKey),
+  9,
+  tollgate__v1__exported_api_key__field_descriptors,
+  tollgate__v1__exported_api_key__field_indices_by_name,
+  1,  tollgate__v1__exported_api_key__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__exported_api_key__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__exported_login_session__field_descriptors[5] =
+{
+  {
+    "session_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedLoginSession, session_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "device",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedLoginSession, device),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at_milliseconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedLoginSession, created_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_at_milliseconds",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedLoginSession, expires_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_used_at_milliseconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedLoginSession, last_used_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__exported_login_session__field_indices_by_name[] = {
+  2,   /* field[2] = created_at_milliseconds */
+  1,   /* field[1] = device */
+  3,   /* field[3] = expires_at_milliseconds */
+  4,   /* field[4] = last_used_at_milliseconds */
+  0,   /* field[0] = session_id */
+};
+static const ProtobufCIntRange tollgate__v1__exported_login_session__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__exported_login_session__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ExportedLoginSession",
+  "ExportedLoginSession",
+  "Tollgate__V1__ExportedLoginSession",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ExportedLoginSession),
+  5,
+  tollgate__v1__exported_login_session__field_descriptors,
+  tollgate__v1__exported_login_session__field_indices_by_name,
+  1,  tollgate__v1__exported_login_session__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__exported_login_session__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__exported_message__field_descriptors[4] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedMessage, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "values",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Tollgate__V1__ExportedMessage, n_values),
+    offsetof(Tollgate__V1__ExportedMessage, values),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedMessage, state),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at_milliseconds",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedMessage, created_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__exported_message__field_indices_by_name[] = {
+  3,   /* field[3] = created_at_milliseconds */
+  0,   /* field[0] = kind */
+  2,   /* field[2] = state */
+  1,   /* field[1] = values */
+};
+static const ProtobufCIntRange tollgate__v1__exported_message__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__exported_message__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ExportedMessage",
+  "ExportedMessage",
+  "Tollgate__V1__ExportedMessage",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ExportedMessage),
+  4,
+  tollgate__v1__exported_message__field_descriptors,
+  tollgate__v1__exported_message__field_indices_by_name,
+  1,  tollgate__v1__exported_message__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__exported_message__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__export_my_account_response__field_descriptors[11] =
+{
+  {
+    "section",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportMyAccountResponse, section),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "account",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportMyAccountResponse, account),
+    &tollgate__v1__exported_account__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "trial_days",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ExportMyAccountResponse, n_trial_days),
+    offsetof(Tollgate__V1__ExportMyAccountResponse, trial_days),
+    &tollgate__v1__exported_trial_day__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "movements",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ExportMyAccountResponse, n_movements),
+    offsetof(Tollgate__V1__ExportMyAccountResponse, movements),
+    &tollgate__v1__ledger_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "orders",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ExportMyAccountResponse, n_orders),
+    offsetof(Tollgate__V1__ExportMyAccountResponse, orders),
+    &tollgate__v1__exported_order__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "calls",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ExportMyAccountResponse, n_calls),
+    offsetof(Tollgate__V1__ExportMyAccountResponse, calls),
+    &tollgate__v1__exported_call__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refusals",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ExportMyAccountResponse, n_refusals),
+    offsetof(Tollgate__V1__ExportMyAccountResponse, refusals),
+    &tollgate__v1__exported_refusal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "api_keys",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ExportMyAccountResponse, n_api_keys),
+    offsetof(Tollgate__V1__ExportMyAccountResponse, api_keys),
+    &tollgate__v1__exported_api_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "login_sessions",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ExportMyAccountResponse, n_login_sessions),
+    offsetof(Tollgate__V1__ExportMyAccountResponse, login_sessions),
+    &tollgate__v1__exported_login_session__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "messages",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ExportMyAccountResponse, n_messages),
+    offsetof(Tollgate__V1__ExportMyAccountResponse, messages),
+    &tollgate__v1__exported_message__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportMyAccountResponse, next),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__export_my_account_response__field_indices_by_name[] = {
+  1,   /* field[1] = account */
+  7,   /* field[7] = api_keys */
+  5,   /* field[5] = calls */
+  8,   /* field[8] = login_sessions */
+  9,   /* field[9] = messages */
+  3,   /* field[3] = movements */
+  10,   /* field[10] = next */
+  4,   /* field[4] = orders */
+  6,   /* field[6] = refusals */
+  0,   /* field[0] = section */
+  2,   /* field[2] = trial_days */
+};
+static const ProtobufCIntRange tollgate__v1__export_my_account_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 11 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__export_my_account_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ExportMyAccountResponse",
+  "ExportMyAccountResponse",
+  "Tollgate__V1__ExportMyAccountResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ExportMyAccountResponse),
+  11,
+  tollgate__v1__export_my_account_response__field_descriptors,
+  tollgate__v1__export_my_account_response__field_indices_by_name,
+  1,  tollgate__v1__export_my_account_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__export_my_account_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -35,6 +35,17 @@ typedef struct Tollgate__V1__RemoveProviderKeyRequest Tollgate__V1__RemoveProvid
 typedef struct Tollgate__V1__RemoveProviderKeyResponse Tollgate__V1__RemoveProviderKeyResponse;
 typedef struct Tollgate__V1__DeleteMyAccountRequest Tollgate__V1__DeleteMyAccountRequest;
 typedef struct Tollgate__V1__DeleteMyAccountResponse Tollgate__V1__DeleteMyAccountResponse;
+typedef struct Tollgate__V1__ExportMyAccountRequest Tollgate__V1__ExportMyAccountRequest;
+typedef struct Tollgate__V1__ExportedAccount Tollgate__V1__ExportedAccount;
+typedef struct Tollgate__V1__ExportedTrialDay Tollgate__V1__ExportedTrialDay;
+typedef struct Tollgate__V1__ExportedPayment Tollgate__V1__ExportedPayment;
+typedef struct Tollgate__V1__ExportedOrder Tollgate__V1__ExportedOrder;
+typedef struct Tollgate__V1__ExportedCall Tollgate__V1__ExportedCall;
+typedef struct Tollgate__V1__ExportedRefusal Tollgate__V1__ExportedRefusal;
+typedef struct Tollgate__V1__ExportedApiKey Tollgate__V1__ExportedApiKey;
+typedef struct Tollgate__V1__ExportedLoginSession Tollgate__V1__ExportedLoginSession;
+typedef struct Tollgate__V1__ExportedMessage Tollgate__V1__ExportedMessage;
+typedef struct Tollgate__V1__ExportMyAccountResponse Tollgate__V1__ExportMyAccountResponse;
 
 
 /* --- enums --- */
@@ -509,6 +520,459 @@ struct  Tollgate__V1__DeleteMyAccountResponse
     , (char *)protobuf_c_empty_string, 0, 0 }
 
 
+/*
+ * Asks for a page of everything that is kept about the caller.
+ */
+struct  Tollgate__V1__ExportMyAccountRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Go on here, as `next` said; empty begins.
+   */
+  char *after;
+};
+#define TOLLGATE__V1__EXPORT_MY_ACCOUNT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__export_my_account_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * The caller's account itself.
+ */
+struct  Tollgate__V1__ExportedAccount
+{
+  ProtobufCMessage base;
+  /*
+   * The account, as 13 characters.
+   */
+  char *account_id;
+  /*
+   * The person's id at our official account, as WeChat gave it.
+   */
+  char *openid;
+  /*
+   * `active` or `frozen`.
+   */
+  char *status;
+  /*
+   * Its tier.
+   */
+  char *tier;
+  /*
+   * Whether its calls are charged to `promotion`.
+   */
+  protobuf_c_boolean white_listed;
+  /*
+   * When it was opened, in milliseconds since 1970.
+   */
+  int64_t opened_at_milliseconds;
+  /*
+   * Credits on it, held ones included, in micro-credits.
+   */
+  int64_t posted_micro_credits;
+  /*
+   * Credits reserved for calls under way, in micro-credits.
+   */
+  int64_t held_micro_credits;
+  /*
+   * Lots with something left, earliest expiry first; at most 1,000.
+   */
+  size_t n_lots;
+  Tollgate__V1__CreditLot **lots;
+  /*
+   * Keys of its own at providers; never the keys themselves.
+   */
+  size_t n_provider_keys;
+  Tollgate__V1__ProviderKey **provider_keys;
+  /*
+   * Whether its person follows the official account.
+   */
+  protobuf_c_boolean following;
+  /*
+   * Since when that is so, in milliseconds since 1970; 0 is not known.
+   */
+  int64_t following_since_milliseconds;
+};
+#define TOLLGATE__V1__EXPORTED_ACCOUNT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__exported_account__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0 }
+
+
+/*
+ * Free calls of a day.
+ */
+struct  Tollgate__V1__ExportedTrialDay
+{
+  ProtobufCMessage base;
+  /*
+   * The day in Shanghai, counted from 1970-01-01.
+   */
+  int64_t day;
+  /*
+   * Free calls used.
+   */
+  int64_t used_calls;
+};
+#define TOLLGATE__V1__EXPORTED_TRIAL_DAY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__exported_trial_day__descriptor) \
+    , 0, 0 }
+
+
+/*
+ * Money that came for an order.
+ */
+struct  Tollgate__V1__ExportedPayment
+{
+  ProtobufCMessage base;
+  /*
+   * WeChat Pay's number.
+   */
+  char *transaction_id;
+  /*
+   * How much, in fen.
+   */
+  int64_t total_fen;
+  /*
+   * When, by WeChat's clock, in milliseconds since 1970.
+   */
+  int64_t paid_at_milliseconds;
+  /*
+   * When it was booked, in milliseconds since 1970.
+   */
+  int64_t booked_at_milliseconds;
+};
+#define TOLLGATE__V1__EXPORTED_PAYMENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__exported_payment__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0 }
+
+
+/*
+ * An order.
+ */
+struct  Tollgate__V1__ExportedOrder
+{
+  ProtobufCMessage base;
+  /*
+   * The order, as 13 characters.
+   */
+  char *order_id;
+  /*
+   * Our number at WeChat Pay.
+   */
+  char *out_trade_number;
+  /*
+   * The idempotency key it was made with.
+   */
+  char *idempotency_key;
+  /*
+   * The product's key.
+   */
+  char *product_key;
+  /*
+   * The product's name when it was ordered.
+   */
+  char *product_name;
+  /*
+   * Its price, in fen.
+   */
+  int64_t total_fen;
+  /*
+   * What it grants, in micro-credits.
+   */
+  int64_t micro_credits;
+  /*
+   * How far it came, such as `delivered`.
+   */
+  char *state;
+  /*
+   * When it was made, in milliseconds since 1970.
+   */
+  int64_t created_at_milliseconds;
+  /*
+   * When paying ended, in milliseconds since 1970.
+   */
+  int64_t expires_at_milliseconds;
+  /*
+   * When it was paid, in milliseconds since 1970; 0 if it was not.
+   */
+  int64_t paid_at_milliseconds;
+  /*
+   * What was paid, also what bought nothing; at most 100.
+   */
+  size_t n_payments;
+  Tollgate__V1__ExportedPayment **payments;
+};
+#define TOLLGATE__V1__EXPORTED_ORDER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__exported_order__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0,NULL }
+
+
+/*
+ * A call to a model: what it reserved and used. Its words are not kept.
+ */
+struct  Tollgate__V1__ExportedCall
+{
+  ProtobufCMessage base;
+  /*
+   * The request id it was made with.
+   */
+  char *request_id;
+  /*
+   * What paid: `credits`, `trial`, `promotion` or `own_key`.
+   */
+  char *source;
+  /*
+   * `held`, `settled`, `released` or `expired`.
+   */
+  char *state;
+  /*
+   * What it reserved, in micro-credits.
+   */
+  int64_t reserved_micro_credits;
+  /*
+   * What it was charged, in micro-credits.
+   */
+  int64_t charged_micro_credits;
+  /*
+   * When it was made, in milliseconds since 1970.
+   */
+  int64_t created_at_milliseconds;
+  /*
+   * When its reservation ended, in milliseconds since 1970; 0 if it has not.
+   */
+  int64_t ended_at_milliseconds;
+  /*
+   * The API key it was made with, as lists show it; empty is none.
+   */
+  char *api_key_id;
+  /*
+   * The model; empty, as all that follows, if it came to no answer.
+   */
+  char *model;
+  /*
+   * The provider that answered.
+   */
+  char *provider;
+  /*
+   * Tokens of the question.
+   */
+  int64_t prompt_tokens;
+  /*
+   * Tokens of the answer.
+   */
+  int64_t completion_tokens;
+  /*
+   * Whether the tokens are our estimate.
+   */
+  protobuf_c_boolean estimated;
+  /*
+   * `answered`, `cancelled` or `truncated`.
+   */
+  char *outcome;
+};
+#define TOLLGATE__V1__EXPORTED_CALL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__exported_call__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string }
+
+
+/*
+ * A question that was refused. Its words are not kept.
+ */
+struct  Tollgate__V1__ExportedRefusal
+{
+  ProtobufCMessage base;
+  /*
+   * The model.
+   */
+  char *model;
+  /*
+   * Why, such as `quota_exhausted`.
+   */
+  char *code;
+  /*
+   * When, in milliseconds since 1970.
+   */
+  int64_t at_milliseconds;
+};
+#define TOLLGATE__V1__EXPORTED_REFUSAL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__exported_refusal__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * An API key; never its secret.
+ */
+struct  Tollgate__V1__ExportedApiKey
+{
+  ProtobufCMessage base;
+  /*
+   * How the secret begins, and what lists show of it.
+   */
+  char *key_id;
+  /*
+   * What it is called.
+   */
+  char *name;
+  /*
+   * The models it may use; empty is every model the account may use.
+   */
+  size_t n_models;
+  char **models;
+  /*
+   * The most it may spend, in micro-credits; 0 is no cap.
+   */
+  int64_t spend_cap_micro_credits;
+  /*
+   * What its calls were charged, in micro-credits.
+   */
+  int64_t spent_micro_credits;
+  /*
+   * When it was made, in milliseconds since 1970.
+   */
+  int64_t created_at_milliseconds;
+  /*
+   * When it stops working, in milliseconds since 1970; 0 is never.
+   */
+  int64_t expires_at_milliseconds;
+  /*
+   * When it was revoked, in milliseconds since 1970; 0 if it was not.
+   */
+  int64_t revoked_at_milliseconds;
+  /*
+   * When it last began a chat, in milliseconds since 1970; 0 is never.
+   */
+  int64_t last_used_at_milliseconds;
+};
+#define TOLLGATE__V1__EXPORTED_API_KEY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__exported_api_key__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * A login session; never its secret.
+ */
+struct  Tollgate__V1__ExportedLoginSession
+{
+  ProtobufCMessage base;
+  /*
+   * The session, as 13 characters.
+   */
+  char *session_id;
+  /*
+   * What it called itself.
+   */
+  char *device;
+  /*
+   * When it began, in milliseconds since 1970.
+   */
+  int64_t created_at_milliseconds;
+  /*
+   * When it ends, in milliseconds since 1970.
+   */
+  int64_t expires_at_milliseconds;
+  /*
+   * When it last began a chat, to within some minutes, in milliseconds since 1970.
+   */
+  int64_t last_used_at_milliseconds;
+};
+#define TOLLGATE__V1__EXPORTED_LOGIN_SESSION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__exported_login_session__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0 }
+
+
+/*
+ * A message to the caller.
+ */
+struct  Tollgate__V1__ExportedMessage
+{
+  ProtobufCMessage base;
+  /*
+   * What was told, such as `credits_arrived`.
+   */
+  char *kind;
+  /*
+   * The values told, each `name=value`, by name.
+   */
+  size_t n_values;
+  char **values;
+  /*
+   * `waiting`, `sent` or `dead`.
+   */
+  char *state;
+  /*
+   * When it was made, in milliseconds since 1970.
+   */
+  int64_t created_at_milliseconds;
+};
+#define TOLLGATE__V1__EXPORTED_MESSAGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__exported_message__descriptor) \
+    , (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * A page of one section; the sections come in the order of these fields, empty ones as well.
+ */
+struct  Tollgate__V1__ExportMyAccountResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The section this page is about, as the field's name in JSON.
+   */
+  char *section;
+  /*
+   * The account itself: the first page.
+   */
+  Tollgate__V1__ExportedAccount *account;
+  /*
+   * By day.
+   */
+  size_t n_trial_days;
+  Tollgate__V1__ExportedTrialDay **trial_days;
+  /*
+   * Oldest first.
+   */
+  size_t n_movements;
+  Tollgate__V1__LedgerEntry **movements;
+  /*
+   * Newest first.
+   */
+  size_t n_orders;
+  Tollgate__V1__ExportedOrder **orders;
+  /*
+   * By request id.
+   */
+  size_t n_calls;
+  Tollgate__V1__ExportedCall **calls;
+  /*
+   * Oldest first.
+   */
+  size_t n_refusals;
+  Tollgate__V1__ExportedRefusal **refusals;
+  /*
+   * Oldest first.
+   */
+  size_t n_api_keys;
+  Tollgate__V1__ExportedApiKey **api_keys;
+  /*
+   * Oldest first.
+   */
+  size_t n_login_sessions;
+  Tollgate__V1__ExportedLoginSession **login_sessions;
+  /*
+   * Oldest first.
+   */
+  size_t n_messages;
+  Tollgate__V1__ExportedMessage **messages;
+  /*
+   * Where the next page begins; empty when this is the last.
+   */
+  char *next;
+};
+#define TOLLGATE__V1__EXPORT_MY_ACCOUNT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__export_my_account_response__descriptor) \
+    , (char *)protobuf_c_empty_string, NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string }
+
+
 /* Tollgate__V1__GetQuotaRequest methods */
 void   tollgate__v1__get_quota_request__init
                      (Tollgate__V1__GetQuotaRequest         *message);
@@ -870,6 +1334,215 @@ Tollgate__V1__DeleteMyAccountResponse *
 void   tollgate__v1__delete_my_account_response__free_unpacked
                      (Tollgate__V1__DeleteMyAccountResponse *message,
                       ProtobufCAllocator *allocator);
+/* Tollgate__V1__ExportMyAccountRequest methods */
+void   tollgate__v1__export_my_account_request__init
+                     (Tollgate__V1__ExportMyAccountRequest         *message);
+size_t tollgate__v1__export_my_account_request__get_packed_size
+                     (const Tollgate__V1__ExportMyAccountRequest   *message);
+size_t tollgate__v1__export_my_account_request__pack
+                     (const Tollgate__V1__ExportMyAccountRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__export_my_account_request__pack_to_buffer
+                     (const Tollgate__V1__ExportMyAccountRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ExportMyAccountRequest *
+       tollgate__v1__export_my_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__export_my_account_request__free_unpacked
+                     (Tollgate__V1__ExportMyAccountRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ExportedAccount methods */
+void   tollgate__v1__exported_account__init
+                     (Tollgate__V1__ExportedAccount         *message);
+size_t tollgate__v1__exported_account__get_packed_size
+                     (const Tollgate__V1__ExportedAccount   *message);
+size_t tollgate__v1__exported_account__pack
+                     (const Tollgate__V1__ExportedAccount   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__exported_account__pack_to_buffer
+                     (const Tollgate__V1__ExportedAccount   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ExportedAccount *
+       tollgate__v1__exported_account__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__exported_account__free_unpacked
+                     (Tollgate__V1__ExportedAccount *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ExportedTrialDay methods */
+void   tollgate__v1__exported_trial_day__init
+                     (Tollgate__V1__ExportedTrialDay         *message);
+size_t tollgate__v1__exported_trial_day__get_packed_size
+                     (const Tollgate__V1__ExportedTrialDay   *message);
+size_t tollgate__v1__exported_trial_day__pack
+                     (const Tollgate__V1__ExportedTrialDay   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__exported_trial_day__pack_to_buffer
+                     (const Tollgate__V1__ExportedTrialDay   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ExportedTrialDay *
+       tollgate__v1__exported_trial_day__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__exported_trial_day__free_unpacked
+                     (Tollgate__V1__ExportedTrialDay *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ExportedPayment methods */
+void   tollgate__v1__exported_payment__init
+                     (Tollgate__V1__ExportedPayment         *message);
+size_t tollgate__v1__exported_payment__get_packed_size
+                     (const Tollgate__V1__ExportedPayment   *message);
+size_t tollgate__v1__exported_payment__pack
+                     (const Tollgate__V1__ExportedPayment   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__exported_payment__pack_to_buffer
+                     (const Tollgate__V1__ExportedPayment   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ExportedPayment *
+       tollgate__v1__exported_payment__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__exported_payment__free_unpacked
+                     (Tollgate__V1__ExportedPayment *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ExportedOrder methods */
+void   tollgate__v1__exported_order__init
+                     (Tollgate__V1__ExportedOrder         *message);
+size_t tollgate__v1__exported_order__get_packed_size
+                     (const Tollgate__V1__ExportedOrder   *message);
+size_t tollgate__v1__exported_order__pack
+                     (const Tollgate__V1__ExportedOrder   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__exported_order__pack_to_buffer
+                     (const Tollgate__V1__ExportedOrder   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ExportedOrder *
+       tollgate__v1__exported_order__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__exported_order__free_unpacked
+                     (Tollgate__V1__ExportedOrder *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ExportedCall methods */
+void   tollgate__v1__exported_call__init
+                     (Tollgate__V1__ExportedCall         *message);
+size_t tollgate__v1__exported_call__get_packed_size
+                     (const Tollgate__V1__ExportedCall   *message);
+size_t tollgate__v1__exported_call__pack
+                     (const Tollgate__V1__ExportedCall   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__exported_call__pack_to_buffer
+                     (const Tollgate__V1__ExportedCall   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ExportedCall *
+       tollgate__v1__exported_call__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__exported_call__free_unpacked
+                     (Tollgate__V1__ExportedCall *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ExportedRefusal methods */
+void   tollgate__v1__exported_refusal__init
+                     (Tollgate__V1__ExportedRefusal         *message);
+size_t tollgate__v1__exported_refusal__get_packed_size
+                     (const Tollgate__V1__ExportedRefusal   *message);
+size_t tollgate__v1__exported_refusal__pack
+                     (const Tollgate__V1__ExportedRefusal   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__exported_refusal__pack_to_buffer
+                     (const Tollgate__V1__ExportedRefusal   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ExportedRefusal *
+       tollgate__v1__exported_refusal__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__exported_refusal__free_unpacked
+                     (Tollgate__V1__ExportedRefusal *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ExportedApiKey methods */
+void   tollgate__v1__exported_api_key__init
+                     (Tollgate__V1__ExportedApiKey         *message);
+size_t tollgate__v1__exported_api_key__get_packed_size
+                     (const Tollgate__V1__ExportedApiKey   *message);
+size_t tollgate__v1__exported_api_key__pack
+                     (const Tollgate__V1__ExportedApiKey   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__exported_api_key__pack_to_buffer
+                     (const Tollgate__V1__ExportedApiKey   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ExportedApiKey *
+       tollgate__v1__exported_api_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__exported_api_key__free_unpacked
+                     (Tollgate__V1__ExportedApiKey *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ExportedLoginSession methods */
+void   tollgate__v1__exported_login_session__init
+                     (Tollgate__V1__ExportedLoginSession         *message);
+size_t tollgate__v1__exported_login_session__get_packed_size
+                     (const Tollgate__V1__ExportedLoginSession   *message);
+size_t tollgate__v1__exported_login_session__pack
+                     (const Tollgate__V1__ExportedLoginSession   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__exported_login_session__pack_to_buffer
+                     (const Tollgate__V1__ExportedLoginSession   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ExportedLoginSession *
+       tollgate__v1__exported_login_session__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__exported_login_session__free_unpacked
+                     (Tollgate__V1__ExportedLoginSession *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ExportedMessage methods */
+void   tollgate__v1__exported_message__init
+                     (Tollgate__V1__ExportedMessage         *message);
+size_t tollgate__v1__exported_message__get_packed_size
+                     (const Tollgate__V1__ExportedMessage   *message);
+size_t tollgate__v1__exported_message__pack
+                     (const Tollgate__V1__ExportedMessage   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__exported_message__pack_to_buffer
+                     (const Tollgate__V1__ExportedMessage   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ExportedMessage *
+       tollgate__v1__exported_message__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__exported_message__free_unpacked
+                     (Tollgate__V1__ExportedMessage *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ExportMyAccountResponse methods */
+void   tollgate__v1__export_my_account_response__init
+                     (Tollgate__V1__ExportMyAccountResponse         *message);
+size_t tollgate__v1__export_my_account_response__get_packed_size
+                     (const Tollgate__V1__ExportMyAccountResponse   *message);
+size_t tollgate__v1__export_my_account_response__pack
+                     (const Tollgate__V1__ExportMyAccountResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__export_my_account_response__pack_to_buffer
+                     (const Tollgate__V1__ExportMyAccountResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ExportMyAccountResponse *
+       tollgate__v1__export_my_account_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__export_my_account_response__free_unpacked
+                     (Tollgate__V1__ExportMyAccountResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tollgate__V1__GetQuotaRequest_Closure)
@@ -929,6 +1602,39 @@ typedef void (*Tollgate__V1__DeleteMyAccountRequest_Closure)
 typedef void (*Tollgate__V1__DeleteMyAccountResponse_Closure)
                  (const Tollgate__V1__DeleteMyAccountResponse *message,
                   void *closure_data);
+typedef void (*Tollgate__V1__ExportMyAccountRequest_Closure)
+                 (const Tollgate__V1__ExportMyAccountRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ExportedAccount_Closure)
+                 (const Tollgate__V1__ExportedAccount *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ExportedTrialDay_Closure)
+                 (const Tollgate__V1__ExportedTrialDay *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ExportedPayment_Closure)
+                 (const Tollgate__V1__ExportedPayment *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ExportedOrder_Closure)
+                 (const Tollgate__V1__ExportedOrder *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ExportedCall_Closure)
+                 (const Tollgate__V1__ExportedCall *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ExportedRefusal_Closure)
+                 (const Tollgate__V1__ExportedRefusal *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ExportedApiKey_Closure)
+                 (const Tollgate__V1__ExportedApiKey *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ExportedLoginSession_Closure)
+                 (const Tollgate__V1__ExportedLoginSession *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ExportedMessage_Closure)
+                 (const Tollgate__V1__ExportedMessage *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ExportMyAccountResponse_Closure)
+                 (const Tollgate__V1__ExportMyAccountResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -954,6 +1660,17 @@ extern const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_reques
 extern const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__delete_my_account_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__delete_my_account_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__export_my_account_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__exported_account__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__exported_trial_day__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__exported_payment__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__exported_order__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__exported_call__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__exported_refusal__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__exported_api_key__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__exported_login_session__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__exported_message__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__export_my_account_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 
