@@ -287,7 +287,10 @@ let package = Package(
         tests("TidyTests", []),
         tests(
             "TollgateTests",
-            ["Bench", "Sandbox", "Tollgate", "TollgateClient", "TollgateKernel", "TollgateRPC"]),
+            [
+                "Bench", "Sandbox", "TestSupport", "Tollgate", "TollgateClient", "TollgateKernel",
+                "TollgateRPC",
+            ]),
         tests(
             "WebTests",
             [
