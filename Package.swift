@@ -288,7 +288,10 @@ let package = Package(
         tests("TidyTests", []),
         tests(
             "TollgateTests",
-            ["Bench", "Sandbox", "Tollgate", "TollgateClient", "TollgateKernel", "TollgateRPC"]),
+            [
+                "Bench", "Sandbox", "TestSupport", "Tollgate", "TollgateClient", "TollgateKernel",
+                "TollgateRPC",
+            ]),
         tests(
             "WebTests",
             [

@@ -48,9 +48,6 @@ extension Limits {
     /// Attempts at once with everybody else, before a write takes its turn.
     package static let storeRacingAttempts = 3
 
-    /// Attempts at a write that meets a key that is taken: the second sees who took it.
-    package static let storeTakenKeyAttempts = 1
-
     /// The pause before the second attempt at most, in microseconds: a transaction's length.
     package static let storeRetryMicroseconds: UInt64 = 2_000
 

@@ -92,6 +92,21 @@ struct Settings: Sendable {
         return address
     }
 
+    /// Addresses to reach, separated by commas; the client spreads its calls over them.
+    func addresses(_ key: String, default fallback: Address) throws -> [Address] {
+        guard let text = text(key) else { return [fallback] }
+        // A socket's path may have commas of its own, and the client takes one socket alone.
+        guard !text.hasPrefix("unix:") else { return [try address(key, default: fallback)] }
+        return try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+            guard let address = Address(text: part.trimmingCharacters(in: .whitespaces)) else {
+                throw Failure(
+                    .invalidRequest,
+                    "The setting \(key) is HOST:PORT, or several with commas, not “\(text)”.")
+            }
+            return address
+        }
+    }
+
     /// What the operator decided.
     func policy() throws -> ServicePolicy {
         var policy = ServicePolicy()

@@ -17,15 +17,16 @@ struct WebRole: Service {
     func run() async throws {
         let address = try settings.address(
             "web.address", default: Address(host: "127.0.0.1", port: 7_480))
-        let server = try settings.address(
+        let servers = try settings.addresses(
             "server.address", default: Address(host: "127.0.0.1", port: 7_400))
         var configuration = WebConfiguration()
         configuration.host = address.host
         configuration.port = address.port
-        let servers = TollgateClientConfiguration(
-            address: "\(server)", credential: try settings.folder.credential(.web),
+        let way = TollgateClientConfiguration(
+            address: servers.map(\.description).joined(separator: ","),
+            credential: try settings.folder.credential(.web),
             tls: settings.clientTLS())
-        try await withTollgateClient(servers) { client in
+        try await withTollgateClient(way) { client in
             let web = WebServer(
                 configuration, client: client, logger: Logger(label: "tollgate.web")
             ) { [onListening] port in
@@ -47,12 +48,14 @@ struct WebCommand: AsyncParsableCommand {
             EXAMPLES:
               tollgate web
               tollgate web --listen 127.0.0.1:7480 --server 127.0.0.1:7400
+              tollgate web --server 10.0.0.2:7400,10.0.0.3:7400     the better of two
             """)
 
     @OptionGroup var options: RoleOptions
     @Option(name: .long, help: "Where to listen (TOLLGATE_WEB_ADDRESS; default 127.0.0.1:7480).")
     var listen: String?
-    @Option(name: .long, help: "Where the server is (default 127.0.0.1:7400).")
+    @Option(
+        name: .long, help: "Where the server is, or several with commas (default 127.0.0.1:7400).")
     var server: String?
 
     func run() async throws {

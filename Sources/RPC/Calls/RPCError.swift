@@ -98,6 +98,15 @@ extension RPCError {
         }
     }
 
+    /// Whether an error that a handler threw was meant for nobody: its caller learns that something
+    /// went wrong, and only the log can say what.
+    static func isUnforeseen(_ error: any Error) -> Bool {
+        switch error {
+        case is Failure, is RPCError, is WireError, is CancellationError: false
+        default: true
+        }
+    }
+
     /// What the error means to a use case: the failure that crossed the wire, or what the
     /// transport's own number stands for.
     package var failure: Failure {

@@ -149,6 +149,11 @@ extension ServerConnection {
             if call.longAnswer != nil { try await packLongAnswer(call) }
             ended(call, .succeeded)
         } catch {
+            if RPCError.isUnforeseen(error) {
+                core.logger.error(
+                    "a call failed by an error that is not told to its caller",
+                    metadata: ["method": "\(call.context.method.fullName)", "why": "\(error)"])
+            }
             ended(call, .failed(RPCError(thrown: error)))
         }
     }

@@ -12,8 +12,9 @@ final class PostgreSQLConnection {
     enum Trouble: Hashable {
         /// Another transaction was in the way (40001, 40P01): run it again.
         case serialization
-        /// A key was taken: perhaps by a transaction that this one could not see yet.
-        case takenKey
+        /// A key was taken, perhaps by a transaction that this one could not see yet: which
+        /// constraint, and the key's values as the server tells them.
+        case takenKey(String)
         /// The connection is gone, or cannot be trusted any more.
         case lost
     }
@@ -259,18 +260,19 @@ final class PostgreSQLConnection {
         let said = Self.text(PQresultErrorField(answer, 77))  // 'M': the sentence.
         let constraint = Self.text(PQresultErrorField(answer, 110))  // 'n'
         let text = constraint.isEmpty ? said : "\(said) (\(constraint))"
+        let detail = Self.text(PQresultErrorField(answer, 68))  // 'D': the values of a taken key.
         while let more = try next() { PQclear(more) }
-        return meaning(state, text)
+        return meaning(state, text, key: "\(constraint) \(detail)")
     }
 
-    private func meaning(_ state: String, _ text: String) -> StoreError {
+    private func meaning(_ state: String, _ text: String, key: String) -> StoreError {
         switch state {
         // Also who waited for a lock longer than it may: the winner is slow, not the write wrong.
         case "40001", "40P01", "55P03":
             note(.serialization)
             return .engine("\(text) (\(state))")
         case "23505":
-            note(.takenKey)
+            note(.takenKey(key))
             return .constraint(text)
         case "XX001", "XX002": return .corrupt(text)
         // The server was made a replica: the primary is another one now.

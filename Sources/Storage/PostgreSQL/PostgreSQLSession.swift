@@ -102,7 +102,7 @@ final class PostgreSQLSession {
     }
 
     private func write(_ work: PendingWrite) {
-        var takenKeys = 0
+        var takenBefore: String?
         let end = environment.elapsed() + .milliseconds(environment.patience.writeMilliseconds)
         for attempt in 1...Limits.storeAttempts {
             if attempt > 1 {
@@ -110,17 +110,14 @@ final class PostgreSQLSession {
                 pause(beforeAttempt: attempt)
             }
             guard let connection = connected() else { return work.settle(.failed(unavailable)) }
-            // A taken key is looked at again: a transaction that could not be seen yet may have
-            // taken it, and then the closure finds what it made. It is told as it is otherwise.
-            let mayBlameOthers = takenKeys < Limits.storeTakenKeyAttempts
-            switch run(work, on: connection, attempt: attempt, mayBlameOthers) {
+            switch run(work, on: connection, attempt: attempt, takenBefore: takenBefore) {
             case .settled:
                 work.settle(.committed)
                 return environment.reached(.settled)
             case .refused(let failure): return work.settle(.failed(failure))
             case .inDoubt: return work.settle(verdict())
             case .again:
-                if connection.trouble == .takenKey { takenKeys += 1 }
+                if case .takenKey(let key) = connection.trouble { takenBefore = key }
                 if !connection.isUsable { abandon() }
             }
         }
@@ -133,7 +130,7 @@ final class PostgreSQLSession {
 
     private func run(
         _ work: PendingWrite, on connection: PostgreSQLConnection, attempt: Int,
-        _ mayBlameOthers: Bool
+        takenBefore: String?
     ) -> Attempt {
         connection.forgetTrouble()
         let takesTurn = policy.takesTurn(afterAttempts: attempt - 1)
@@ -150,7 +147,11 @@ final class PostgreSQLSession {
         environment.reached(.applied)
         switch connection.trouble {
         case .serialization, .lost: return undone(connection, .engine("undone"))
-        case .takenKey where !succeeded && mayBlameOthers:
+        // A taken key is looked at again: a transaction that could not be seen yet may have taken
+        // it, and this time the closure finds what it made. Who then asks for the same key once
+        // more would always do so; another one was lost to somebody else again, as are places in
+        // an account's history while several servers write it.
+        case .takenKey(let key) where !succeeded && key != takenBefore:
             return undone(connection, .engine("taken"))
         default: break
         }

@@ -39,6 +39,9 @@ final class RoleProcess: Sendable {
         try process.run()
     }
 
+    /// The process's number.
+    var number: Int32 { process.processIdentifier }
+
     /// Ends it without a chance to say goodbye.
     func kill9() async {
         kill(process.processIdentifier, SIGKILL)

@@ -13,7 +13,8 @@ final class RunningLoop: Sendable {
     private let roles = Mutex<[String: RoleProcess]>([:])
     let sandbox: SandboxControl
 
-    init() throws {
+    /// - Parameter more: Settings of every role, before the usual ones.
+    init(_ more: [String: String] = [:]) throws {
         folder =
             FileManager.default.temporaryDirectory
             .appendingPathComponent("tollgate-loop-\(UUID().uuidString)").path
@@ -21,7 +22,7 @@ final class RunningLoop: Sendable {
             atPath: folder, withIntermediateDirectories: true)
         server = "127.0.0.1:\(try FreePort.take())"
         let sandboxAddress = "127.0.0.1:\(try FreePort.take())"
-        environment = [
+        let usual = [
             "TOLLGATE_DATA": "\(folder)/data",
             "TOLLGATE_SERVER_ADDRESS": server,
             "TOLLGATE_SANDBOX_ADDRESS": sandboxAddress,
@@ -36,15 +37,26 @@ final class RunningLoop: Sendable {
             "TOLLGATE_SANDBOX_NOTIFY_SCHEDULE_SCALE": "0.02",
             "TOLLGATE_SANDBOX_TOKENS_PER_SECOND": "2000",
         ]
+        environment = usual.merging(more) { $1 }
         sandbox = SandboxControl(baseURL: "http://\(sandboxAddress)")
     }
 
     /// Starts a role under its name.
     func start(_ name: String) throws {
-        let arguments = name == "jobs" ? ["jobs", "serve", "--listen", "127.0.0.1:0"] : [name]
+        try start(
+            name, as: name == "jobs" ? ["jobs", "serve", "--listen", "127.0.0.1:0"] : [name])
+    }
+
+    /// Starts a role under a name of its own.
+    func start(_ name: String, as arguments: [String]) throws {
         let role = try RoleProcess(
             arguments, environment: environment, folder: folder, name: name)
         roles.withLock { $0[name] = role }
+    }
+
+    /// The name of the running role whose process has this number.
+    func name(ofProcess number: Int32) -> String? {
+        roles.withLock { $0.first { $0.value.number == number }?.key }
     }
 
     /// Starts a person's command; its output goes to the log of that name.
@@ -63,20 +75,22 @@ final class RunningLoop: Sendable {
 
     /// Stops what runs and removes the folder.
     func end() async {
-        for name in ["jobs", "web", "serve", "sandbox"] {
+        let last = ["web", "serve", "sandbox"]
+        let first = roles.withLock { $0.keys.filter { !last.contains($0) } }
+        for name in first + last {
             let role = roles.withLock { $0.removeValue(forKey: name) }
             await role?.stop()
         }
         try? FileManager.default.removeItem(atPath: folder)
     }
 
-    /// A client that shows one of the folder's credentials.
-    func client(_ role: String) throws -> TollgateClient {
+    /// A client that shows one of the folder's credentials, to another server if one is named.
+    func client(_ role: String, of address: String? = nil) throws -> TollgateClient {
         let path = "\(folder)/data/credentials/\(role)"
         let credential = try String(contentsOfFile: path, encoding: .utf8)
             .trimmingCharacters(in: .whitespacesAndNewlines)
         return try TollgateClient(
-            TollgateClientConfiguration(address: server, credential: credential))
+            TollgateClientConfiguration(address: address ?? server, credential: credential))
     }
 
     /// Waits until a step succeeds; its last error after so many seconds.
