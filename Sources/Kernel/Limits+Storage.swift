@@ -35,6 +35,27 @@ extension Limits {
     /// The log file is cut back to this when it was moved: a long reader may have let it grow.
     package static let walFileBytes = 64 * 1_024 * 1_024
 
+    /// From this size of the log on, reads of ours that are older than ``walReadMilliseconds`` are
+    /// ended and the store's health says what is in the way: 1 GiB, some minutes of a busy day, so
+    /// that audits and backups are left in peace, and no reader fills a disk.
+    package static let walCrowdedBytes: Int64 = 1_024 * 1_024 * 1_024
+
+    /// How long any read may take, however far the log has grown: who keeps the log that large has
+    /// been at it for longer, and all other reads end within milliseconds.
+    package static let walReadMilliseconds: Int64 = 5_000
+
+    /// Steps of SQLite's machine between two looks at a read's age: about a millisecond's work, so
+    /// that a look, one system call, costs nothing beside it.
+    package static let walReadSteps: Int32 = 100_000
+
+    /// The pause between two attempts to empty a log that has outgrown ``walFileBytes``: an attempt
+    /// holds writers up for ``walWaitMilliseconds`` twice at most, so they lose 2 % of their time.
+    package static let walPauseMilliseconds: Int64 = 5_000
+
+    /// How long one attempt waits for readers: most have ended by then, and those that have not
+    /// would not end soon either.
+    package static let walWaitMilliseconds: Int32 = 50
+
     /// Attempts to open the store again after a failed commit before its writers are told that the
     /// outcome is unknown; pauses double from 20 ms, so it takes about 1.3 s.
     package static let storeReopenAttempts = 7

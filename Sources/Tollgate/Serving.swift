@@ -20,14 +20,16 @@ struct ServeRole: Service {
     func run() async throws {
         let address = try settings.address(
             "server.address", default: Address(host: "127.0.0.1", port: 7_400))
-        let configuration = try configuration(address)
+        var configuration = try configuration(address)
         let backend = try await Backend.open(settings, role: .serve)
+        let store = backend.store
+        configuration.pages.status = { "store: \(store.health.sentence)\n" }
         let settlements = Settlements()
         do {
             try await backend.upstreams.seed?.plant(in: backend.store, vault: backend.vault)
             let services = try backend.services(
                 settlements: settlements, jobs: backend.jobs(settings.jobIntervals()))
-            try await ListenFailure.telling(address, flag: listenFlag) {
+            try await ListenFailure.telling(address, flag: listenFlag) { [configuration] in
                 let server = try RPCServer(configuration, services: services.registrations)
                 try await host(server, settlements)
             }

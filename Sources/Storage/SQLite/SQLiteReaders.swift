@@ -5,12 +5,16 @@ internal import TollgateKernel
 /// Connections that read: each closure sees one state and blocks nobody.
 ///
 /// GRDB's pool runs them on its own queues, so that no event loop and no thread of the cooperative
-/// pool waits for the disk.
+/// pool waits for the disk. A read that keeps a crowded log from being emptied is ended.
 final class SQLiteReaders: Sendable {
     private let pool: DatabasePool
+    private let path: String
+    private let logBounds: LogBounds
 
     /// Opens the pool on a database that exists.
-    init(path: String) throws(StoreError) {
+    init(path: String, _ logBounds: LogBounds) throws(StoreError) {
+        self.path = path
+        self.logBounds = logBounds
         var configuration = Configuration()
         configuration.label = "tollgate.store.reader"
         configuration.readonly = true
@@ -29,7 +33,7 @@ final class SQLiteReaders: Sendable {
         _ body: @escaping @Sendable (any Transaction) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            pool.asyncRead { access in
+            pool.asyncRead { [path, logBounds] access in
                 guard let database = try? access.get() else {
                     continuation.resume(
                         throwing: Failure(.unavailable, "The store cannot be read now."))
@@ -37,7 +41,9 @@ final class SQLiteReaders: Sendable {
                 }
                 continuation.resume(
                     with: Result {
-                        try body(StoredTransaction(.sqlite(SQLiteConnection(database))))
+                        try ReadGuard.over(database, at: path, logBounds) {
+                            try body(StoredTransaction(.sqlite(SQLiteConnection(database))))
+                        }
                     })
             }
         }

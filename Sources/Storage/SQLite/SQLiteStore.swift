@@ -34,12 +34,13 @@ package final class SQLiteStore: OpenedStore {
         folder path: String, realm: StoreRealm, role: StoreRole,
         clock: any WallClock = SystemClock(), random: any RandomSource = SystemRandom(),
         schemaWaitMilliseconds: Int64 = Limits.schemaWaitMilliseconds,
-        commitFault: CommitFault? = nil, logger: Logger = Logger(label: "tollgate.store")
+        commitFault: CommitFault? = nil, logBounds: LogBounds = LogBounds(),
+        logger: Logger = Logger(label: "tollgate.store")
     ) async throws -> SQLiteStore {
         let opening = StoreOpening(
             folder: StoreFolder(path: path), realm: realm, role: role, now: clock.now(),
             writerNumber: Int64(random.number() >> 1),
-            waitMilliseconds: schemaWaitMilliseconds,
+            waitMilliseconds: schemaWaitMilliseconds, logBounds: logBounds,
             migrator: Migrator(migrations: Schema.migrations, dialect: .sqlite))
         return try await withCheckedThrowingContinuation { continuation in
             // Opening waits for locks, disks and other processes: not on the cooperative pool.
@@ -52,7 +53,7 @@ package final class SQLiteStore: OpenedStore {
                             turnstile: opened.turnstile, attempts: opening.attempts,
                             markKeeper: role == .serve
                                 ? StoreMarkKeeper(folder: opening.folder) : nil,
-                            commitFault: commitFault, logger: logger)
+                            commitFault: commitFault, logBounds: logBounds, logger: logger)
                         return SQLiteStore(
                             writer: writer, readers: opened.readers, serveLock: opened.serveLock)
                     })

@@ -8,8 +8,8 @@ internal import TollgateKernel
 /// Writes batches: BEGIN, one closure after the other, COMMIT; the next batch is whatever
 /// arrived while the last one synced.
 final class SQLiteWriter: @unchecked Sendable {
-    // Unchecked: `live`, `markKeeper`, `batchNumber`, `batchesSetApart` and `isDiskDoubtful` belong
-    // to `thread`, on which alone they are touched.
+    // Unchecked: `live`, `markKeeper`, `logKeeper`, `batchNumber`, `batchesSetApart` and
+    // `isDiskDoubtful` belong to `thread`, on which alone they are touched.
     private let folder: StoreFolder
     private let turnstile: Turnstile
     private let commitFault: CommitFault?
@@ -20,8 +20,10 @@ final class SQLiteWriter: @unchecked Sendable {
     private let state = Mutex(StoreHealth.writable)
     private let batchSizes = Recorder(label: "tollgate_store_batch_writes")
     private let commitTimes = Timer(label: "tollgate_store_batch_seconds")
+    private let logSize = Gauge(label: "tollgate_store_log_bytes")
     private var live: WriterConnection?
     private var markKeeper: StoreMarkKeeper?
+    private var logKeeper: LogKeeper
     private var batchNumber: Int64 = 0
     /// So many batches to come set their closures apart: one failed halfway not long ago.
     private var batchesSetApart = 0
@@ -31,9 +33,10 @@ final class SQLiteWriter: @unchecked Sendable {
     init(
         connection: WriterConnection, folder: StoreFolder, turnstile: Turnstile,
         attempts: WriteAttempts, markKeeper: StoreMarkKeeper?, commitFault: CommitFault?,
-        logger: Logger
+        logBounds: LogBounds, logger: Logger
     ) {
         live = connection
+        logKeeper = LogKeeper(folder.database, logBounds)
         self.markKeeper = markKeeper
         self.folder = folder
         self.turnstile = turnstile
@@ -108,6 +111,7 @@ final class SQLiteWriter: @unchecked Sendable {
             settle(writes, .committed)
             commitFault?.reached(.settled)
             markKeeper?.note(live)
+            tendLog(live)
         case .notBegun(let error):
             // Locked by a foreign tool, or a broken connection: the next batch opens a new one.
             live.close()
@@ -180,6 +184,37 @@ final class SQLiteWriter: @unchecked Sendable {
                 "The disk failed while saving; it is not known whether the change was made."))
     }
 
+    /// Keeps the log small, and tells if somebody is in the way.
+    ///
+    /// The batch is settled: nobody waits for this but the next one.
+    private func tendLog(_ live: WriterConnection) {
+        var bytes = logKeeper.bytes
+        if logKeeper.isAttemptDue(bytes) {
+            do throws(StoreError) {
+                let shortened = try turnstile.pass { () -> Result<Void, StoreError> in
+                    do throws(StoreError) {
+                        return .success(
+                            try live.use { used throws(StoreError) in
+                                try attempts.shortenLog(on: used)
+                            })
+                    } catch {
+                        return .failure(error)
+                    }
+                }
+                try shortened.get()
+            } catch {
+                logger.warning("store: the log was not emptied", metadata: ["error": "\(error)"])
+            }
+            bytes = logKeeper.bytes
+        }
+        logSize.record(bytes)
+        let health = logKeeper.health(bytes)
+        state.withLock { $0 = health }
+        guard logKeeper.isNews(bytes) else { return }
+        logger.warning(
+            "store: the log's size", metadata: ["bytes": "\(bytes)", "health": "\(health)"])
+    }
+
     private func reopened() -> WriterConnection? {
         probedLastBatch() == nil ? nil : live
     }
@@ -225,6 +260,17 @@ final class SQLiteWriter: @unchecked Sendable {
 package enum StoreHealth: Hashable, Sendable {
     /// It does.
     case writable
+    /// It does, but its log outgrew its bound: what is in the way, in a sentence.
+    case crowded(String)
     /// The last attempt failed; each batch tries again.
     case failing(String)
+
+    /// How it stands, in a sentence.
+    package var sentence: String {
+        switch self {
+        case .writable: "It takes writes."
+        case .crowded(let sentence): "It takes writes. \(sentence)"
+        case .failing(let reason): "It refuses writes: \(reason)."
+        }
+    }
 }

@@ -38,8 +38,11 @@ package enum StoreFile {
     ///
     /// The file appears under its name only when it is whole and synced.
     ///
-    /// - Throws: `conflict` if the file exists; `unavailable` if it cannot be written.
-    package static func backup(folder: String, to path: String) async throws {
+    /// - Throws: `conflict` if the file exists; `unavailable` if it cannot be written, or if so
+    ///   much was written meanwhile that the log outgrew its bound.
+    package static func backup(
+        folder: String, to path: String, logBounds: LogBounds = LogBounds()
+    ) async throws {
         try await apart {
             let source = StoreFolder(path: folder).database
             guard access(path, F_OK) != 0 else {
@@ -53,7 +56,7 @@ package enum StoreFile {
             guard file >= 0 else { throw unwritable(path) }
             defer { Glibc.close(file) }
             // VACUUM is one moment by itself, and refuses to run inside another.
-            _ = try read(source, isOneMoment: false) { connection in
+            _ = try read(source, isOneMoment: false, logBounds) { connection in
                 try connection.run(Text.copy, partial)
             }
             guard fsync(file) == 0, link(partial, path) == 0, syncFolder(of: path) else {
@@ -195,7 +198,8 @@ package enum StoreFile {
     }
 
     private static func read<Value>(
-        _ path: String, isOneMoment: Bool = true, _ body: (SQLiteConnection) throws -> Value
+        _ path: String, isOneMoment: Bool = true, _ logBounds: LogBounds = LogBounds(),
+        _ body: (SQLiteConnection) throws -> Value
     ) throws -> Value {
         var configuration = Configuration()
         configuration.readonly = true
@@ -214,7 +218,7 @@ package enum StoreFile {
                 // Beside a server that writes, every statement has to see the same moment.
                 if isOneMoment { try connection.execute("BEGIN") }
                 defer { if isOneMoment { try? connection.execute("ROLLBACK") } }
-                return try body(connection)
+                return try ReadGuard.over(database, at: path, logBounds) { try body(connection) }
             }
         } catch let error as StoreError {
             throw Failure(.unavailable, "\(path) cannot be read: \(error).")

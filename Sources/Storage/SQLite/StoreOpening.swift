@@ -11,6 +11,7 @@ struct StoreOpening: Sendable {
     let now: Timestamp
     let writerNumber: Int64
     let waitMilliseconds: Int64
+    let logBounds: LogBounds
     let migrator: Migrator
 
     /// What an open store is made of.
@@ -61,7 +62,7 @@ struct StoreOpening: Sendable {
                 throw StoreRefusal.rewound(folder: folder.path)
             }
             standing.save(in: folder)
-            let readers = try SQLiteReaders(path: folder.database)
+            let readers = try SQLiteReaders(path: folder.database, logBounds)
             return Opened(
                 connection: connection, readers: readers, turnstile: turnstile, serveLock: lock)
         } catch {
@@ -101,7 +102,7 @@ struct StoreOpening: Sendable {
         }
         return Opened(
             connection: try WriterConnection(path: folder.database),
-            readers: try SQLiteReaders(path: folder.database),
+            readers: try SQLiteReaders(path: folder.database, logBounds),
             turnstile: try Turnstile(folder: folder), serveLock: nil)
     }
 

@@ -53,6 +53,23 @@ struct WriteAttempts: Sendable {
         }
     }
 
+    /// Copies the log into the database and begins it anew, if its readers end within
+    /// ``Limits/walWaitMilliseconds``.
+    ///
+    /// The checkpoint that follows a commit never waits, so readers that overlap without a gap
+    /// could keep the log for ever; while this one waits, whoever begins to read needs no log.
+    func shortenLog(on connection: SQLiteConnection) throws(StoreError) {
+        try connection.execute("PRAGMA busy_timeout = \(Limits.walWaitMilliseconds)")
+        let result: Result<Bool?, StoreError>
+        do throws(StoreError) {
+            result = .success(try connection.first(Text.checkpoint) { $0.integer(0) != 0 })
+        } catch {
+            result = .failure(error)
+        }
+        try connection.execute("PRAGMA busy_timeout = \(Limits.storeBusyMilliseconds)")
+        _ = try result.get()
+    }
+
     /// Forgets openings that are long gone.
     func removeOld(on connection: SQLiteConnection) throws(StoreError) {
         let age = Limits.writeAttemptDays * 86_400_000
