@@ -16,7 +16,7 @@ SECONDS ?= 3600
 # How often `make test-cluster` kills a primary.
 CLUSTER_ROUNDS ?= 1
 .PHONY: help run test test-one test-cluster demo bench fuzz format lint install-client proto clean
-.PHONY: prerequisites release
+.PHONY: prerequisites release address-sanitizer
 .SUFFIXES:
 
 help:  ## list these tasks
@@ -39,6 +39,9 @@ test-one: prerequisites  ## one target's tests: make test-one TARGET=RPCTests [F
 test-cluster: release  ## kill the primary of a PostgreSQL cluster under load [CLUSTER_ROUNDS=n]
 	@Scripts/cluster-prerequisites
 	@Scripts/test-cluster $(CLUSTER_ROUNDS)
+
+address-sanitizer: prerequisites  ## the tests of what touches C's memory, memory watched
+	Scripts/address-sanitizer
 
 demo: release  ## play the whole loop with real processes and print the transcript
 	@$(DEMO)
