@@ -16,7 +16,7 @@ SECONDS ?= 3600
 # How often `make test-cluster` kills a primary.
 CLUSTER_ROUNDS ?= 1
 .PHONY: help run test test-one test-cluster demo bench fuzz format lint install-client proto clean
-.PHONY: prerequisites release
+.PHONY: prerequisites release address-sanitizer
 .SUFFIXES:
 
 help:  ## list these tasks
@@ -40,6 +40,9 @@ test-cluster: release  ## kill the primary of a PostgreSQL cluster under load [C
 	@Scripts/cluster-prerequisites
 	@Scripts/test-cluster $(CLUSTER_ROUNDS)
 
+address-sanitizer: prerequisites  ## the tests of what touches C's memory, memory watched
+	Scripts/address-sanitizer
+
 demo: release  ## play the whole loop with real processes and print the transcript
 	@$(DEMO)
 
@@ -47,7 +50,7 @@ bench: release  ## measure rpc, store, audit, chat… into Benchmarks/results [N
 	@Scripts/bench-prerequisites
 	@Benchmarks/peers/build $(BUILD)/peers
 	@mkdir -p Benchmarks/results
-	@for name in rpc store audit chat connections stream; do \
+	@for name in rpc attachments store audit chat connections stream; do \
 	    echo "bench $$name" && \
 	    $(TOLLGATE) bench $$name --json --peers $(BUILD)/peers --date "$$(date -u +%F)" \
 	        --note '$(NOTE)' >$(BUILD)/$$name.json && \
