@@ -306,7 +306,7 @@ extension V1 {
 
     /// What movements of one kind come to.
     public struct MovementTotal: WireMessage {
-        /// `welcome`, `purchase`, `usage`, `expiry`, `adjustment` or `refund`.
+        /// `welcome`, `purchase`, `usage`, `expiry`, `forfeit`, `adjustment` or `refund`.
         public var kind: String = ""
 
         /// How many.

@@ -337,7 +337,7 @@ struct  Tollgate__V1__MovementTotal
 {
   ProtobufCMessage base;
   /*
-   * `welcome`, `purchase`, `usage`, `expiry`, `adjustment` or `refund`.
+   * `welcome`, `purchase`, `usage`, `expiry`, `forfeit`, `adjustment` or `refund`.
    */
   char *kind;
   /*
