@@ -4,6 +4,7 @@ import Auth
 import Jobs
 import Operations
 import Orders
+import Storage
 import TestSupport
 import Testing
 import TollgateKernel
