@@ -22,6 +22,7 @@ struct BenchCommand: AsyncParsableCommand {
             EXAMPLES:
               tollgate bench rpc                  echoes, beside a raw epoll echo
               tollgate bench store --json         durable holds, beside plain C on SQLite, pgbench
+              tollgate bench audit                the audit of a long history, beside a plain pass
               tollgate bench chat --rounds 3      chats through the gateway, beside libcurl alone
               tollgate bench connections          idle connections, what they keep in memory
               tollgate bench stream               a thousand streams, how steadily they flow
@@ -31,7 +32,7 @@ struct BenchCommand: AsyncParsableCommand {
                                                   chats with a server that runs, each written down
             """,
         subcommands: [
-            BenchRPC.self, BenchStore.self, BenchChat.self, BenchConnections.self,
+            BenchRPC.self, BenchStore.self, BenchAudit.self, BenchChat.self, BenchConnections.self,
             BenchStream.self, BenchServe.self, BenchLoad.self,
         ])
 }

@@ -72,6 +72,8 @@ package enum Figure {
     /// Transactions that PostgreSQL undid for each one that it committed: attempts made again
     /// because others were in the way.
     package static let undone = "undonePerCommit"
+    /// What opening a store took.
+    package static let opening = "openingMilliseconds"
     /// What the server's process keeps in memory.
     package static let resident = "residentMebibytes"
     /// What each idle connection adds to that.
