@@ -11,18 +11,6 @@ static ssize_t echo(int socket, char *bytes, size_t count) {
     return write_all(socket, bytes, count) == 0 ? (ssize_t)count : -1;
 }
 
-static int connect_to(const char *address) {
-    int client = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
-    struct sockaddr_in server = {.sin_family = AF_INET,
-                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                 .sin_port = htons((uint16_t)port_of(address))};
-    if (connect(client, (struct sockaddr *)&server, sizeof server) != 0)
-        stop_with("cannot connect");
-    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    fcntl(client, F_SETFL, O_NONBLOCK);
-    return client;
-}
-
 // Frames come back in order, so the oldest that is under way is the one that ends.
 static void call(const char *address, size_t frame, size_t callers, double seconds) {
     int client = connect_to(address), loop = epoll_create1(0);

@@ -128,18 +128,6 @@ static uint64_t answered(const uint8_t *meta, size_t meta_count, const uint8_t *
     return field_of(meta, meta + meta_count, 4, 0, NULL, NULL);
 }
 
-static int connect_to(const char *address) {
-    int client = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
-    struct sockaddr_in server = {.sin_family = AF_INET,
-                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                 .sin_port = htons((uint16_t)port_of(address))};
-    if (connect(client, (struct sockaddr *)&server, sizeof server) != 0)
-        stop_with("cannot connect");
-    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    fcntl(client, F_SETFL, O_NONBLOCK);
-    return client;
-}
-
 typedef struct {
     int socket, loop;
     size_t filled, callers, under_way;

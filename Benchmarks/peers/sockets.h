@@ -39,11 +39,9 @@ static inline int write_all(int socket, const char *bytes, size_t count) {
     return 0;
 }
 
-// Says "listening HOST:PORT" and serves until standard input is closed, so that no peer outlives
-// the benchmark that started it. `serve` takes what a connection has sent and says how many bytes
-// of it are done with, or -1 to close.
-static inline int serve_until_input_ends(ssize_t (*serve)(int socket, char *bytes, size_t count)) {
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), yes = 1;
+// A listening socket on loopback; says "listening HOST:PORT" on standard output.
+static inline int listen_on_loopback(void) {
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
@@ -53,7 +51,14 @@ static inline int serve_until_input_ends(ssize_t (*serve)(int socket, char *byte
         stop_with("cannot listen");
     printf("listening 127.0.0.1:%d\n", ntohs(address.sin_port));
     fflush(stdout);
+    return listener;
+}
 
+// Says "listening HOST:PORT" and serves until standard input is closed, so that no peer outlives
+// the benchmark that started it. `serve` takes what a connection has sent and says how many bytes
+// of it are done with, or -1 to close.
+static inline int serve_until_input_ends(ssize_t (*serve)(int socket, char *bytes, size_t count)) {
+    int listener = listen_on_loopback(), yes = 1;
     static Connection *connections[MOST_CONNECTIONS];
     int loop = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
@@ -106,4 +111,17 @@ static inline int serve_until_input_ends(ssize_t (*serve)(int socket, char *byte
 static inline int port_of(const char *address) {
     const char *colon = strrchr(address, ':');
     return atoi(colon ? colon + 1 : address);
+}
+
+// A connection to "HOST:PORT" on loopback, which never waits.
+static inline int connect_to(const char *address) {
+    int client = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+    struct sockaddr_in server = {.sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                 .sin_port = htons((uint16_t)port_of(address))};
+    if (connect(client, (struct sockaddr *)&server, sizeof server) != 0)
+        stop_with("cannot connect");
+    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    fcntl(client, F_SETFL, O_NONBLOCK);
+    return client;
 }

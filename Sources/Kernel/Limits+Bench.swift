@@ -21,6 +21,14 @@ extension Limits {
     /// many, about 1 KiB each in memory.
     package static let benchHolds = 20_000
 
+    /// Callers of large attachments at most, ours and the peer's alike: at 16 MiB each they hold a
+    /// GiB in flight, and one connection's budget of bytes ends sooner.
+    package static let benchBulkCallers = 64
+
+    /// How long an echo of the benchmarks may take, in milliseconds: the largest attachment takes
+    /// some hundredths of a second.
+    package static let benchCallMilliseconds: Int64 = 10_000
+
     /// Accounts that holds are spread over: enough that neighbours in a batch seldom meet.
     package static let benchAccounts = 1_024
 

@@ -21,6 +21,7 @@ struct BenchCommand: AsyncParsableCommand {
 
             EXAMPLES:
               tollgate bench rpc                  echoes, beside a raw epoll echo
+              tollgate bench attachments          1 MiB attachments, beside TCP alone
               tollgate bench store --json         durable holds, beside plain C on SQLite
               tollgate bench chat --rounds 3      chats through the gateway, beside libcurl alone
               tollgate bench connections          idle connections, what they keep in memory
@@ -31,8 +32,8 @@ struct BenchCommand: AsyncParsableCommand {
                                                   chats with a server that runs, each written down
             """,
         subcommands: [
-            BenchRPC.self, BenchStore.self, BenchChat.self, BenchConnections.self,
-            BenchStream.self, BenchServe.self, BenchLoad.self,
+            BenchRPC.self, BenchAttachments.self, BenchStore.self, BenchChat.self,
+            BenchConnections.self, BenchStream.self, BenchServe.self, BenchLoad.self,
         ])
 }
 
@@ -146,6 +147,43 @@ struct BenchRPC: AsyncParsableCommand {
 
     func run() async throws {
         try await options.perform { [callers] in try await RPCBench($0, callers: callers).run() }
+    }
+}
+
+/// `tollgate bench attachments`.
+struct BenchAttachments: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "attachments",
+        abstract: "Echoes attachments of 1 MiB over a socket, beside TCP alone.",
+        discussion: """
+            MB/s are those of each direction. The peer is a C program that copies nothing; it too
+            sends a message back once it is whole, and has as many under way.
+
+            EXAMPLES:
+              tollgate bench attachments
+              tollgate bench attachments --bytes 65536 --callers 1 16 --json
+            """)
+
+    @OptionGroup var options: BenchOptions
+    @Option(name: .long, parsing: .upToNextOption, help: "How many callers share a connection.")
+    var callers: [Int] = [1, 4]
+    @Option(name: .long, help: "How long an attachment is, in bytes.")
+    var bytes = 1_048_576
+
+    func validate() throws {
+        let most = Limits.rpcBodyBytes - Limits.rpcMetaBytes
+        guard (1...most).contains(bytes) else {
+            throw ValidationError("An attachment has 1 to \(most) bytes.")
+        }
+        guard callers.allSatisfy((1...Limits.benchBulkCallers).contains) else {
+            throw ValidationError("There are 1 to \(Limits.benchBulkCallers) callers.")
+        }
+    }
+
+    func run() async throws {
+        try await options.perform { [callers, bytes] in
+            try await AttachmentsBench($0, callers: callers, bytes: bytes).run()
+        }
     }
 }
 

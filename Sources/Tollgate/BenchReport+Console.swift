@@ -16,22 +16,29 @@ extension Console {
     }
 
     private static func medians(_ report: BenchReport) -> TextTable {
-        var table = TextTable([
-            ("series", .left), ("callers", .right), ("per second", .right), ("p50 µs", .right),
-            ("p99 µs", .right), ("server µs", .right), ("client µs", .right),
-            ("commit ms", .right), ("spread", .right),
-        ])
+        // Figures that some benchmarks have and others not.
+        let special = [
+            (Figure.commit, "commit ms", 3), (Figure.megabytes, "MB/s", 0),
+        ].filter { figure, _, _ in report.medians.contains { $0.figures[figure] != nil } }
+        var table = TextTable(
+            [
+                ("series", .left), ("callers", .right), ("per second", .right),
+                ("p50 µs", .right), ("p99 µs", .right), ("server µs", .right),
+                ("client µs", .right),
+            ] + special.map { ($0.1, .right) } + [("spread", .right)])
         for medians in report.medians {
             func cell(_ figure: String, digits: Int) -> String {
                 medians.figures[figure].map { number($0, digits: digits) } ?? ""
             }
-            table.add([
-                medians.series.name, String(medians.series.callers),
-                cell(Figure.perSecond, digits: 0), cell(Figure.p50, digits: 1),
-                cell(Figure.p99, digits: 1), cell(Figure.serverCPU, digits: 2),
-                cell(Figure.clientCPU, digits: 2), cell(Figure.commit, digits: 3),
-                medians.rateSpread.map { "\(number($0 * 100, digits: 0)) %" } ?? "",
-            ])
+            table.add(
+                [
+                    medians.series.name, String(medians.series.callers),
+                    cell(Figure.perSecond, digits: 0), cell(Figure.p50, digits: 1),
+                    cell(Figure.p99, digits: 1), cell(Figure.serverCPU, digits: 2),
+                    cell(Figure.clientCPU, digits: 2),
+                ] + special.map { cell($0.0, digits: $0.2) } + [
+                    medians.rateSpread.map { "\(number($0 * 100, digits: 0)) %" } ?? ""
+                ])
         }
         return table
     }

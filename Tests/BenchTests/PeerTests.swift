@@ -50,6 +50,22 @@ struct PeerTests {
         }
     }
 
+    @Test(arguments: ["1000003", "1"])
+    func `large messages come back, whole ones and bytes as they come`(
+        _ unit: String
+    ) async throws {
+        let peers = try BuiltPeers.result.get()
+        try await ChildProcess.running(try peers.path("bulk-echo"), ["serve", unit]) { server in
+            let address = try await server.listeningAddress()
+            for callers in ["1", "4", "16"] {
+                let outcome = try await peers.run(
+                    "bulk-echo", ["call", address, "1000003", callers, "0.2"])
+                #expect(outcome.count >= Double(callers) ?? .infinity)
+                #expect(outcome.p50Microseconds > 0)
+            }
+        }
+    }
+
     @Test func `the press calls our server, with a credential and without`() async throws {
         let peers = try BuiltPeers.result.get()
         for (variant, credential) in [(EchoVariant.bare, ""), (.full, "a secret of the bench")] {

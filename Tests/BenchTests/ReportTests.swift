@@ -81,6 +81,24 @@ struct ReportTests {
         #expect(!report.meetsBudgets)
     }
 
+    @Test func `attachments are judged by the throughput of TCP alone, for each load`() {
+        let bench = AttachmentsBench(
+            BenchPlan(
+                seconds: 1, rounds: 1, folder: "/tmp", peers: Peers(folder: ""), program: "",
+                date: "2026-01-02", version: "0"))
+        var report = report(
+            "attachments",
+            [
+                sample("raw", 1, [Figure.megabytes: 1_000]),
+                sample("attachments", 1, [Figure.megabytes: 700]),
+                sample("raw", 4, [Figure.megabytes: 1_000]),
+                sample("attachments", 4, [Figure.megabytes: 699]),
+            ])
+        bench.judge(&report)
+        #expect(report.budgets.map(\.isMet) == [true, false])
+        #expect(report.headlines == ["throughputOfRaw1": 0.7, "throughputOfRaw4": 0.699])
+    }
+
     @Test func `chats are judged by the disk's own sync of the same run`() {
         func samples(_ rate: Double, _ p50: Double) -> [Sample] {
             [

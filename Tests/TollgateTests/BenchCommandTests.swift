@@ -58,6 +58,16 @@ struct BenchCommandTests {
         #expect(figures(document, "offeredPerSecond").allSatisfy { $0 > 1 })
     }
 
+    @Test func `attachments come back whole, beside TCP alone`() async throws {
+        let document = try await bench(
+            "attachments", peers: ["bulk-echo"], ["--callers", "1", "4", "--bytes", "300001"])
+        #expect(names(document) == ["raw 1", "attachments 1", "raw 4", "attachments 4"])
+        #expect(figures(document, "megabytesPerSecond").count == 8)
+        #expect(figures(document, "megabytesPerSecond").allSatisfy { $0 > 0 })
+        #expect(figures(document, "clientCPUMicroseconds").allSatisfy { $0 > 0 })
+        #expect((document["throughputOfRaw4"] as? Double ?? 0) > 0)
+    }
+
     @Test func `chats are held and settled by the server as it is served`() async throws {
         // Long enough for more chats than a person's tier lets begin in a minute.
         let document = try await bench(

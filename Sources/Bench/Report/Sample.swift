@@ -47,6 +47,8 @@ package enum Figure {
     package static let perSecond = "perSecond"
     /// Calls that fell due in a second, in an open loop.
     package static let offered = "offeredPerSecond"
+    /// Megabytes (10⁶) of attachments in a second, in each direction.
+    package static let megabytes = "megabytesPerSecond"
     /// How many there were.
     package static let count = "count"
     /// How long the round took.
