@@ -43,10 +43,10 @@ test-cluster: release  ## kill the primary of a PostgreSQL cluster under load [C
 demo: release  ## play the whole loop with real processes and print the transcript
 	@$(DEMO)
 
-bench: release  ## measure rpc, attachments, store, chat, connections, stream into Benchmarks/results [NOTE=word]
+bench: release  ## measure rpc, attachments, store, chat… into Benchmarks/results [NOTE=word]
 	@Benchmarks/peers/build $(BUILD)/peers
 	@mkdir -p Benchmarks/results
-	@for name in rpc attachments store chat connections stream; do \
+	@for name in rpc attachments store audit chat connections stream; do \
 	    echo "bench $$name" && \
 	    $(TOLLGATE) bench $$name --json --peers $(BUILD)/peers --date "$$(date -u +%F)" \
 	        --note '$(NOTE)' >$(BUILD)/$$name.json && \

@@ -186,7 +186,8 @@ let package = Package(
         module(
             "Bench", at: "Bench",
             [
-                "Accounts", "Application", "Auth", "Storage", "TollgateClient", "TollgateKernel",
+                "Accounts", "Application", "Auth", "Operations", "Storage", "TollgateClient",
+                "TollgateKernel",
                 "TollgateRPC", "TollgateWire", grdbSQLite, histogram, logging, nioCore, nioPosix,
             ]),
         .executableTarget(

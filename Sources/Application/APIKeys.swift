@@ -54,6 +54,7 @@ package struct APIKeys: Sendable {
             models: wish.models, spendCap: wish.spendCap,
             requestsPerMinute: wish.requestsPerMinute, createdAt: now, expiresAt: wish.expiresAt)
         try await ports.store.write { tx in
+            try tx.checkInUse(account)
             guard try tx.apiKeys.unrevokedKeys(of: account) < Limits.apiKeysOfAccount else {
                 throw Failure(
                     .conflict,

@@ -36,12 +36,12 @@ package struct AccountQueries: Sendable {
         }
     }
 
-    /// Movements on the account below a sequence number, newest first.
-    package func ledger(of account: AccountID, before sequence: Int64?, limit: Int) async throws
-        -> [LedgerEntry]
-    {
+    /// Movements on the account above a sequence number and below another, newest first.
+    package func ledger(
+        of account: AccountID, after low: Int64 = 0, before high: Int64?, limit: Int
+    ) async throws -> [LedgerEntry] {
         try await ports.store.read { tx in
-            try tx.ledger.entries(of: account, before: sequence, limit: limit)
+            try tx.ledger.entries(of: account, after: low, before: high, limit: limit)
         }
     }
 

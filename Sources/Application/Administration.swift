@@ -72,9 +72,16 @@ package struct Administration: Sendable {
         return Standing(account: row, ledger: ledger)
     }
 
+    /// - Throws: `conflict` for a deleted account, which nothing is done to any more.
+    private static func checkInUse(_ standing: Standing) throws(Failure) {
+        guard standing.account.deletedAt == nil else {
+            throw Failure(.conflict, "This account was deleted; nothing can be done to it.")
+        }
+    }
+
     /// Puts an account into a tier.
     ///
-    /// - Throws: `not_found` for an unknown account or tier.
+    /// - Throws: `not_found` for an unknown account or tier, `conflict` for a deleted account.
     package func setTier(
         of account: AccountID, to name: TierName, by operatorOf: ActedBy
     ) async throws -> Standing {
@@ -89,10 +96,14 @@ package struct Administration: Sendable {
 
     /// Freezes an account, or lets it spend again; calls under way are settled all the same.
     ///
-    /// - Throws: `not_found` for an unknown account.
+    /// - Throws: `not_found` for an unknown account, `conflict` for a deleted one,
+    ///   `invalid_request` for another status: accounts are deleted by ``DeleteAccount``.
     package func setStatus(
         of account: AccountID, to status: Account.Status, by operatorOf: ActedBy
     ) async throws -> Standing {
+        guard status == .active || status == .frozen else {
+            throw Failure(.invalidRequest, "A status is active or frozen.")
+        }
         let kind: AdminAct.Kind = status == .frozen ? .accountFrozen : .accountUnfrozen
         return try await change(account, kind, by: operatorOf) { tx, old in
             var changed = old.account
@@ -135,7 +146,9 @@ package struct Administration: Sendable {
         let id = AdminActID(rawValue: ports.identifiers.next())
         let now = ports.clock.now()
         return try await ports.store.write { tx in
-            let change = try body(tx, Self.standing(of: account, tx))
+            let old = try Self.standing(of: account, tx)
+            try Self.checkInUse(old)
+            let change = try body(tx, old)
             try tx.adminLog.insert(
                 AdminAct(
                     id: id, key: id.description, kind: kind, by: by, object: account.description,
@@ -151,8 +164,8 @@ package struct Administration: Sendable {
     ///   - amount: Not zero.
     ///   - expiresAt: When given credits expire; nil is never.
     /// - Returns: How the account stands, and whether this very call did it.
-    /// - Throws: `conflict` if there is less to take, `mismatch` if the request id was used for
-    ///   another adjustment, `not_found` for an unknown account.
+    /// - Throws: `conflict` if there is less to take or the account was deleted, `mismatch` if the
+    ///   request id was used for another adjustment, `not_found` for an unknown account.
     package func adjust(
         _ account: AccountID, by amount: Credits, requestID: IdempotencyKey,
         expiresAt: Timestamp?, _ operatorOf: ActedBy
@@ -176,6 +189,7 @@ package struct Administration: Sendable {
                 }
                 return (standing: old, isDoneNow: false)
             }
+            try Self.checkInUse(old)
             let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
             let reference = "admin:\(id)"
             let isMoved =

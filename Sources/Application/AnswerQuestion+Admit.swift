@@ -64,7 +64,8 @@ extension AnswerQuestion {
             let asker = try Caller.find(admitted.proof, tx, now)
             guard
                 let standing = try tx.ledger.standing(
-                    of: asker.account, on: ShanghaiDay(now), requestID: admitted.requestID)
+                    of: asker.account, on: ShanghaiDay(now), requestID: admitted.requestID),
+                standing.account.deletedAt == nil
             else { throw SignIn.notSignedIn }
             // A refusal is a value, not an error: its count must be kept.
             func refuse(_ failure: Failure) throws -> HoldVerdict {

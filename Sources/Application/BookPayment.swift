@@ -127,12 +127,6 @@ private struct Booking {
         paid.paidAt = paidAt
         paid.transactionID = transactionID
         try tx.orders.insert(event)
-        if paid.state == .paidAfterClose {
-            try incident(
-                .paidAfterClose, key: "paid_after_close:\(order.id)",
-                reference: order.id.description,
-                "A payment came for a closed order; it was delivered all the same.")
-        }
         return try deliver(paid, replacing: order)
     }
 
@@ -181,11 +175,18 @@ private struct Booking {
 
     private func deliver(_ paid: Order, replacing order: Order) throws -> BookingVerdict {
         try tx.orders.save(paid, replacing: order)
-        guard try tx.accounts.account(paid.account) != nil else {
+        // Deleted while the order was closed: the money is in the books, and has to go back.
+        guard let account = try tx.accounts.account(paid.account), account.deletedAt == nil else {
             try incident(
                 .undelivered, key: "undelivered:\(order.id)", reference: order.id.description,
                 "An order is paid, but its account cannot receive.")
             return .undelivered(order.id)
+        }
+        if paid.state == .paidAfterClose {
+            try incident(
+                .paidAfterClose, key: "paid_after_close:\(order.id)",
+                reference: order.id.description,
+                "A payment came for a closed order; it was delivered all the same.")
         }
         _ = try ledger.grant(
             paid.credits, to: paid.account, kind: .purchase, from: .issued, key: "order:\(paid.id)",

@@ -32,9 +32,8 @@ package struct Caller: Sendable {
         _ proof: Proof, _ tx: any Transaction, _ now: Timestamp
     ) throws -> Caller {
         let asker = try find(proof, tx, now)
-        guard let account = try tx.accounts.account(asker.account) else {
-            throw SignIn.notSignedIn
-        }
+        guard let account = try tx.accounts.account(asker.account), account.deletedAt == nil
+        else { throw SignIn.notSignedIn }
         return Caller(account: account, session: asker.session, apiKey: asker.apiKey)
     }
 

@@ -12,8 +12,10 @@ package struct OperatorQueries: Sendable {
     /// Makes the queries.
     package init(_ ports: Ports) { self.ports = ports }
 
-    /// Re-adds the books in one consistent view, then walks the hash chains in slices, so that no
-    /// reader and no log waits for the whole walk.
+    /// Re-adds the books in one consistent view; beside it asks the engine, and walks the hash
+    /// chains in slices, so that no reader and no log waits for the whole walk.
+    ///
+    /// Three readers at most are busy with it, and one is left for everybody else.
     ///
     /// - Throws: `conflict` while another audit runs: several at once would take all readers.
     package func audit() async throws -> [AuditFinding] {
@@ -23,7 +25,13 @@ package struct OperatorQueries: Sendable {
                 retryAfterMilliseconds: Limits.auditRetryMilliseconds)
         }
         defer { auditing.giveBack() }
-        let findings = try await ports.store.read { tx in try tx.operations.audit() }
+        async let books = ports.store.read { tx in try tx.operations.auditBooks() }
+        async let engine = ports.store.read { tx in try tx.operations.auditEngine() }
+        let chain = AuditFinding(try await chains())
+        return (try await books + [engine, chain]).sorted { $0.place < $1.place }
+    }
+
+    private func chains() async throws -> ChainAudit {
         var chain = ChainAudit()
         while true {
             try Task.checkCancellation()
@@ -33,9 +41,8 @@ package struct OperatorQueries: Sendable {
                 return (walk, isMore)
             }
             chain = walked
-            guard isMore else { break }
+            guard isMore else { return chain }
         }
-        return (findings + [AuditFinding(chain)]).sorted { $0.place < $1.place }
     }
 
     /// Figures of periods that start in a span; without bounds the last 24 hours, or 30 days, with

@@ -57,6 +57,7 @@ package struct OwnKeys: Sendable {
             sealed: try vault.seal(key, label: OwnKey.label(account: account, channel: channel)),
             hint: OwnKey.hint(of: key), createdAt: ports.clock.now())
         try await ports.store.write { tx in
+            try tx.checkInUse(account)
             let others = try tx.ownKeys.ownKeys(of: account).filter { $0.channel != channel }
             guard others.count < Limits.ownKeysOfAccount else {
                 throw Failure(

@@ -30,6 +30,7 @@ package struct PlaceOrder: Sendable {
         let now = ports.clock.now()
         let id = OrderID(rawValue: ports.identifiers.next())
         let order = try await ports.store.write { [ports] tx -> Order in
+            try tx.checkInUse(account)
             if let known = try tx.orders.order(of: account, idempotencyKey: idempotencyKey) {
                 guard known.product == key else {
                     throw Failure(

@@ -1,4 +1,6 @@
+internal import Accounts
 internal import Auth
+internal import Cryptography
 internal import Metrics
 package import TollgateKernel
 internal import Weixin
@@ -147,9 +149,11 @@ package struct ReceivePush: Sendable {
 
     /// Decides and records in one transaction; a repetition gets the same answer and does nothing.
     private func answer(_ message: PushMessage, signature: String) async throws -> String? {
-        guard let key = message.deduplicationKey, key.utf8.count <= 256 else {
+        guard let name = message.deduplicationKey, name.utf8.count <= 256 else {
             throw Failure(.invalidRequest, "The message has no id.")
         }
+        // An event's name holds its sender, and what is remembered of a push names nobody.
+        let key = "push:\(Hexadecimal.encode(try ports.identityKey.pushDigest(name)))"
         let behaviour = PushBehaviour(message, keywords: ports.policy.loginKeywords)
         let now = ports.clock.now()
         let openID = message.openID
@@ -177,7 +181,7 @@ package struct ReceivePush: Sendable {
                 try tx.pushes.setFollowing(openID: openID, true, at: now)
                 answer = try scene.map { try scans.scan($0, by: openID, number: number) }
             case .farewell:
-                try tx.pushes.setFollowing(openID: openID, false, at: now)
+                try Self.leave(openID, tx, ports, now)
                 try scans.leave(openID)
             case .scan: answer = try scene.map { try scans.scan($0, by: openID, number: number) }
             case .number:
@@ -191,6 +195,18 @@ package struct ReceivePush: Sendable {
             return (push, device)
         }
         return try text(of: push, openID: openID, device: device)
+    }
+
+    /// A person follows no more: kept of who has an account, forgotten of who has none (any more).
+    private static func leave(
+        _ openID: String, _ tx: any Transaction, _ ports: Ports, _ now: Timestamp
+    ) throws {
+        let digest = try ports.identityKey.openIDDigest(openID)
+        if try tx.accounts.account(openIDDigest: digest) == nil {
+            try tx.pushes.forgetFollower(openID: openID)
+        } else {
+            try tx.pushes.setFollowing(openID: openID, false, at: now)
+        }
     }
 
     /// Stores a login code for the person and returns which draw it was.

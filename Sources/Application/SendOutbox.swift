@@ -10,6 +10,8 @@ package struct SendOutbox: Sendable {
         case sent
         /// Tried again later.
         case postponed
+        /// Its receiver has left; it is erased with what else is kept of them.
+        case withdrawn
         /// Given up; an incident stands.
         case dead
     }
@@ -46,11 +48,11 @@ package struct SendOutbox: Sendable {
         let openID = try await ports.store.read { tx in
             try tx.accounts.openID(of: message.account)
         }
-        guard let openID, let template = templateIDs[message.kind] else {
+        guard let openID else { return .withdrawn }
+        guard let template = templateIDs[message.kind] else {
             return try await finish(
                 message, fence,
-                failure: OfficialAccountFailure(
-                    .final, message: "The receiver or the template is gone."))
+                failure: OfficialAccountFailure(.final, message: "The template is gone."))
         }
         do {
             try await officialAccount.send(

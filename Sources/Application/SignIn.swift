@@ -100,7 +100,8 @@ package struct SignIn: Sendable {
             if ports.policy.welcomeGrant > .zero {
                 let ledger = Ledger(
                     tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
-                // Once per person for ever: the key holds the person, not the account.
+                // Once per person for ever: the key holds the person, not the account, and stays
+                // when that is deleted.
                 _ = try ledger.grant(
                     ports.policy.welcomeGrant, to: account.id, kind: .welcome, from: .promotion,
                     key: "welcome:\(Hexadecimal.encode(digest))", origin: .welcome, order: nil,
@@ -108,6 +109,11 @@ package struct SignIn: Sendable {
                     expiresAt: ports.policy.welcomeGrantLifetimeMilliseconds.map {
                         now.adding(milliseconds: $0)
                     }, at: now)
+            }
+            // Nor are a day's free calls there twice for who has left and come back.
+            let today = ShanghaiDay(now)
+            if let used = try tx.departures.trialUsed(on: today, ofPerson: digest) {
+                try tx.accounts.save(TrialDay(account: account.id, day: today, used: used))
             }
         }
         try tx.auth.insert(session)

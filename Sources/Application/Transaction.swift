@@ -25,6 +25,8 @@ package protocol Transaction {
     var auth: any AuthRepository { get }
     /// Models, channels, usage.
     var chat: any ChatRepository { get }
+    /// What is kept about people who leave.
+    var departures: any DepartureRepository { get }
     /// Schedules, leases, runs.
     var jobs: any JobRepository { get }
     /// Logins by QR code that are under way.

@@ -30,6 +30,9 @@ package enum CommandLimits {
     /// Looks at an order that may fail in a row before waiting is given up.
     package static let orderPollFailures = 5
 
+    /// Movements asked for at once for a whole month's: the most that the contract gives.
+    package static let statementPage: Int64 = 200
+
     /// Modules of white around a QR code: ISO/IEC 18004, 9.1.
     package static let quietZoneModules = 4
 

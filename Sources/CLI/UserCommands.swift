@@ -7,6 +7,7 @@ package enum UserCommands {
         Login.self, Logout.self, WhoAmI.self, Sessions.self, Models.self, Chat.self, Quota.self,
         Ledger.self,
         Products.self, Buy.self, Orders.self, ShowOrder.self, Keys.self, ProviderKeys.self,
+        AccountCommands.self,
     ]
 
     /// What operators and developers do.

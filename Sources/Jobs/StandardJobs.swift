@@ -59,7 +59,8 @@ package struct StandardJobs: Sendable {
             JobDefinition(
                 name: "hold-expire",
                 summary:
-                    "Ends holds and lots whose time is out; forgets dead codes, sessions, runs.",
+                    "Ends holds and lots whose time is out; forgets dead codes, sessions, runs; "
+                    + "ends deletions of accounts.",
                 schedule: schedule(intervals.holdExpireMilliseconds), preview: previewExpiry,
                 run: expire),
             JobDefinition(
@@ -146,7 +147,9 @@ package struct StandardJobs: Sendable {
         let lots = try await drain(limit) {
             try await sweeps.expireLots(limit: limit, fence: context.fence)
         }
-        let rows = try await sweeps.forget(limit: limit, fence: context.fence)
+        let rows =
+            try await sweeps.forget(limit: limit, fence: context.fence)
+            + DeleteAccount(ports).finish(fence: context.fence)
         // Fewer at a time: each run takes its items with it.
         let runs = try await drain(Limits.jobRunsPerTransaction) {
             try await sweeps.forgetRuns(limit: Limits.jobRunsPerTransaction, fence: context.fence)

@@ -144,13 +144,15 @@ package enum CrockfordBase32 {
 
     /// Thirteen characters for a non-negative 63-bit number.
     package static func encode(_ value: Int64) -> String {
-        var rest = UInt64(bitPattern: value)
-        var bytes = [UInt8](repeating: alphabet[0], count: 13)
-        for index in bytes.indices.reversed() {
-            bytes[index] = alphabet[Int(rest & 31)]
-            rest >>= 5
+        // Short enough to stand in the String itself: nothing is allocated.
+        String(unsafeUninitializedCapacity: 13) { bytes in
+            var rest = UInt64(bitPattern: value)
+            for index in (0..<13).reversed() {
+                bytes.initializeElement(at: index, to: alphabet[Int(rest & 31)])
+                rest >>= 5
+            }
+            return 13
         }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The value of one symbol; O reads as 0, I and L as 1, in either letter case.

@@ -19,6 +19,10 @@ extension Limits {
     /// Breaks of the hash chain that an audit spells out: enough to see where it began.
     package static let chainViolationsTold = 20
 
+    /// Movements that one transaction adds up for a statement: ten milliseconds of a reader; and
+    /// so many of the largest (``creditsInOneTransfer``) still fit 64 bits.
+    package static let statementSliceRows = 5_000
+
     /// The most a price factor multiplies by: above it somebody mistyped.
     package static let priceFactor: Int64 = 1_000
 
@@ -31,6 +35,18 @@ extension Limits {
     /// How long a caller with too many chats under way is told to wait: about what one takes to
     /// come to its end.
     package static let concurrentChatRetryMilliseconds: Int64 = 1_000
+
+    /// Lots that one transaction of a deletion empties: each is a transfer and a row; who has more
+    /// is done in the next.
+    package static let lotsOfOneForfeit = 32
+
+    /// Rows of each kind that one transaction of a deletion erases: five kinds stay together within
+    /// what a job's transaction touches.
+    package static let rowsOfOneErasure = 40
+
+    /// Deletions that one run of the sweeper goes on with: nearly all end in their first
+    /// transaction.
+    package static let deletionsOfOneSweep = 100
 
     /// Bytes of an operator's name in their log.
     package static let operatorBytes = 64

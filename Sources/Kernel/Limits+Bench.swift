@@ -7,6 +7,14 @@ extension Limits {
     /// measurement.
     package static let benchStartMilliseconds: Int64 = 30_000
 
+    /// Chats that a benchmark puts into one write while it makes a long history: enough that syncs
+    /// cost nothing, few enough that the log stays small.
+    package static let benchChatsPerWrite = 10_000
+
+    /// Transfers of the store that `bench audit` makes: 2 × 10^7 take some gigabytes and a quarter
+    /// of an hour.
+    package static let benchTransfers = 20_000_000
+
     /// How long each series warms up, in seconds: connections, caches and the allocator's pools are
     /// there after a fraction of it.
     package static let benchWarmUpSeconds = 0.3

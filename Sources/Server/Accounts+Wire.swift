@@ -9,7 +9,9 @@ internal import TollgateWire
 struct AccountsHandlers: AccountsServiceHandlers {
     let caller: CallerIdentity
     let queries: AccountQueries
+    let statements: Statements
     let ownKeys: OwnKeys
+    let deletion: DeleteAccount
 
     func getQuota(_ request: V1.GetQuotaRequest, _ context: ServerCallContext) async throws
         -> V1.GetQuotaResponse
@@ -27,14 +29,33 @@ struct AccountsHandlers: AccountsServiceHandlers {
         -> V1.ListLedgerResponse
     {
         let account = try await caller.account(of: context)
-        let limit = try pageSize(request.limit, default: 50, most: 200)
-        let entries = try await queries.ledger(
-            of: account.id, before: request.beforeSequence > 0 ? request.beforeSequence : nil,
-            limit: limit)
-        let next = entries.count == limit ? entries.last?.link.sequence ?? 0 : 0
-        return V1.ListLedgerResponse(
-            entries: entries.map { V1.LedgerEntry($0, of: account.id) },
-            nextBeforeSequence: next > 1 ? next : 0)
+        let page = try await queries.page(
+            of: account.id, limit: request.limit, before: request.beforeSequence,
+            after: request.afterSequence)
+        return V1.ListLedgerResponse(entries: page.entries, nextBeforeSequence: page.next)
+    }
+
+    func getStatement(_ request: V1.GetStatementRequest, _ context: ServerCallContext)
+        async throws -> V1.GetStatementResponse
+    {
+        let account = try await caller.account(of: context)
+        let statement = try await statements.statement(
+            of: account.id, for: ShanghaiMonth(asked: request.month))
+        return V1.GetStatementResponse(statement: V1.Statement(statement))
+    }
+}
+
+// MARK: - Leaving
+
+extension AccountsHandlers {
+    func deleteMyAccount(_ request: V1.DeleteMyAccountRequest, _ context: ServerCallContext)
+        async throws -> V1.DeleteMyAccountResponse
+    {
+        let deleted = try await deletion.delete(by: CallerIdentity.token(of: context))
+        return V1.DeleteMyAccountResponse(
+            accountId: deleted.account.description,
+            forfeitedMicroCredits: deleted.forfeited.micro,
+            deletedAtMilliseconds: deleted.at.milliseconds)
     }
 }
 
@@ -94,16 +115,5 @@ extension V1.CreditLot {
             orderId: lot.order?.description ?? "", grantedMicroCredits: lot.granted,
             remainingMicroCredits: lot.remaining,
             expiresAtMilliseconds: lot.expiresAt?.milliseconds ?? 0)
-    }
-}
-
-extension V1.LedgerEntry {
-    fileprivate init(_ entry: LedgerEntry, of account: AccountID) {
-        let leaves = entry.transfer.from == .customer(account)
-        self.init(
-            sequence: entry.link.sequence, kind: entry.transfer.kind.rawValue,
-            amountMicroCredits: leaves ? -entry.transfer.amount : entry.transfer.amount,
-            postedAfterMicroCredits: entry.link.postedAfter, reference: entry.transfer.reference,
-            atMilliseconds: entry.transfer.at.milliseconds)
     }
 }

@@ -8,6 +8,9 @@ internal import TollgateWire
 /// What operators decide, on the wire.
 struct AdminHandlers: AdminServiceHandlers {
     let administration: Administration
+    let deletion: DeleteAccount
+    let queries: AccountQueries
+    let statements: Statements
 
     func listTiers(_ request: V1.ListTiersRequest, _ context: ServerCallContext) async throws
         -> V1.ListTiersResponse
@@ -44,6 +47,26 @@ struct AdminHandlers: AdminServiceHandlers {
         let account = try Self.account(request.accountId)
         return V1.GetAccountResponse(
             account: V1.AccountStanding(try await administration.standing(of: account)))
+    }
+
+    func getAccountStatement(_ request: V1.GetAccountStatementRequest, _ context: ServerCallContext)
+        async throws -> V1.GetAccountStatementResponse
+    {
+        let statement = try await statements.statement(
+            of: Self.account(request.accountId), for: ShanghaiMonth(asked: request.month))
+        return V1.GetAccountStatementResponse(statement: V1.Statement(statement))
+    }
+
+    func getAccountLedger(_ request: V1.GetAccountLedgerRequest, _ context: ServerCallContext)
+        async throws -> V1.GetAccountLedgerResponse
+    {
+        let account = try Self.account(request.accountId)
+        // An account that nobody has would read as one on which nothing moved.
+        _ = try await administration.standing(of: account)
+        let page = try await queries.page(
+            of: account, limit: request.limit, before: request.beforeSequence,
+            after: request.afterSequence)
+        return V1.GetAccountLedgerResponse(entries: page.entries, nextBeforeSequence: page.next)
     }
 
     func setAccountTier(_ request: V1.SetAccountTierRequest, _ context: ServerCallContext)
@@ -96,6 +119,17 @@ struct AdminHandlers: AdminServiceHandlers {
             account: V1.AccountStanding(done.standing), doneNow: done.isDoneNow)
     }
 
+    func deleteAccount(_ request: V1.DeleteAccountRequest, _ context: ServerCallContext)
+        async throws -> V1.DeleteAccountResponse
+    {
+        let deleted = try await deletion.delete(
+            Self.account(request.accountId), by: Self.actedBy(request.by, context))
+        let standing = try await administration.standing(of: deleted.account)
+        return V1.DeleteAccountResponse(
+            account: V1.AccountStanding(standing),
+            forfeitedMicroCredits: deleted.forfeited.micro, doneNow: deleted.isDoneNow)
+    }
+
     func listAdminActs(_ request: V1.ListAdminActsRequest, _ context: ServerCallContext)
         async throws -> V1.ListAdminActsResponse
     {
@@ -146,7 +180,8 @@ extension V1.AccountStanding {
             tier: account.tier.name.rawValue, whiteListed: account.isWhiteListed,
             openedAtMilliseconds: account.openedAt.milliseconds,
             postedMicroCredits: standing.ledger.posted, heldMicroCredits: standing.ledger.held,
-            openChats: standing.ledger.activity.openCalls)
+            openChats: standing.ledger.activity.openCalls,
+            deletedAtMilliseconds: account.deletedAt?.milliseconds ?? 0)
     }
 }
 

@@ -62,6 +62,7 @@ package struct TollgateServices: Sendable {
         let signIn = SignIn(parts.ports)
         let caller = CallerIdentity(callers: Callers(parts.ports))
         let queries = AccountQueries(parts.ports)
+        let statements = Statements(parts.ports)
         let operators = OperatorQueries(parts.ports)
         registrations = [
             AuthHandlers(
@@ -70,8 +71,9 @@ package struct TollgateServices: Sendable {
             ).service,
             APIKeysHandlers(caller: caller, keys: APIKeys(parts.ports)).service,
             AccountsHandlers(
-                caller: caller, queries: queries,
-                ownKeys: OwnKeys(parts.ports, catalogue: parts.catalogue, vault: parts.vault)
+                caller: caller, queries: queries, statements: statements,
+                ownKeys: OwnKeys(parts.ports, catalogue: parts.catalogue, vault: parts.vault),
+                deletion: DeleteAccount(parts.ports)
             ).service,
             ChatHandlers(
                 caller: caller, queries: queries, catalogue: parts.catalogue,
@@ -89,7 +91,10 @@ package struct TollgateServices: Sendable {
             WeixinHandlers(receivePush: parts.receivePush).service,
             JobsHandlers(queries: operators, descriptions: parts.jobs).service,
             OperationsHandlers(queries: operators).service,
-            AdminHandlers(administration: Administration(parts.ports)).service,
+            AdminHandlers(
+                administration: Administration(parts.ports),
+                deletion: DeleteAccount(parts.ports), queries: queries, statements: statements
+            ).service,
             DiagnosticsHandlers(
                 clock: parts.ports.clock, version: parts.version, realm: parts.realm
             ).service,

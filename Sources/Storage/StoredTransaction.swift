@@ -48,6 +48,7 @@ struct StoredTransaction: Transaction {
     var apiKeys: any APIKeyRepository { StoredAPIKeys(connection: freshConnection) }
     var auth: any AuthRepository { StoredAuth(connection: freshConnection) }
     var chat: any ChatRepository { StoredChat(connection: connection) }
+    var departures: any DepartureRepository { StoredDepartures(connection: freshConnection) }
     var jobs: any JobRepository { StoredJobs(connection: connection) }
     var operations: any OperationsRepository { StoredOperations(connection: connection) }
     var loginAttempts: any LoginAttemptRepository {

@@ -23,6 +23,7 @@ struct BenchCommand: AsyncParsableCommand {
               tollgate bench rpc                  echoes, beside a raw epoll echo
               tollgate bench attachments          1 MiB attachments, beside TCP alone
               tollgate bench store --json         durable holds, beside plain C on SQLite
+              tollgate bench audit                the audit of a long history, beside a plain pass
               tollgate bench chat --rounds 3      chats through the gateway, beside libcurl alone
               tollgate bench connections          idle connections, what they keep in memory
               tollgate bench stream               a thousand streams, how steadily they flow
@@ -32,7 +33,7 @@ struct BenchCommand: AsyncParsableCommand {
                                                   chats with a server that runs, each written down
             """,
         subcommands: [
-            BenchRPC.self, BenchAttachments.self, BenchStore.self, BenchChat.self,
+            BenchRPC.self, BenchAttachments.self, BenchStore.self, BenchAudit.self, BenchChat.self,
             BenchConnections.self, BenchStream.self, BenchServe.self, BenchLoad.self,
         ])
 }

@@ -35,7 +35,7 @@ struct GrantTests {
                     key: "key:\(place)", origin: .adjustment, order: nil, reference: "test",
                     expiresAt: nil, at: bench.at(second)))
         }
-        let history = bench.books.entries(of: bench.account, before: nil, limit: 9)
+        let history = try bench.books.entries(of: bench.account, before: nil, limit: 9)
         #expect(
             history.reversed().map(\.transfer.at) == [50, 50, 50, 50, 60].map { bench.at($0) })
         #expect(bench.books.ledgers[bench.account]?.lastMovedAt == bench.at(60))

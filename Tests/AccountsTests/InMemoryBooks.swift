@@ -81,6 +81,13 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
         return TrialDay(account: account, day: day, used: used)
     }
 
+    func trialCalls(
+        of account: AccountID, from first: ShanghaiDay, until end: ShanghaiDay
+    ) -> Int64 {
+        trialDays.filter { $0.key.account == account && (first..<end).contains($0.key.day) }
+            .values.reduce(0, +)
+    }
+
     func save(_ trialDay: TrialDay) throws(StoreError) {
         calls += 1
         try check(accountRows[trialDay.account] != nil, "trial_day.account")
@@ -289,15 +296,51 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
         transfers.append((transfer: transfer, link: link))
     }
 
-    func entries(of account: AccountID, before sequence: Int64?, limit: Int) -> [LedgerEntry] {
+    /// A customer's history, oldest first.
+    private func history(of account: AccountID) -> [LedgerEntry] {
         let entries = transfers.compactMap { row -> LedgerEntry? in
             guard Self.customer(of: row.transfer) == account, let link = row.link else {
                 return nil
             }
             return LedgerEntry(transfer: row.transfer, link: link)
         }
-        let below = entries.filter { $0.link.sequence < sequence ?? .max }
-        return Array(below.sorted { $0.link.sequence > $1.link.sequence }.prefix(limit))
+        return entries.sorted { $0.link.sequence < $1.link.sequence }
+    }
+
+    func entries(
+        of account: AccountID, after low: Int64, before high: Int64?, limit: Int
+    ) -> [LedgerEntry] {
+        let between = history(of: account).filter {
+            $0.link.sequence > low && $0.link.sequence < high ?? .max
+        }
+        return Array(between.reversed().prefix(limit))
+    }
+
+    func place(_ sequence: Int64, of account: AccountID) -> HistoryPlace? {
+        calls += 1
+        let until = history(of: account).filter { $0.link.sequence <= sequence }
+        guard let last = until.last, last.link.sequence == sequence,
+            let reachedAt = until.map(\.transfer.at).max()
+        else { return nil }
+        return HistoryPlace(reachedAt: reachedAt, postedAfter: last.link.postedAfter)
+    }
+
+    func totals(of account: AccountID, in places: Range<Int64>) -> [MovementTotal] {
+        calls += 1
+        var totals: [Transfer.Kind: MovementTotal] = [:]
+        for entry in history(of: account) where places.contains(entry.link.sequence) {
+            let kind = entry.transfer.kind
+            var total =
+                totals[kind] ?? MovementTotal(kind: kind, count: 0, credited: 0, debited: 0)
+            total.count += 1
+            if entry.transfer.to == .customer(account) {
+                total.credited += entry.transfer.amount
+            } else {
+                total.debited += entry.transfer.amount
+            }
+            totals[kind] = total
+        }
+        return Array(totals.values)
     }
 
     func history(after account: AccountID?, sequence: Int64, limit: Int) -> [LedgerEntry] {

@@ -137,6 +137,21 @@ struct LedgerModel {
         }
     }
 
+    /// How many lots are emptied, or nil while a call of the account is under way.
+    mutating func forfeit(_ account: Int, limit: Int) -> Int? {
+        guard !holds.contains(where: { $0.account == account && $0.state == .held }) else {
+            return nil
+        }
+        let left = sorted(
+            lots.indices.filter { lots[$0].account == account && lots[$0].free > 0 }
+        ).prefix(limit)
+        for lot in left {
+            system[.expired, default: 0] += lots[lot].free
+            lots[lot].free = 0
+        }
+        return left.count
+    }
+
     mutating func expireHolds(at now: Int64, limit: Int) {
         let due = holds.indices.filter { holds[$0].state == .held && holds[$0].expiresAt <= now }
         let sorted = due.sorted { (holds[$0].expiresAt, $0) < (holds[$1].expiresAt, $1) }

@@ -19,10 +19,14 @@ enum LedgerOperation: Hashable, Sendable {
     case release(hold: Int, state: Hold.State)
     case expireHolds(limit: Int)
     case expireLots(limit: Int)
+    case forfeit(account: Int, limit: Int)
     case time(Int64)
 
     /// Draws one.
-    static func random(_ numbers: inout SeededNumbers) -> LedgerOperation {
+    ///
+    /// - Parameter leaving: whether people leave. Histories in which they do tangle less: what they
+    ///   had is gone.
+    static func random(_ numbers: inout SeededNumbers, leaving: Bool) -> LedgerOperation {
         func pick(_ range: ClosedRange<Int64>) -> Int64 {
             Int64.random(in: range, using: &numbers)
         }
@@ -47,6 +51,7 @@ enum LedgerOperation: Hashable, Sendable {
             return .release(
                 hold: Int(pick(0...9_999)), state: pick(0...1) == 0 ? .released : .expired)
         case 80..<85: return .expireHolds(limit: Int(pick(1...4)))
+        case 85 where leaving: return .forfeit(account: account, limit: Int(pick(1...4)))
         case 85..<90: return .expireLots(limit: Int(pick(1...4)))
         case 90..<98: return .time(pick(1...40_000))
         default: return .time(-pick(1...20_000))
@@ -84,6 +89,8 @@ enum LedgerOperation: Hashable, Sendable {
             }
         case .time(let step):
             smallerNumbers(than: step, downTo: 1).map { .time($0) }
+        case .forfeit(let account, let limit):
+            account > 0 ? [.forfeit(account: 0, limit: limit)] : []
         case .grantAgain, .expireHolds, .expireLots: []
         }
     }
@@ -99,7 +106,7 @@ struct LedgerRun {
     static let operations = [
         "grant", "grant again", "hold", "hold refused", "settle", "settle again",
         "settle after expiry", "release", "release again", "expire holds", "expire lots",
-        "time forward", "time back",
+        "forfeit", "forfeit refused", "time forward", "time back",
     ]
 
     /// What is wrong with a history, after how many of its operations; nil if nothing is.
@@ -184,6 +191,7 @@ struct LedgerRun {
             model.expireLots(at: now, limit: limit)
             try check(done <= limit, "more lots than the limit")
             return "expire lots"
+        case .forfeit(let account, let limit): return try forfeit(account, limit)
         case .time(let step):
             now += step
             return step > 0 ? "time forward" : "time back"
@@ -254,6 +262,20 @@ struct LedgerRun {
         try checkBalance(outcome, of: place)
         return state == .held
             ? "settle" : state == .expired ? "settle after expiry" : "settle again"
+    }
+
+    private mutating func forfeit(_ place: Int, _ limit: Int) throws -> String {
+        let modelled = model.forfeit(place, limit: limit)
+        let before = books.writes
+        do {
+            let done = try ledger.forfeit(from: accounts[place], limit: limit, at: moment)
+            try check(done == modelled, "forfeited \(done) lots, the model \(modelled ?? -1)")
+            return "forfeit"
+        } catch let failure as Failure {
+            try check(modelled == nil, "refused what the model forfeits: \(failure)")
+            try check(books.writes == before, "a refusal has written something")
+            return "forfeit refused"
+        }
     }
 
     private mutating func release(_ number: Int, _ state: Hold.State) throws -> String {
@@ -346,7 +368,7 @@ struct LedgerRun {
         for account in accounts {
             var previous = LedgerChain.origin
             var sequence: Int64 = 0
-            for entry in books.entries(of: account, before: nil, limit: .max).reversed() {
+            for entry in try books.entries(of: account, before: nil, limit: .max).reversed() {
                 sequence += 1
                 let hash = try LedgerChain.hash(
                     previous: previous, transfer: entry.transfer, sequence: sequence,

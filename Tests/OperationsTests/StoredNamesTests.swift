@@ -11,8 +11,19 @@ struct StoredNamesTests {
             (.undelivered, "undelivered"), (.paidAfterClose, "paid_after_close"),
             (.gatewayMisconfigured, "gateway_misconfigured"),
             (.undeliverableMessage, "undeliverable_message"),
+            (.statementMismatch, "statement_mismatch"),
         ])
     func incidents(kind: Incident.Kind, name: String) {
+        #expect(kind.rawValue == name)
+    }
+
+    @Test(
+        arguments: [
+            (AdminAct.Kind.tierSet, "tier_set"), (.accountTierSet, "account_tier_set"),
+            (.accountFrozen, "account_frozen"), (.accountUnfrozen, "account_unfrozen"),
+            (.creditsAdjusted, "credits_adjusted"), (.accountDeleted, "account_deleted"),
+        ])
+    func acts(kind: AdminAct.Kind, name: String) {
         #expect(kind.rawValue == name)
     }
 

@@ -47,9 +47,7 @@ struct KillPointTests {
             #expect(number > count / 2, "batches vary, but not that much")
             return
         }
-        let seed =
-            getenv("TOLLGATE_TEST_SEED").flatMap { UInt64(String(cString: $0)) }
-            ?? UInt64.random(in: 1...UInt64(UInt32.max))
+        let seed = testSeed()
         var random = SplitMix(state: seed)
         // One in each stretch of the history, so that none is left out for long.
         let numbers = (0..<Self.kills).map { stretch in
@@ -217,19 +215,6 @@ private enum Victim {
         let hasLived = process.terminationReason == .exit && process.terminationStatus == 0
         #expect(end.count == nil ? wasKilled : hasLived, "status \(process.terminationStatus)")
         return end
-    }
-}
-
-/// Chance that a seed repeats.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
 

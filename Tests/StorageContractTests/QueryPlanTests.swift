@@ -12,6 +12,8 @@ import TollgateKernel
         (StoredLedger.LedgerText.expiredLots, 2, "lots_expiring"),
         (StoredLedger.LedgerText.expiredHolds, 2, "holds_open"),
         (StoredLedger.LedgerText.holdOfRequest, 2, "sqlite_autoindex_holds_1"),
+        (StoredLedger.StatementText.place, 2, "sqlite_autoindex_transfers_2"),
+        (StoredLedger.StatementText.totals, 3, "sqlite_autoindex_transfers_2"),
         (StoredOrders.OrderText.toQuery, 3, "orders_to_query"),
         (StoredOrders.OrderText.toClose, 2, "orders_to_close"),
         (StoredOrders.OrderText.ofAccount, 3, "orders_of_account"),

@@ -147,7 +147,8 @@ enum ImportTable {
             folder: "Sources/Bench/",
             modules: foundation.union(nio).union([
                 "Accounts", "Application", "Auth", "GRDBSQLite", "Glibc", "Histogram", "Logging",
-                "Storage", "TollgateClient", "TollgateKernel", "TollgateRPC", "TollgateWire",
+                "Operations", "Storage", "TollgateClient", "TollgateKernel", "TollgateRPC",
+                "TollgateWire",
             ])),
         // The composition root: the one place that knows every adapter, if not the wire's C.
         Layer(

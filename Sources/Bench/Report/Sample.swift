@@ -69,6 +69,8 @@ package enum Figure {
     package static let batch = "batchMilliseconds"
     /// The mean number of writes in the server's batches.
     package static let batchWrites = "writesPerBatch"
+    /// What opening a store took.
+    package static let opening = "openingMilliseconds"
     /// What the server's process keeps in memory.
     package static let resident = "residentMebibytes"
     /// What each idle connection adds to that.

@@ -14,6 +14,9 @@ struct SeededStore: Sendable {
     /// The customers.
     let accounts: [AccountID]
 
+    /// Transfers that were made with it.
+    var transfers: Int { accounts.count * Self.lotsOfAnAccount }
+
     /// What one hold reserves: one credit, the price of an everyday question.
     static let amount = Credits(whole: 1)
     /// Credits of each lot: no number of rounds uses them up.
@@ -52,7 +55,7 @@ struct SeededStore: Sendable {
 
     /// Moves what is in the write-ahead log into the file, so that the file alone is the store: the
     /// connection that is closed last is a reader's, which may not do it.
-    private static func fold(_ file: String) throws {
+    static func fold(_ file: String) throws {
         var connection: OpaquePointer?
         defer { sqlite3_close(connection) }
         guard sqlite3_open(file, &connection) == SQLITE_OK,
@@ -125,7 +128,7 @@ struct SeededStore: Sendable {
     }
 
     /// 32 bytes that differ for each number; what stands in them is of no matter here.
-    private static func digest(_ number: Int64) -> [UInt8] {
+    static func digest(_ number: Int64) -> [UInt8] {
         (0..<4).flatMap { part in
             withUnsafeBytes(of: (number &* 0x9e37_79b9_7f4a_7c1 &+ part).bigEndian, Array.init)
         }

@@ -28,6 +28,14 @@ public struct AccountsServiceClient: Sendable {
         try await client.unary(Methods.AccountsService.listLedger, request, options: options)
     }
 
+    /// Tells what a calendar month came to on the caller's account.
+    public func getStatement(
+        _ request: V1.GetStatementRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.GetStatementResponse {
+        try await client.unary(Methods.AccountsService.getStatement, request, options: options)
+    }
+
     /// Lists the providers a key of one's own can be bound for, and what is bound.
     public func listProviderKeys(
         _ request: V1.ListProviderKeysRequest,
@@ -50,5 +58,13 @@ public struct AccountsServiceClient: Sendable {
         options: CallOptions = CallOptions()
     ) async throws -> V1.RemoveProviderKeyResponse {
         try await client.unary(Methods.AccountsService.removeProviderKey, request, options: options)
+    }
+
+    /// Deletes the caller's account for ever; refused while an order or a chat is under way.
+    public func deleteMyAccount(
+        _ request: V1.DeleteMyAccountRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.DeleteMyAccountResponse {
+        try await client.unary(Methods.AccountsService.deleteMyAccount, request, options: options)
     }
 }

@@ -36,6 +36,22 @@ public struct AdminServiceClient: Sendable {
         try await client.unary(Methods.AdminService.getAccount, request, options: options)
     }
 
+    /// Tells what a calendar month came to on an account.
+    public func getAccountStatement(
+        _ request: V1.GetAccountStatementRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.GetAccountStatementResponse {
+        try await client.unary(Methods.AdminService.getAccountStatement, request, options: options)
+    }
+
+    /// Tells movements on an account.
+    public func getAccountLedger(
+        _ request: V1.GetAccountLedgerRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.GetAccountLedgerResponse {
+        try await client.unary(Methods.AdminService.getAccountLedger, request, options: options)
+    }
+
     /// Puts an account into a tier.
     public func setAccountTier(
         _ request: V1.SetAccountTierRequest,
@@ -66,6 +82,14 @@ public struct AdminServiceClient: Sendable {
         options: CallOptions = CallOptions()
     ) async throws -> V1.AdjustCreditsResponse {
         try await client.unary(Methods.AdminService.adjustCredits, request, options: options)
+    }
+
+    /// Deletes an account for ever; refused while an order or a chat of it is under way.
+    public func deleteAccount(
+        _ request: V1.DeleteAccountRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.DeleteAccountResponse {
+        try await client.unary(Methods.AdminService.deleteAccount, request, options: options)
     }
 
     /// Lists what operators did.

@@ -7,12 +7,18 @@ package struct Account: Hashable, Sendable {
         case active
         /// An operator stopped it; it can still receive.
         case frozen
+        /// Its person has left: nobody can use it any more, and what is left of them is being
+        /// erased.
+        case deleting
+        /// Nothing of the person is left; the rows of money stay, under the account's number alone.
+        case deleted
     }
 
     /// The account.
     package var id: AccountID
-    /// HMAC-SHA256 of the openid under the store's identity key: how the person is found again,
-    /// also after the openid itself was deleted.
+    /// HMAC-SHA256 of the openid under the store's identity key: how the person is found again.
+    ///
+    /// That of a deleted account is of nobody.
     package var openIDDigest: [UInt8]
     /// Whether it may spend.
     package var status: Status
@@ -22,13 +28,16 @@ package struct Account: Hashable, Sendable {
     package var hasOwnKeys: Bool
     /// When it was opened.
     package var openedAt: Timestamp
+    /// When its person left; nil while it is theirs.
+    package var deletedAt: Timestamp?
     /// What its calls cost, and how many it may make.
     package var tier: Tier
 
     /// Makes an account value.
     package init(
         id: AccountID, openIDDigest: [UInt8], status: Status, isWhiteListed: Bool,
-        openedAt: Timestamp, tier: Tier = .standard, hasOwnKeys: Bool = false
+        openedAt: Timestamp, tier: Tier = .standard, hasOwnKeys: Bool = false,
+        deletedAt: Timestamp? = nil
     ) {
         self.id = id
         self.openIDDigest = openIDDigest
@@ -37,6 +46,7 @@ package struct Account: Hashable, Sendable {
         self.openedAt = openedAt
         self.tier = tier
         self.hasOwnKeys = hasOwnKeys
+        self.deletedAt = deletedAt
     }
 }
 
@@ -71,10 +81,11 @@ package protocol AccountRepository {
     /// chain hash of 32 zero bytes). The digest is unique.
     func insert(_ account: Account, openID: String) throws(StoreError)
 
-    /// The openid to send messages to; nil if the account is unknown.
+    /// The openid to send messages to; nil if the account is unknown or its person has left.
     func openID(of account: AccountID) throws(StoreError) -> String?
 
-    /// Changes the status and the white-list mark; `conflict` if the account is unknown.
+    /// Changes the status and the white-list mark; `conflict` if the account is unknown. A deleted
+    /// account stays one.
     func update(_ account: Account) throws(StoreError)
 
     /// Whether the account was permitted this model by a purchase.
@@ -85,6 +96,10 @@ package protocol AccountRepository {
 
     /// Free calls on a day; `used` is 0 if there is no row.
     func trialDay(of account: AccountID, on day: ShanghaiDay) throws(StoreError) -> TrialDay
+
+    /// Free calls that an account used on days from one to before another.
+    func trialCalls(of account: AccountID, from first: ShanghaiDay, until end: ShanghaiDay)
+        throws(StoreError) -> Int64
 
     /// Stores `used` (inserting or replacing); the schema has CHECK used >= 0.
     func save(_ trialDay: TrialDay) throws(StoreError)

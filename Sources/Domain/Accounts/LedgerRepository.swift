@@ -299,7 +299,26 @@ package protocol LedgerRepository {
     func history(after account: AccountID?, sequence: Int64, limit: Int) throws(StoreError)
         -> [LedgerEntry]
 
+    /// A customer's transfers above a sequence number and below another (nil starts at the newest),
+    /// newest first.
+    func entries(
+        of account: AccountID, after low: Int64, before high: Int64?, limit: Int
+    ) throws(StoreError) -> [LedgerEntry]
+
+    /// What a statement needs of a place in a customer's history; nil if nothing stands there.
+    func place(_ sequence: Int64, of account: AccountID) throws(StoreError) -> HistoryPlace?
+
+    /// What the movements in these places come to on the customer's account, a value for each kind
+    /// that moved; reads as many rows as there are places, ``Limits/statementSliceRows`` at most.
+    func totals(of account: AccountID, in places: Range<Int64>) throws(StoreError)
+        -> [MovementTotal]
+}
+
+extension LedgerRepository {
     /// A customer's transfers below a sequence number (nil starts at the newest), newest first.
-    func entries(of account: AccountID, before sequence: Int64?, limit: Int) throws(StoreError)
-        -> [LedgerEntry]
+    package func entries(
+        of account: AccountID, before sequence: Int64?, limit: Int
+    ) throws(StoreError) -> [LedgerEntry] {
+        try entries(of: account, after: 0, before: sequence, limit: limit)
+    }
 }

@@ -10,7 +10,7 @@ package enum SystemAccount: String, Hashable, Sendable, CaseIterable {
     case revenue
     /// Credits: what is given away: welcome grants, free trials, white-listed calls.
     case promotion
-    /// Credits: what nobody used in time.
+    /// Credits: what nobody used in time, or left behind.
     case expired
     /// Credits: usage above its hold.
     case writtenOff = "written_off"
@@ -40,7 +40,7 @@ package enum LedgerUnit: String, Hashable, Sendable {
 /// One movement between two accounts: never changed, never deleted.
 package struct Transfer: Hashable, Sendable {
     /// What a movement is for.
-    package enum Kind: String, Hashable, Sendable {
+    package enum Kind: String, Hashable, Sendable, CaseIterable {
         /// promotion → customer, once per person.
         case welcome
         /// wechat_clearing → sales, in fen; → refunds if it bought nothing.
@@ -55,6 +55,8 @@ package struct Transfer: Hashable, Sendable {
         case overrun
         /// customer → expired.
         case expiry
+        /// customer → expired: what a person who left had not used.
+        case forfeit
         /// An operator's correction, with a reason.
         case adjustment
         /// Money or credits going back.

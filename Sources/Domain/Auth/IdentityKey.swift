@@ -22,6 +22,17 @@ package struct IdentityKey: Sendable {
         try digest("openid", openID)
     }
 
+    /// What stands in the place of an openid's digest when the account was deleted, 32 bytes: no
+    /// openid has it.
+    package func placeholderDigest(account: String) throws(CryptographyError) -> [UInt8] {
+        try digest("deleted-account", account)
+    }
+
+    /// What a received push is remembered by, 32 bytes: what tells pushes apart holds the openid.
+    package func pushDigest(_ key: String) throws(CryptographyError) -> [UInt8] {
+        try digest("push", key)
+    }
+
     /// What a login code is found by, 32 bytes.
     package func loginCodeDigest(_ code: LoginCodeText) throws(CryptographyError) -> [UInt8] {
         try digest("login-code", code.characters)

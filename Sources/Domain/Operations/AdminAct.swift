@@ -16,6 +16,8 @@ package struct AdminAct: Hashable, Sendable {
         case accountSignedOut = "account_signed_out"
         /// Credits were given or taken.
         case creditsAdjusted = "credits_adjusted"
+        /// An account was deleted on its person's behalf.
+        case accountDeleted = "account_deleted"
     }
 
     /// The act.

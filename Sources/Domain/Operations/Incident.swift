@@ -20,6 +20,8 @@ package struct Incident: Hashable, Sendable {
         case storeRestored = "store_restored"
         /// A message that could not be sent and was given up.
         case undeliverableMessage = "undeliverable_message"
+        /// An account's statement whose two sides differ.
+        case statementMismatch = "statement_mismatch"
     }
 
     /// Unique: the same trouble is told once.
@@ -98,6 +100,16 @@ package protocol OperationsRepository {
     /// account below zero), C6 (each hold ended at most once, settled <= amount, and its usage
     /// transfer equals what it settled), C7 (each paid order has its payment, its money and its
     /// credits, and none of them stands alone), C8 (orders moved along edges, as their histories
-    /// tell), C13 (integrity and foreign keys of the engine).
-    func audit() throws(StoreError) -> [AuditFinding]
+    /// tell).
+    func auditBooks() throws(StoreError) -> [AuditFinding]
+
+    /// C13: integrity and foreign keys of the engine.
+    func auditEngine() throws(StoreError) -> AuditFinding
+}
+
+extension OperationsRepository {
+    /// ``auditBooks()`` and ``auditEngine()``, over one state.
+    package func audit() throws(StoreError) -> [AuditFinding] {
+        try auditBooks() + [auditEngine()]
+    }
 }

@@ -85,6 +85,9 @@ package protocol OrderRepository {
     func orders(of account: AccountID, before id: OrderID?, limit: Int) throws(StoreError)
         -> [Order]
 
+    /// An account's oldest order that is not settled (``OrderState/isSettled``); nil if none is.
+    func unsettledOrder(of account: AccountID) throws(StoreError) -> Order?
+
     /// Stores what may change (state, codeURL, paidAt, transactionID, queryCount, nextQueryAt),
     /// guarded by the state and queryCount of `old`: `conflict` if it has moved on.
     func save(_ new: Order, replacing old: Order) throws(StoreError)

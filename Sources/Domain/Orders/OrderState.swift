@@ -93,6 +93,16 @@ extension OrderState {
         return edges.count == 1 ? edges[0].to : nil
     }
 
+    /// Whether nothing is expected of it any more: no payment, no credits, no refund under way.
+    ///
+    /// Money may come for a closed order all the same, and is an incident then.
+    package var isSettled: Bool {
+        switch self {
+        case .closed, .delivered, .refunded: true
+        case .created, .awaitingPayment, .closing, .paid, .paidAfterClose, .refunding: false
+        }
+    }
+
     /// Whether a payment may still arrive for it.
     package var acceptsPayment: Bool { next(after: .paymentBooked) != nil }
 }

@@ -2,7 +2,8 @@ package import TollgateKernel
 
 /// A push that was answered, so that a repetition is answered alike and works once.
 package struct ReceivedPush: Hashable, Sendable {
-    /// What identifies a push: its MsgId, or sender, time and event (`reference` section 1.9).
+    /// What identifies a push: a digest of its MsgId, or of sender, time and event (`reference`
+    /// section 1.9), so that no sender can be read from it.
     package var key: String
     /// What was answered, by the name that the use case gave it.
     package var answer: String
@@ -35,4 +36,7 @@ package protocol PushRepository {
 
     /// Stores whether a person follows the official account.
     func setFollowing(openID: String, _ isFollowing: Bool, at now: Timestamp) throws(StoreError)
+
+    /// Forgets that a person ever followed; whoever did not is no error.
+    func forgetFollower(openID: String) throws(StoreError)
 }

@@ -16,6 +16,11 @@ package protocol AccountsServiceHandlers: Sendable {
         _ request: V1.ListLedgerRequest, _ context: ServerCallContext
     ) async throws -> V1.ListLedgerResponse
 
+    /// Tells what a calendar month came to on the caller's account.
+    func getStatement(
+        _ request: V1.GetStatementRequest, _ context: ServerCallContext
+    ) async throws -> V1.GetStatementResponse
+
     /// Lists the providers a key of one's own can be bound for, and what is bound.
     func listProviderKeys(
         _ request: V1.ListProviderKeysRequest, _ context: ServerCallContext
@@ -30,6 +35,11 @@ package protocol AccountsServiceHandlers: Sendable {
     func removeProviderKey(
         _ request: V1.RemoveProviderKeyRequest, _ context: ServerCallContext
     ) async throws -> V1.RemoveProviderKeyResponse
+
+    /// Deletes the caller's account for ever; refused while an order or a chat is under way.
+    func deleteMyAccount(
+        _ request: V1.DeleteMyAccountRequest, _ context: ServerCallContext
+    ) async throws -> V1.DeleteMyAccountResponse
 }
 
 extension AccountsServiceHandlers {
@@ -46,6 +56,10 @@ extension AccountsServiceHandlers {
                     (request: V1.ListLedgerRequest, context: ServerCallContext) in
                     try await self.listLedger(request, context)
                 },
+                .unary(Methods.AccountsService.getStatement) {
+                    (request: V1.GetStatementRequest, context: ServerCallContext) in
+                    try await self.getStatement(request, context)
+                },
                 .unary(Methods.AccountsService.listProviderKeys) {
                     (request: V1.ListProviderKeysRequest, context: ServerCallContext) in
                     try await self.listProviderKeys(request, context)
@@ -57,6 +71,10 @@ extension AccountsServiceHandlers {
                 .unary(Methods.AccountsService.removeProviderKey) {
                     (request: V1.RemoveProviderKeyRequest, context: ServerCallContext) in
                     try await self.removeProviderKey(request, context)
+                },
+                .unary(Methods.AccountsService.deleteMyAccount) {
+                    (request: V1.DeleteMyAccountRequest, context: ServerCallContext) in
+                    try await self.deleteMyAccount(request, context)
                 },
             ]
         )

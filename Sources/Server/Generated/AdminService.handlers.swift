@@ -21,6 +21,16 @@ package protocol AdminServiceHandlers: Sendable {
         _ request: V1.GetAccountRequest, _ context: ServerCallContext
     ) async throws -> V1.GetAccountResponse
 
+    /// Tells what a calendar month came to on an account.
+    func getAccountStatement(
+        _ request: V1.GetAccountStatementRequest, _ context: ServerCallContext
+    ) async throws -> V1.GetAccountStatementResponse
+
+    /// Tells movements on an account.
+    func getAccountLedger(
+        _ request: V1.GetAccountLedgerRequest, _ context: ServerCallContext
+    ) async throws -> V1.GetAccountLedgerResponse
+
     /// Puts an account into a tier.
     func setAccountTier(
         _ request: V1.SetAccountTierRequest, _ context: ServerCallContext
@@ -40,6 +50,11 @@ package protocol AdminServiceHandlers: Sendable {
     func adjustCredits(
         _ request: V1.AdjustCreditsRequest, _ context: ServerCallContext
     ) async throws -> V1.AdjustCreditsResponse
+
+    /// Deletes an account for ever; refused while an order or a chat of it is under way.
+    func deleteAccount(
+        _ request: V1.DeleteAccountRequest, _ context: ServerCallContext
+    ) async throws -> V1.DeleteAccountResponse
 
     /// Lists what operators did.
     func listAdminActs(
@@ -65,6 +80,14 @@ extension AdminServiceHandlers {
                     (request: V1.GetAccountRequest, context: ServerCallContext) in
                     try await self.getAccount(request, context)
                 },
+                .unary(Methods.AdminService.getAccountStatement) {
+                    (request: V1.GetAccountStatementRequest, context: ServerCallContext) in
+                    try await self.getAccountStatement(request, context)
+                },
+                .unary(Methods.AdminService.getAccountLedger) {
+                    (request: V1.GetAccountLedgerRequest, context: ServerCallContext) in
+                    try await self.getAccountLedger(request, context)
+                },
                 .unary(Methods.AdminService.setAccountTier) {
                     (request: V1.SetAccountTierRequest, context: ServerCallContext) in
                     try await self.setAccountTier(request, context)
@@ -80,6 +103,10 @@ extension AdminServiceHandlers {
                 .unary(Methods.AdminService.adjustCredits) {
                     (request: V1.AdjustCreditsRequest, context: ServerCallContext) in
                     try await self.adjustCredits(request, context)
+                },
+                .unary(Methods.AdminService.deleteAccount) {
+                    (request: V1.DeleteAccountRequest, context: ServerCallContext) in
+                    try await self.deleteAccount(request, context)
                 },
                 .unary(Methods.AdminService.listAdminActs) {
                     (request: V1.ListAdminActsRequest, context: ServerCallContext) in

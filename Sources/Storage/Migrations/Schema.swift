@@ -5,6 +5,6 @@ enum Schema {
     /// Landed ones are never edited.
     static let migrations: [Migration] = [
         accounts, orders, ledger, identity, chat, operations, wordChecks, apiKeys, operators,
-        loginAttempts, ownKeys, lastMoves, sessionUses,
+        loginAttempts, ownKeys, lastMoves, sessionUses, deletion, clockSteps,
     ]
 }

@@ -49,6 +49,14 @@ struct StoredAccounts: AccountRepository {
         return TrialDay(account: account, day: day, used: used ?? 0)
     }
 
+    func trialCalls(
+        of account: AccountID, from first: ShanghaiDay, until end: ShanghaiDay
+    ) throws(StoreError) -> Int64 {
+        try connection.first(
+            Text.trialCalls, account.rawValue, first.number, end.number
+        ) { $0.integer(0) } ?? 0
+    }
+
     func save(_ trialDay: TrialDay) throws(StoreError) {
         try connection.run(
             Text.saveTrialDay, trialDay.account.rawValue, trialDay.day.number, trialDay.used)
@@ -58,12 +66,13 @@ struct StoredAccounts: AccountRepository {
         Account(
             id: AccountID(rawValue: row.integer(0)), openIDDigest: row.bytes(1),
             status: try row.word(2), isWhiteListed: row.truth(3), openedAt: row.moment(4),
-            tier: StoredTiers.tier(row, from: 6), hasOwnKeys: row.integer(5) > 0)
+            tier: StoredTiers.tier(row, from: 7), hasOwnKeys: row.integer(5) > 0,
+            deletedAt: row.optionalMoment(6))
     }
 
     private enum Text {
         static let select = """
-            SELECT id, openid_digest, status, is_white_listed, opened_at, own_keys,
+            SELECT id, openid_digest, status, is_white_listed, opened_at, own_keys, deleted_at,
                 \(StoredTiers.columns)
             FROM accounts JOIN tiers ON tiers.name = COALESCE(accounts.tier, 'standard')
             """
@@ -79,7 +88,8 @@ struct StoredAccounts: AccountRepository {
             INSERT INTO customer_ledgers (account, posted, held, sequence, chain_hash)
             VALUES ($1, 0, 0, 0, $2)
             """)
-        static let openID = SQL("SELECT openid FROM accounts WHERE id = $1")
+        static let openID = SQL(
+            "SELECT openid FROM accounts WHERE id = $1 AND deleted_at IS NULL")
         static let update = SQL(
             "UPDATE accounts SET status = $1, is_white_listed = $2 WHERE id = $3")
         static let isPermitted = SQL(
@@ -90,6 +100,11 @@ struct StoredAccounts: AccountRepository {
             ON CONFLICT (account, model) DO NOTHING
             """)
         static let trialDay = SQL("SELECT used FROM trial_days WHERE account = $1 AND day = $2")
+        static let trialCalls = SQL(
+            """
+            SELECT CAST(COALESCE(SUM(used), 0) AS BIGINT) FROM trial_days
+            WHERE account = $1 AND day >= $2 AND day < $3
+            """)
         static let saveTrialDay = SQL(
             """
             INSERT INTO trial_days (account, day, used) VALUES ($1, $2, $3)

@@ -28,10 +28,10 @@ extension StoredLedger {
     }
 
     func entries(
-        of account: AccountID, before sequence: Int64?, limit: Int
+        of account: AccountID, after low: Int64, before high: Int64?, limit: Int
     ) throws(StoreError) -> [LedgerEntry] {
         try connection.all(
-            Text.entries, account.rawValue, sequence ?? .max, bounded(limit), decode: Self.entry)
+            Text.entries, account.rawValue, low, high ?? .max, bounded(limit), decode: Self.entry)
     }
 
     func history(
@@ -80,8 +80,9 @@ extension StoredLedger {
             """)
         static let entries = SQL(
             """
-            SELECT \(columns) FROM transfers WHERE customer = $1 AND sequence < $2
-            ORDER BY sequence DESC LIMIT $3
+            SELECT \(columns) FROM transfers
+            WHERE customer = $1 AND sequence > $2 AND sequence < $3
+            ORDER BY sequence DESC LIMIT $4
             """)
     }
 }

@@ -21,7 +21,8 @@ struct StoredLedger: LedgerRepository {
                 account: Account(
                     id: account, openIDDigest: row.bytes(0), status: try row.word(1),
                     isWhiteListed: row.truth(2), openedAt: row.moment(3),
-                    tier: StoredTiers.tier(row, from: 4), hasOwnKeys: row.integer(23) > 0),
+                    tier: StoredTiers.tier(row, from: 4), hasOwnKeys: row.integer(23) > 0,
+                    deletedAt: row.optionalMoment(24)),
                 ledger: Self.ledger(of: account, row, from: 10), trialUsed: row.integer(20),
                 earlier: row.isNull(21)
                     ? nil : EarlierHold(requestHash: row.bytes(21), state: try row.word(22)))
@@ -171,7 +172,7 @@ struct StoredLedger: LedgerRepository {
             SELECT openid_digest, status, is_white_listed, opened_at, \(StoredTiers.columns),
                 posted, held, sequence, chain_hash, open_calls, request_minute, request_count,
                 token_minute, token_count, last_moved_at, COALESCE(used, 0), request_hash,
-                state, own_keys
+                state, own_keys, deleted_at
             FROM accounts JOIN customer_ledgers ON customer_ledgers.account = accounts.id
                 JOIN tiers ON tiers.name = COALESCE(accounts.tier, 'standard')
                 LEFT JOIN trial_days ON trial_days.account = accounts.id AND day = $2

@@ -28,8 +28,12 @@ struct StoredOperations: OperationsRepository {
         try connection.run(Text.insertFact, fact.rawValue, content) == 1
     }
 
-    func audit() throws(StoreError) -> [AuditFinding] {
-        try LedgerAudit(connection: connection).findings()
+    func auditBooks() throws(StoreError) -> [AuditFinding] {
+        try LedgerAudit(connection: connection).bookFindings()
+    }
+
+    func auditEngine() throws(StoreError) -> AuditFinding {
+        try LedgerAudit(connection: connection).engineFinding()
     }
 
     private enum Text {

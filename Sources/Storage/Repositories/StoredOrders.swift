@@ -39,6 +39,10 @@ struct StoredOrders: OrderRepository {
             decode: Self.order)
     }
 
+    func unsettledOrder(of account: AccountID) throws(StoreError) -> Order? {
+        try connection.first(OrderText.unsettled, account.rawValue, decode: Self.order)
+    }
+
     func save(_ new: Order, replacing old: Order) throws(StoreError) {
         let changed = try connection.run(
             OrderText.save, new.state.rawValue, new.codeURL, new.paidAt?.milliseconds,
@@ -131,6 +135,11 @@ struct StoredOrders: OrderRepository {
             WHERE state IN ('created', 'awaiting_payment', 'closing')
                 AND CASE state WHEN 'closing' THEN next_query_at ELSE expires_at END <= $1
             ORDER BY expires_at, id LIMIT $2
+            """)
+        static let unsettled = SQL(
+            """
+            SELECT \(columns) FROM orders WHERE account = $1 AND (\(Schema.unsettledOrders))
+            ORDER BY id LIMIT 1
             """)
         static let insertEvent = SQL(
             """

@@ -28,6 +28,10 @@ struct StoredPushes: PushRepository {
         try connection.run(Text.setFollowing, openID, isFollowing, now.milliseconds)
     }
 
+    func forgetFollower(openID: String) throws(StoreError) {
+        try connection.run(Text.forgetFollower, openID)
+    }
+
     private enum Text {
         static let push = SQL(
             "SELECT answer, code_attempt, received_at FROM received_pushes WHERE push_key = $1")
@@ -48,5 +52,6 @@ struct StoredPushes: PushRepository {
             ON CONFLICT (openid) DO UPDATE
             SET is_following = excluded.is_following, changed_at = excluded.changed_at
             """)
+        static let forgetFollower = SQL("DELETE FROM followers WHERE openid = $1")
     }
 }

@@ -135,6 +135,7 @@ extension V1.ListLedgerRequest: CBacked {
     init(reading source: UnsafePointer<Tollgate__V1__ListLedgerRequest>) throws(WireError) {
         self.limit = source.pointee.limit
         self.beforeSequence = source.pointee.before_sequence
+        self.afterSequence = source.pointee.after_sequence
     }
 
     func write(
@@ -142,6 +143,7 @@ extension V1.ListLedgerRequest: CBacked {
     ) throws(WireError) {
         target.pointee.limit = self.limit
         target.pointee.before_sequence = self.beforeSequence
+        target.pointee.after_sequence = self.afterSequence
     }
 }
 
@@ -217,6 +219,167 @@ extension V1.ListLedgerResponse: CBacked {
             target.pointee.entries = try arena.messages(self.entries)
         }
         target.pointee.next_before_sequence = self.nextBeforeSequence
+    }
+}
+
+extension V1.GetStatementRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__GetStatementRequest>) {
+        tollgate__v1__get_statement_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__GetStatementRequest>) throws(WireError) {
+        self.month = try Reading.text(source.pointee.month, "tollgate.v1.GetStatementRequest.month")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__GetStatementRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.month.isEmpty {
+            target.pointee.month = try arena.text(self.month, "tollgate.v1.GetStatementRequest.month")
+        }
+    }
+}
+
+extension V1.GetStatementResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__GetStatementResponse>) {
+        tollgate__v1__get_statement_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__GetStatementResponse>) throws(WireError) {
+        self.statement = try Reading.message(source.pointee.statement)
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__GetStatementResponse>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.statement {
+            target.pointee.statement = try arena.message(value)
+        }
+    }
+}
+
+extension V1.Statement: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__Statement>) {
+        tollgate__v1__statement__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__Statement>) throws(WireError) {
+        self.accountId = try Reading.text(source.pointee.account_id, "tollgate.v1.Statement.account_id")
+        self.month = try Reading.text(source.pointee.month, "tollgate.v1.Statement.month")
+        self.fromMilliseconds = source.pointee.from_milliseconds
+        self.untilMilliseconds = source.pointee.until_milliseconds
+        self.openingMicroCredits = source.pointee.opening_micro_credits
+        self.creditedMicroCredits = source.pointee.credited_micro_credits
+        self.debitedMicroCredits = source.pointee.debited_micro_credits
+        self.closingMicroCredits = source.pointee.closing_micro_credits
+        self.movements = source.pointee.movements
+        self.totals = try Reading.messages(source.pointee.totals, source.pointee.n_totals)
+        self.afterSequence = source.pointee.after_sequence
+        self.beforeSequence = source.pointee.before_sequence
+        self.running = source.pointee.running != 0
+        self.heldMicroCredits = source.pointee.held_micro_credits
+        self.openCalls = source.pointee.open_calls
+        self.trialUsedCalls = source.pointee.trial_used_calls
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__Statement>, in arena: Arena
+    ) throws(WireError) {
+        if !self.accountId.isEmpty {
+            target.pointee.account_id = try arena.text(self.accountId, "tollgate.v1.Statement.account_id")
+        }
+        if !self.month.isEmpty {
+            target.pointee.month = try arena.text(self.month, "tollgate.v1.Statement.month")
+        }
+        target.pointee.from_milliseconds = self.fromMilliseconds
+        target.pointee.until_milliseconds = self.untilMilliseconds
+        target.pointee.opening_micro_credits = self.openingMicroCredits
+        target.pointee.credited_micro_credits = self.creditedMicroCredits
+        target.pointee.debited_micro_credits = self.debitedMicroCredits
+        target.pointee.closing_micro_credits = self.closingMicroCredits
+        target.pointee.movements = self.movements
+        if !self.totals.isEmpty {
+            target.pointee.n_totals = self.totals.count
+            target.pointee.totals = try arena.messages(self.totals)
+        }
+        target.pointee.after_sequence = self.afterSequence
+        target.pointee.before_sequence = self.beforeSequence
+        target.pointee.running = self.running ? 1 : 0
+        target.pointee.held_micro_credits = self.heldMicroCredits
+        target.pointee.open_calls = self.openCalls
+        target.pointee.trial_used_calls = self.trialUsedCalls
+    }
+}
+
+extension V1.MovementTotal: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__MovementTotal>) {
+        tollgate__v1__movement_total__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__MovementTotal>) throws(WireError) {
+        self.kind = try Reading.text(source.pointee.kind, "tollgate.v1.MovementTotal.kind")
+        self.count = source.pointee.count
+        self.creditedMicroCredits = source.pointee.credited_micro_credits
+        self.debitedMicroCredits = source.pointee.debited_micro_credits
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__MovementTotal>, in arena: Arena
+    ) throws(WireError) {
+        if !self.kind.isEmpty {
+            target.pointee.kind = try arena.text(self.kind, "tollgate.v1.MovementTotal.kind")
+        }
+        target.pointee.count = self.count
+        target.pointee.credited_micro_credits = self.creditedMicroCredits
+        target.pointee.debited_micro_credits = self.debitedMicroCredits
     }
 }
 
@@ -437,5 +600,65 @@ extension V1.RemoveProviderKeyResponse: CBacked {
     func write(
         to target: UnsafeMutablePointer<Tollgate__V1__RemoveProviderKeyResponse>, in arena: Arena
     ) throws(WireError) {
+    }
+}
+
+extension V1.DeleteMyAccountRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__DeleteMyAccountRequest>) {
+        tollgate__v1__delete_my_account_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__DeleteMyAccountRequest>) throws(WireError) {
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__DeleteMyAccountRequest>, in arena: Arena
+    ) throws(WireError) {
+    }
+}
+
+extension V1.DeleteMyAccountResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__DeleteMyAccountResponse>) {
+        tollgate__v1__delete_my_account_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__DeleteMyAccountResponse>) throws(WireError) {
+        self.accountId = try Reading.text(source.pointee.account_id, "tollgate.v1.DeleteMyAccountResponse.account_id")
+        self.forfeitedMicroCredits = source.pointee.forfeited_micro_credits
+        self.deletedAtMilliseconds = source.pointee.deleted_at_milliseconds
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__DeleteMyAccountResponse>, in arena: Arena
+    ) throws(WireError) {
+        if !self.accountId.isEmpty {
+            target.pointee.account_id = try arena.text(self.accountId, "tollgate.v1.DeleteMyAccountResponse.account_id")
+        }
+        target.pointee.forfeited_micro_credits = self.forfeitedMicroCredits
+        target.pointee.deleted_at_milliseconds = self.deletedAtMilliseconds
     }
 }

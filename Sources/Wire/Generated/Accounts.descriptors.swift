@@ -43,6 +43,7 @@ extension V1.ListLedgerRequest {
         fields: [
             FieldDescriptor(name: "limit", jsonName: "limit", number: 1, kind: .int64),
             FieldDescriptor(name: "before_sequence", jsonName: "beforeSequence", number: 2, kind: .int64),
+            FieldDescriptor(name: "after_sequence", jsonName: "afterSequence", number: 3, kind: .int64),
         ]
     )
 }
@@ -69,6 +70,64 @@ extension V1.ListLedgerResponse {
         fields: [
             FieldDescriptor(name: "entries", jsonName: "entries", number: 1, kind: .message(V1.LedgerEntry.descriptor), cardinality: .repeated),
             FieldDescriptor(name: "next_before_sequence", jsonName: "nextBeforeSequence", number: 2, kind: .int64),
+        ]
+    )
+}
+
+extension V1.GetStatementRequest {
+    /// The shape of `tollgate.v1.GetStatementRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.GetStatementRequest",
+        fields: [
+            FieldDescriptor(name: "month", jsonName: "month", number: 1, kind: .string),
+        ]
+    )
+}
+
+extension V1.GetStatementResponse {
+    /// The shape of `tollgate.v1.GetStatementResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.GetStatementResponse",
+        fields: [
+            FieldDescriptor(name: "statement", jsonName: "statement", number: 1, kind: .message(V1.Statement.descriptor)),
+        ]
+    )
+}
+
+extension V1.Statement {
+    /// The shape of `tollgate.v1.Statement`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.Statement",
+        fields: [
+            FieldDescriptor(name: "account_id", jsonName: "accountId", number: 1, kind: .string),
+            FieldDescriptor(name: "month", jsonName: "month", number: 2, kind: .string),
+            FieldDescriptor(name: "from_milliseconds", jsonName: "fromMilliseconds", number: 3, kind: .int64),
+            FieldDescriptor(name: "until_milliseconds", jsonName: "untilMilliseconds", number: 4, kind: .int64),
+            FieldDescriptor(name: "opening_micro_credits", jsonName: "openingMicroCredits", number: 5, kind: .int64),
+            FieldDescriptor(name: "credited_micro_credits", jsonName: "creditedMicroCredits", number: 6, kind: .int64),
+            FieldDescriptor(name: "debited_micro_credits", jsonName: "debitedMicroCredits", number: 7, kind: .int64),
+            FieldDescriptor(name: "closing_micro_credits", jsonName: "closingMicroCredits", number: 8, kind: .int64),
+            FieldDescriptor(name: "movements", jsonName: "movements", number: 9, kind: .int64),
+            FieldDescriptor(name: "totals", jsonName: "totals", number: 10, kind: .message(V1.MovementTotal.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "after_sequence", jsonName: "afterSequence", number: 11, kind: .int64),
+            FieldDescriptor(name: "before_sequence", jsonName: "beforeSequence", number: 12, kind: .int64),
+            FieldDescriptor(name: "running", jsonName: "running", number: 13, kind: .bool),
+            FieldDescriptor(name: "held_micro_credits", jsonName: "heldMicroCredits", number: 14, kind: .int64),
+            FieldDescriptor(name: "open_calls", jsonName: "openCalls", number: 15, kind: .int64),
+            FieldDescriptor(name: "trial_used_calls", jsonName: "trialUsedCalls", number: 16, kind: .int64),
+        ]
+    )
+}
+
+extension V1.MovementTotal {
+    /// The shape of `tollgate.v1.MovementTotal`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.MovementTotal",
+        fields: [
+            FieldDescriptor(name: "kind", jsonName: "kind", number: 1, kind: .string),
+            FieldDescriptor(name: "count", jsonName: "count", number: 2, kind: .int64),
+            FieldDescriptor(name: "credited_micro_credits", jsonName: "creditedMicroCredits", number: 3, kind: .int64),
+            FieldDescriptor(name: "debited_micro_credits", jsonName: "debitedMicroCredits", number: 4, kind: .int64),
         ]
     )
 }
@@ -136,4 +195,21 @@ extension V1.RemoveProviderKeyRequest {
 extension V1.RemoveProviderKeyResponse {
     /// The shape of `tollgate.v1.RemoveProviderKeyResponse`.
     public static let descriptor = MessageDescriptor(name: "tollgate.v1.RemoveProviderKeyResponse", fields: [])
+}
+
+extension V1.DeleteMyAccountRequest {
+    /// The shape of `tollgate.v1.DeleteMyAccountRequest`.
+    public static let descriptor = MessageDescriptor(name: "tollgate.v1.DeleteMyAccountRequest", fields: [])
+}
+
+extension V1.DeleteMyAccountResponse {
+    /// The shape of `tollgate.v1.DeleteMyAccountResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.DeleteMyAccountResponse",
+        fields: [
+            FieldDescriptor(name: "account_id", jsonName: "accountId", number: 1, kind: .string),
+            FieldDescriptor(name: "forfeited_micro_credits", jsonName: "forfeitedMicroCredits", number: 2, kind: .int64),
+            FieldDescriptor(name: "deleted_at_milliseconds", jsonName: "deletedAtMilliseconds", number: 3, kind: .int64),
+        ]
+    )
 }

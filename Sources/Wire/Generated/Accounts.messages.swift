@@ -98,16 +98,21 @@ extension V1 {
         /// Go on below this sequence number, as `next_before_sequence` gave it; 0 starts at the newest.
         public var beforeSequence: Int64 = 0
 
+        /// Only movements above this sequence number; 0 is all of them.
+        public var afterSequence: Int64 = 0
+
         /// A message whose fields all have their defaults.
         public init() {}
 
         /// A message with these fields, the others at their defaults.
         public init(
             limit: Int64 = 0,
-            beforeSequence: Int64 = 0
+            beforeSequence: Int64 = 0,
+            afterSequence: Int64 = 0
         ) {
             self.limit = limit
             self.beforeSequence = beforeSequence
+            self.afterSequence = afterSequence
         }
     }
 
@@ -116,7 +121,7 @@ extension V1 {
         /// The place in the account's history, from 1.
         public var sequence: Int64 = 0
 
-        /// `welcome`, `purchase`, `usage`, `expiry`, `adjustment` or `refund`.
+        /// `welcome`, `purchase`, `usage`, `expiry`, `forfeit`, `adjustment` or `refund`.
         public var kind: String = ""
 
         /// Micro-credits; negative left the account.
@@ -170,6 +175,163 @@ extension V1 {
         ) {
             self.entries = entries
             self.nextBeforeSequence = nextBeforeSequence
+        }
+    }
+
+    /// Asks for what a month came to on the caller's account.
+    public struct GetStatementRequest: WireMessage {
+        /// A calendar month in Asia/Shanghai, such as `2026-11`; empty is the running one.
+        public var month: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            month: String = ""
+        ) {
+            self.month = month
+        }
+    }
+
+    /// What the month came to.
+    public struct GetStatementResponse: WireMessage {
+        /// The statement.
+        public var statement: V1.Statement?
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            statement: V1.Statement? = nil
+        ) {
+            self.statement = statement
+        }
+    }
+
+    /// What a calendar month came to on an account: opening + credited - debited = closing, exactly.
+    ///
+    /// Its movements are those above `after_sequence` and below `before_sequence`.
+    public struct Statement: WireMessage {
+        /// The account, as 13 characters.
+        public var accountId: String = ""
+
+        /// The month in Asia/Shanghai, such as `2026-11`.
+        public var month: String = ""
+
+        /// Its first moment, in milliseconds since 1970.
+        public var fromMilliseconds: Int64 = 0
+
+        /// The first moment after it, in milliseconds since 1970.
+        public var untilMilliseconds: Int64 = 0
+
+        /// Credits at its beginning, in micro-credits.
+        public var openingMicroCredits: Int64 = 0
+
+        /// What came onto the account, in micro-credits.
+        public var creditedMicroCredits: Int64 = 0
+
+        /// What left it, in micro-credits; not negative.
+        public var debitedMicroCredits: Int64 = 0
+
+        /// Credits at its end, held ones included, in micro-credits.
+        public var closingMicroCredits: Int64 = 0
+
+        /// Movements.
+        public var movements: Int64 = 0
+
+        /// What moved, by kind; kinds without a movement are left out.
+        public var totals: [V1.MovementTotal] = []
+
+        /// The place in the account's history before the month.
+        public var afterSequence: Int64 = 0
+
+        /// The first place behind the month.
+        public var beforeSequence: Int64 = 0
+
+        /// Whether the month still runs; only then are the next two fields set.
+        public var running: Bool = false
+
+        /// Credits reserved by open holds, in micro-credits.
+        public var heldMicroCredits: Int64 = 0
+
+        /// Calls under way, whatever pays for them.
+        public var openCalls: Int64 = 0
+
+        /// Free calls of the month's days that were used or are under way; what a day leaves is gone with
+        /// it and no part of a balance.
+        public var trialUsedCalls: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            accountId: String = "",
+            month: String = "",
+            fromMilliseconds: Int64 = 0,
+            untilMilliseconds: Int64 = 0,
+            openingMicroCredits: Int64 = 0,
+            creditedMicroCredits: Int64 = 0,
+            debitedMicroCredits: Int64 = 0,
+            closingMicroCredits: Int64 = 0,
+            movements: Int64 = 0,
+            totals: [V1.MovementTotal] = [],
+            afterSequence: Int64 = 0,
+            beforeSequence: Int64 = 0,
+            running: Bool = false,
+            heldMicroCredits: Int64 = 0,
+            openCalls: Int64 = 0,
+            trialUsedCalls: Int64 = 0
+        ) {
+            self.accountId = accountId
+            self.month = month
+            self.fromMilliseconds = fromMilliseconds
+            self.untilMilliseconds = untilMilliseconds
+            self.openingMicroCredits = openingMicroCredits
+            self.creditedMicroCredits = creditedMicroCredits
+            self.debitedMicroCredits = debitedMicroCredits
+            self.closingMicroCredits = closingMicroCredits
+            self.movements = movements
+            self.totals = totals
+            self.afterSequence = afterSequence
+            self.beforeSequence = beforeSequence
+            self.running = running
+            self.heldMicroCredits = heldMicroCredits
+            self.openCalls = openCalls
+            self.trialUsedCalls = trialUsedCalls
+        }
+    }
+
+    /// What movements of one kind come to.
+    public struct MovementTotal: WireMessage {
+        /// `welcome`, `purchase`, `usage`, `expiry`, `adjustment` or `refund`.
+        public var kind: String = ""
+
+        /// How many.
+        public var count: Int64 = 0
+
+        /// What came onto the account, in micro-credits.
+        public var creditedMicroCredits: Int64 = 0
+
+        /// What left it, in micro-credits; not negative.
+        public var debitedMicroCredits: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            kind: String = "",
+            count: Int64 = 0,
+            creditedMicroCredits: Int64 = 0,
+            debitedMicroCredits: Int64 = 0
+        ) {
+            self.kind = kind
+            self.count = count
+            self.creditedMicroCredits = creditedMicroCredits
+            self.debitedMicroCredits = debitedMicroCredits
         }
     }
 
@@ -288,5 +450,37 @@ extension V1 {
     public struct RemoveProviderKeyResponse: WireMessage {
         /// A message whose fields all have their defaults.
         public init() {}
+    }
+
+    /// Deletes the caller's account for ever.
+    public struct DeleteMyAccountRequest: WireMessage {
+        /// A message whose fields all have their defaults.
+        public init() {}
+    }
+
+    /// The account is deleted, and with it the login session that asked.
+    public struct DeleteMyAccountResponse: WireMessage {
+        /// The account, as 13 characters.
+        public var accountId: String = ""
+
+        /// What was left on it and is forfeited, in micro-credits.
+        public var forfeitedMicroCredits: Int64 = 0
+
+        /// When, in milliseconds since 1970.
+        public var deletedAtMilliseconds: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            accountId: String = "",
+            forfeitedMicroCredits: Int64 = 0,
+            deletedAtMilliseconds: Int64 = 0
+        ) {
+            self.accountId = accountId
+            self.forfeitedMicroCredits = forfeitedMicroCredits
+            self.deletedAtMilliseconds = deletedAtMilliseconds
+        }
     }
 }

@@ -24,6 +24,16 @@ extension Methods {
             response: V1.ListLedgerResponse.descriptor
         )
 
+        /// Tells what a calendar month came to on the caller's account.
+        public static let getStatement = MethodDescriptor(
+            service: "tollgate.v1.AccountsService", name: "GetStatement",
+            access: .user, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.GetStatementRequest.descriptor,
+            response: V1.GetStatementResponse.descriptor
+        )
+
         /// Lists the providers a key of one's own can be bound for, and what is bound.
         public static let listProviderKeys = MethodDescriptor(
             service: "tollgate.v1.AccountsService", name: "ListProviderKeys",
@@ -54,7 +64,17 @@ extension Methods {
             response: V1.RemoveProviderKeyResponse.descriptor
         )
 
+        /// Deletes the caller's account for ever; refused while an order or a chat is under way.
+        public static let deleteMyAccount = MethodDescriptor(
+            service: "tollgate.v1.AccountsService", name: "DeleteMyAccount",
+            access: .user, roles: [], isIdempotent: false,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.DeleteMyAccountRequest.descriptor,
+            response: V1.DeleteMyAccountResponse.descriptor
+        )
+
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [getQuota, listLedger, listProviderKeys, bindProviderKey, removeProviderKey]
+        public static let all: [MethodDescriptor] = [getQuota, listLedger, getStatement, listProviderKeys, bindProviderKey, removeProviderKey, deleteMyAccount]
     }
 }

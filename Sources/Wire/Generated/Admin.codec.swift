@@ -225,6 +225,7 @@ extension V1.AccountStanding: CBacked {
         self.postedMicroCredits = source.pointee.posted_micro_credits
         self.heldMicroCredits = source.pointee.held_micro_credits
         self.openChats = source.pointee.open_chats
+        self.deletedAtMilliseconds = source.pointee.deleted_at_milliseconds
     }
 
     func write(
@@ -244,6 +245,7 @@ extension V1.AccountStanding: CBacked {
         target.pointee.posted_micro_credits = self.postedMicroCredits
         target.pointee.held_micro_credits = self.heldMicroCredits
         target.pointee.open_chats = self.openChats
+        target.pointee.deleted_at_milliseconds = self.deletedAtMilliseconds
     }
 }
 
@@ -579,6 +581,74 @@ extension V1.AdjustCreditsResponse: CBacked {
     }
 }
 
+extension V1.DeleteAccountRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__DeleteAccountRequest>) {
+        tollgate__v1__delete_account_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__DeleteAccountRequest>) throws(WireError) {
+        self.by = try Reading.message(source.pointee.by)
+        self.accountId = try Reading.text(source.pointee.account_id, "tollgate.v1.DeleteAccountRequest.account_id")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__DeleteAccountRequest>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.by {
+            target.pointee.by = try arena.message(value)
+        }
+        if !self.accountId.isEmpty {
+            target.pointee.account_id = try arena.text(self.accountId, "tollgate.v1.DeleteAccountRequest.account_id")
+        }
+    }
+}
+
+extension V1.DeleteAccountResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__DeleteAccountResponse>) {
+        tollgate__v1__delete_account_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__DeleteAccountResponse>) throws(WireError) {
+        self.account = try Reading.message(source.pointee.account)
+        self.forfeitedMicroCredits = source.pointee.forfeited_micro_credits
+        self.doneNow = source.pointee.done_now != 0
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__DeleteAccountResponse>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.account {
+            target.pointee.account = try arena.message(value)
+        }
+        target.pointee.forfeited_micro_credits = self.forfeitedMicroCredits
+        target.pointee.done_now = self.doneNow ? 1 : 0
+    }
+}
+
 extension V1.ListAdminActsRequest: CBacked {
     /// Reads one message; see `WireMessage`.
     public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
@@ -705,5 +775,138 @@ extension V1.ListAdminActsResponse: CBacked {
         if !self.nextBeforeActId.isEmpty {
             target.pointee.next_before_act_id = try arena.text(self.nextBeforeActId, "tollgate.v1.ListAdminActsResponse.next_before_act_id")
         }
+    }
+}
+
+extension V1.GetAccountStatementRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__GetAccountStatementRequest>) {
+        tollgate__v1__get_account_statement_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__GetAccountStatementRequest>) throws(WireError) {
+        self.accountId = try Reading.text(source.pointee.account_id, "tollgate.v1.GetAccountStatementRequest.account_id")
+        self.month = try Reading.text(source.pointee.month, "tollgate.v1.GetAccountStatementRequest.month")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__GetAccountStatementRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.accountId.isEmpty {
+            target.pointee.account_id = try arena.text(self.accountId, "tollgate.v1.GetAccountStatementRequest.account_id")
+        }
+        if !self.month.isEmpty {
+            target.pointee.month = try arena.text(self.month, "tollgate.v1.GetAccountStatementRequest.month")
+        }
+    }
+}
+
+extension V1.GetAccountStatementResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__GetAccountStatementResponse>) {
+        tollgate__v1__get_account_statement_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__GetAccountStatementResponse>) throws(WireError) {
+        self.statement = try Reading.message(source.pointee.statement)
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__GetAccountStatementResponse>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.statement {
+            target.pointee.statement = try arena.message(value)
+        }
+    }
+}
+
+extension V1.GetAccountLedgerRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__GetAccountLedgerRequest>) {
+        tollgate__v1__get_account_ledger_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__GetAccountLedgerRequest>) throws(WireError) {
+        self.accountId = try Reading.text(source.pointee.account_id, "tollgate.v1.GetAccountLedgerRequest.account_id")
+        self.limit = source.pointee.limit
+        self.beforeSequence = source.pointee.before_sequence
+        self.afterSequence = source.pointee.after_sequence
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__GetAccountLedgerRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.accountId.isEmpty {
+            target.pointee.account_id = try arena.text(self.accountId, "tollgate.v1.GetAccountLedgerRequest.account_id")
+        }
+        target.pointee.limit = self.limit
+        target.pointee.before_sequence = self.beforeSequence
+        target.pointee.after_sequence = self.afterSequence
+    }
+}
+
+extension V1.GetAccountLedgerResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__GetAccountLedgerResponse>) {
+        tollgate__v1__get_account_ledger_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__GetAccountLedgerResponse>) throws(WireError) {
+        self.entries = try Reading.messages(source.pointee.entries, source.pointee.n_entries)
+        self.nextBeforeSequence = source.pointee.next_before_sequence
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__GetAccountLedgerResponse>, in arena: Arena
+    ) throws(WireError) {
+        if !self.entries.isEmpty {
+            target.pointee.n_entries = self.entries.count
+            target.pointee.entries = try arena.messages(self.entries)
+        }
+        target.pointee.next_before_sequence = self.nextBeforeSequence
     }
 }

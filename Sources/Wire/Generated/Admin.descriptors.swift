@@ -76,6 +76,7 @@ extension V1.AccountStanding {
             FieldDescriptor(name: "posted_micro_credits", jsonName: "postedMicroCredits", number: 6, kind: .int64),
             FieldDescriptor(name: "held_micro_credits", jsonName: "heldMicroCredits", number: 7, kind: .int64),
             FieldDescriptor(name: "open_chats", jsonName: "openChats", number: 8, kind: .int64),
+            FieldDescriptor(name: "deleted_at_milliseconds", jsonName: "deletedAtMilliseconds", number: 9, kind: .int64),
         ]
     )
 }
@@ -190,6 +191,29 @@ extension V1.AdjustCreditsResponse {
     )
 }
 
+extension V1.DeleteAccountRequest {
+    /// The shape of `tollgate.v1.DeleteAccountRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.DeleteAccountRequest",
+        fields: [
+            FieldDescriptor(name: "by", jsonName: "by", number: 1, kind: .message(V1.ActedBy.descriptor)),
+            FieldDescriptor(name: "account_id", jsonName: "accountId", number: 2, kind: .string),
+        ]
+    )
+}
+
+extension V1.DeleteAccountResponse {
+    /// The shape of `tollgate.v1.DeleteAccountResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.DeleteAccountResponse",
+        fields: [
+            FieldDescriptor(name: "account", jsonName: "account", number: 1, kind: .message(V1.AccountStanding.descriptor)),
+            FieldDescriptor(name: "forfeited_micro_credits", jsonName: "forfeitedMicroCredits", number: 2, kind: .int64),
+            FieldDescriptor(name: "done_now", jsonName: "doneNow", number: 3, kind: .bool),
+        ]
+    )
+}
+
 extension V1.ListAdminActsRequest {
     /// The shape of `tollgate.v1.ListAdminActsRequest`.
     public static let descriptor = MessageDescriptor(
@@ -227,6 +251,51 @@ extension V1.ListAdminActsResponse {
         fields: [
             FieldDescriptor(name: "acts", jsonName: "acts", number: 1, kind: .message(V1.AdminAct.descriptor), cardinality: .repeated),
             FieldDescriptor(name: "next_before_act_id", jsonName: "nextBeforeActId", number: 2, kind: .string),
+        ]
+    )
+}
+
+extension V1.GetAccountStatementRequest {
+    /// The shape of `tollgate.v1.GetAccountStatementRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.GetAccountStatementRequest",
+        fields: [
+            FieldDescriptor(name: "account_id", jsonName: "accountId", number: 1, kind: .string),
+            FieldDescriptor(name: "month", jsonName: "month", number: 2, kind: .string),
+        ]
+    )
+}
+
+extension V1.GetAccountStatementResponse {
+    /// The shape of `tollgate.v1.GetAccountStatementResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.GetAccountStatementResponse",
+        fields: [
+            FieldDescriptor(name: "statement", jsonName: "statement", number: 1, kind: .message(V1.Statement.descriptor)),
+        ]
+    )
+}
+
+extension V1.GetAccountLedgerRequest {
+    /// The shape of `tollgate.v1.GetAccountLedgerRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.GetAccountLedgerRequest",
+        fields: [
+            FieldDescriptor(name: "account_id", jsonName: "accountId", number: 1, kind: .string),
+            FieldDescriptor(name: "limit", jsonName: "limit", number: 2, kind: .int64),
+            FieldDescriptor(name: "before_sequence", jsonName: "beforeSequence", number: 3, kind: .int64),
+            FieldDescriptor(name: "after_sequence", jsonName: "afterSequence", number: 4, kind: .int64),
+        ]
+    )
+}
+
+extension V1.GetAccountLedgerResponse {
+    /// The shape of `tollgate.v1.GetAccountLedgerResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.GetAccountLedgerResponse",
+        fields: [
+            FieldDescriptor(name: "entries", jsonName: "entries", number: 1, kind: .message(V1.LedgerEntry.descriptor), cardinality: .repeated),
+            FieldDescriptor(name: "next_before_sequence", jsonName: "nextBeforeSequence", number: 2, kind: .int64),
         ]
     )
 }

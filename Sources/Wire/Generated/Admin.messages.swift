@@ -128,7 +128,7 @@ extension V1 {
         /// The account, as 13 characters.
         public var accountId: String = ""
 
-        /// `active` or `frozen`.
+        /// `active`, `frozen`, `deleting` or `deleted`.
         public var status: String = ""
 
         /// Its tier.
@@ -149,6 +149,9 @@ extension V1 {
         /// Chats under way.
         public var openChats: Int64 = 0
 
+        /// When its person left, in milliseconds since 1970; 0 while it is theirs.
+        public var deletedAtMilliseconds: Int64 = 0
+
         /// A message whose fields all have their defaults.
         public init() {}
 
@@ -161,7 +164,8 @@ extension V1 {
             openedAtMilliseconds: Int64 = 0,
             postedMicroCredits: Int64 = 0,
             heldMicroCredits: Int64 = 0,
-            openChats: Int64 = 0
+            openChats: Int64 = 0,
+            deletedAtMilliseconds: Int64 = 0
         ) {
             self.accountId = accountId
             self.status = status
@@ -171,6 +175,7 @@ extension V1 {
             self.postedMicroCredits = postedMicroCredits
             self.heldMicroCredits = heldMicroCredits
             self.openChats = openChats
+            self.deletedAtMilliseconds = deletedAtMilliseconds
         }
     }
 
@@ -385,6 +390,53 @@ extension V1 {
         }
     }
 
+    /// Deletes an account on its person's behalf.
+    public struct DeleteAccountRequest: WireMessage {
+        /// Who, and why.
+        public var by: V1.ActedBy?
+
+        /// The account, as 13 characters.
+        public var accountId: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            by: V1.ActedBy? = nil,
+            accountId: String = ""
+        ) {
+            self.by = by
+            self.accountId = accountId
+        }
+    }
+
+    /// The account is deleted.
+    public struct DeleteAccountResponse: WireMessage {
+        /// How it stands now.
+        public var account: V1.AccountStanding?
+
+        /// What was left on it and this call forfeited, in micro-credits.
+        public var forfeitedMicroCredits: Int64 = 0
+
+        /// Whether this call did it; false if it was deleted before.
+        public var doneNow: Bool = false
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            account: V1.AccountStanding? = nil,
+            forfeitedMicroCredits: Int64 = 0,
+            doneNow: Bool = false
+        ) {
+            self.account = account
+            self.forfeitedMicroCredits = forfeitedMicroCredits
+            self.doneNow = doneNow
+        }
+    }
+
     /// Asks what operators did.
     public struct ListAdminActsRequest: WireMessage {
         /// How many at most: 1 to 200; 0 is 50.
@@ -485,6 +537,95 @@ extension V1 {
         ) {
             self.acts = acts
             self.nextBeforeActId = nextBeforeActId
+        }
+    }
+
+    /// Asks for what a month came to on an account.
+    public struct GetAccountStatementRequest: WireMessage {
+        /// The account, as 13 characters.
+        public var accountId: String = ""
+
+        /// A calendar month in Asia/Shanghai, such as `2026-11`; empty is the running one.
+        public var month: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            accountId: String = "",
+            month: String = ""
+        ) {
+            self.accountId = accountId
+            self.month = month
+        }
+    }
+
+    /// What the month came to.
+    public struct GetAccountStatementResponse: WireMessage {
+        /// The statement.
+        public var statement: V1.Statement?
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            statement: V1.Statement? = nil
+        ) {
+            self.statement = statement
+        }
+    }
+
+    /// Asks for movements on an account, newest first.
+    public struct GetAccountLedgerRequest: WireMessage {
+        /// The account, as 13 characters.
+        public var accountId: String = ""
+
+        /// How many at most: 1 to 200; 0 is 50.
+        public var limit: Int64 = 0
+
+        /// Go on below this sequence number, as `next_before_sequence` gave it; 0 starts at the newest.
+        public var beforeSequence: Int64 = 0
+
+        /// Only movements above this sequence number; 0 is all of them.
+        public var afterSequence: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            accountId: String = "",
+            limit: Int64 = 0,
+            beforeSequence: Int64 = 0,
+            afterSequence: Int64 = 0
+        ) {
+            self.accountId = accountId
+            self.limit = limit
+            self.beforeSequence = beforeSequence
+            self.afterSequence = afterSequence
+        }
+    }
+
+    /// A page of movements.
+    public struct GetAccountLedgerResponse: WireMessage {
+        /// Newest first.
+        public var entries: [V1.LedgerEntry] = []
+
+        /// Where the next page starts; 0 when this is the last.
+        public var nextBeforeSequence: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            entries: [V1.LedgerEntry] = [],
+            nextBeforeSequence: Int64 = 0
+        ) {
+            self.entries = entries
+            self.nextBeforeSequence = nextBeforeSequence
         }
     }
 }

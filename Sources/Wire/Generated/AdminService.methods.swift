@@ -34,6 +34,26 @@ extension Methods {
             response: V1.GetAccountResponse.descriptor
         )
 
+        /// Tells what a calendar month came to on an account.
+        public static let getAccountStatement = MethodDescriptor(
+            service: "tollgate.v1.AdminService", name: "GetAccountStatement",
+            access: .admin, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.GetAccountStatementRequest.descriptor,
+            response: V1.GetAccountStatementResponse.descriptor
+        )
+
+        /// Tells movements on an account.
+        public static let getAccountLedger = MethodDescriptor(
+            service: "tollgate.v1.AdminService", name: "GetAccountLedger",
+            access: .admin, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.GetAccountLedgerRequest.descriptor,
+            response: V1.GetAccountLedgerResponse.descriptor
+        )
+
         /// Puts an account into a tier.
         public static let setAccountTier = MethodDescriptor(
             service: "tollgate.v1.AdminService", name: "SetAccountTier",
@@ -74,6 +94,16 @@ extension Methods {
             response: V1.AdjustCreditsResponse.descriptor
         )
 
+        /// Deletes an account for ever; refused while an order or a chat of it is under way.
+        public static let deleteAccount = MethodDescriptor(
+            service: "tollgate.v1.AdminService", name: "DeleteAccount",
+            access: .admin, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.DeleteAccountRequest.descriptor,
+            response: V1.DeleteAccountResponse.descriptor
+        )
+
         /// Lists what operators did.
         public static let listAdminActs = MethodDescriptor(
             service: "tollgate.v1.AdminService", name: "ListAdminActs",
@@ -85,6 +115,6 @@ extension Methods {
         )
 
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [listTiers, setTier, getAccount, setAccountTier, setAccountStatus, signOutAccount, adjustCredits, listAdminActs]
+        public static let all: [MethodDescriptor] = [listTiers, setTier, getAccount, getAccountStatement, getAccountLedger, setAccountTier, setAccountStatus, signOutAccount, adjustCredits, deleteAccount, listAdminActs]
     }
 }

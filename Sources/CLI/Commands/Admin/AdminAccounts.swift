@@ -5,19 +5,19 @@ import TollgateClient
 package struct AdminAccounts: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "accounts",
-        abstract:
-            "One account: how it stands, its tier, freezing, signing out, adjusting its credits.",
+        abstract: "One account: how it stands, its statements, tier, freezing, leaving.",
         discussion: """
             EXAMPLES:
               tollgate admin accounts show 0H2K9QW3ZT4BM
+              tollgate admin accounts statement 0H2K9QW3ZT4BM --month 2026-11
               tollgate admin accounts set-tier 0H2K9QW3ZT4BM partner --reason 'Signed today'
               tollgate admin accounts freeze 0H2K9QW3ZT4BM --reason 'Disputed payment'
               tollgate admin accounts sign-out 0H2K9QW3ZT4BM --reason 'Lost laptop'
               tollgate admin accounts adjust 0H2K9QW3ZT4BM --give 5 --reason 'Outage of the 3rd'
             """,
         subcommands: [
-            ShowAccount.self, SetAccountTier.self, FreezeAccount.self, UnfreezeAccount.self,
-            SignOutAccount.self, AdjustCredits.self,
+            ShowAccount.self, AccountStatement.self, SetAccountTier.self, FreezeAccount.self,
+            UnfreezeAccount.self, SignOutAccount.self, AdjustCredits.self, DeleteAccount.self,
         ])
 
     package init() {}
@@ -230,7 +230,7 @@ extension Invocation {
             console.json(standing.json)
             return
         }
-        console.facts([
+        var facts = [
             ("Account", standing.accountId),
             ("Status", standing.status),
             ("Tier", standing.tier),
@@ -239,7 +239,11 @@ extension Invocation {
             ("Credits", Amounts.creditsWithUnit(standing.postedMicroCredits)),
             ("Reserved for calls", Amounts.creditsWithUnit(standing.heldMicroCredits)),
             ("Chats under way", String(standing.openChats)),
-        ])
+        ]
+        if standing.deletedAtMilliseconds != 0 {
+            facts.append(("Deleted", moments.moment(standing.deletedAtMilliseconds)))
+        }
+        console.facts(facts.map { (name: $0.0, value: $0.1) })
     }
 }
 
@@ -255,6 +259,7 @@ extension V1.AccountStanding {
             ("postedMicroCredits", .number(postedMicroCredits)),
             ("heldMicroCredits", .number(heldMicroCredits)),
             ("openChats", .number(openChats)),
+            ("deletedAtMilliseconds", .number(deletedAtMilliseconds)),
         ])
     }
 }

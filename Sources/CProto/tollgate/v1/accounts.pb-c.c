@@ -278,6 +278,186 @@ void   tollgate__v1__list_ledger_response__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__list_ledger_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__get_statement_request__init
+                     (Tollgate__V1__GetStatementRequest         *message)
+{
+  static const Tollgate__V1__GetStatementRequest init_value = TOLLGATE__V1__GET_STATEMENT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__get_statement_request__get_packed_size
+                     (const Tollgate__V1__GetStatementRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_statement_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__get_statement_request__pack
+                     (const Tollgate__V1__GetStatementRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_statement_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__get_statement_request__pack_to_buffer
+                     (const Tollgate__V1__GetStatementRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_statement_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__GetStatementRequest *
+       tollgate__v1__get_statement_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__GetStatementRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__get_statement_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__get_statement_request__free_unpacked
+                     (Tollgate__V1__GetStatementRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__get_statement_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__get_statement_response__init
+                     (Tollgate__V1__GetStatementResponse         *message)
+{
+  static const Tollgate__V1__GetStatementResponse init_value = TOLLGATE__V1__GET_STATEMENT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__get_statement_response__get_packed_size
+                     (const Tollgate__V1__GetStatementResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_statement_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__get_statement_response__pack
+                     (const Tollgate__V1__GetStatementResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_statement_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__get_statement_response__pack_to_buffer
+                     (const Tollgate__V1__GetStatementResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_statement_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__GetStatementResponse *
+       tollgate__v1__get_statement_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__GetStatementResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__get_statement_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__get_statement_response__free_unpacked
+                     (Tollgate__V1__GetStatementResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__get_statement_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__statement__init
+                     (Tollgate__V1__Statement         *message)
+{
+  static const Tollgate__V1__Statement init_value = TOLLGATE__V1__STATEMENT__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__statement__get_packed_size
+                     (const Tollgate__V1__Statement *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__statement__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__statement__pack
+                     (const Tollgate__V1__Statement *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__statement__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__statement__pack_to_buffer
+                     (const Tollgate__V1__Statement *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__statement__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__Statement *
+       tollgate__v1__statement__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__Statement *)
+     protobuf_c_message_unpack (&tollgate__v1__statement__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__statement__free_unpacked
+                     (Tollgate__V1__Statement *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__statement__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__movement_total__init
+                     (Tollgate__V1__MovementTotal         *message)
+{
+  static const Tollgate__V1__MovementTotal init_value = TOLLGATE__V1__MOVEMENT_TOTAL__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__movement_total__get_packed_size
+                     (const Tollgate__V1__MovementTotal *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__movement_total__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__movement_total__pack
+                     (const Tollgate__V1__MovementTotal *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__movement_total__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__movement_total__pack_to_buffer
+                     (const Tollgate__V1__MovementTotal *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__movement_total__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__MovementTotal *
+       tollgate__v1__movement_total__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__MovementTotal *)
+     protobuf_c_message_unpack (&tollgate__v1__movement_total__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__movement_total__free_unpacked
+                     (Tollgate__V1__MovementTotal *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__movement_total__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   tollgate__v1__list_provider_keys_request__init
                      (Tollgate__V1__ListProviderKeysRequest         *message)
 {
@@ -593,6 +773,96 @@ void   tollgate__v1__remove_provider_key_response__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__remove_provider_key_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__delete_my_account_request__init
+                     (Tollgate__V1__DeleteMyAccountRequest         *message)
+{
+  static const Tollgate__V1__DeleteMyAccountRequest init_value = TOLLGATE__V1__DELETE_MY_ACCOUNT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__delete_my_account_request__get_packed_size
+                     (const Tollgate__V1__DeleteMyAccountRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__delete_my_account_request__pack
+                     (const Tollgate__V1__DeleteMyAccountRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__delete_my_account_request__pack_to_buffer
+                     (const Tollgate__V1__DeleteMyAccountRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__DeleteMyAccountRequest *
+       tollgate__v1__delete_my_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__DeleteMyAccountRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__delete_my_account_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__delete_my_account_request__free_unpacked
+                     (Tollgate__V1__DeleteMyAccountRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__delete_my_account_response__init
+                     (Tollgate__V1__DeleteMyAccountResponse         *message)
+{
+  static const Tollgate__V1__DeleteMyAccountResponse init_value = TOLLGATE__V1__DELETE_MY_ACCOUNT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__delete_my_account_response__get_packed_size
+                     (const Tollgate__V1__DeleteMyAccountResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__delete_my_account_response__pack
+                     (const Tollgate__V1__DeleteMyAccountResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__delete_my_account_response__pack_to_buffer
+                     (const Tollgate__V1__DeleteMyAccountResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__DeleteMyAccountResponse *
+       tollgate__v1__delete_my_account_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__DeleteMyAccountResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__delete_my_account_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__delete_my_account_response__free_unpacked
+                     (Tollgate__V1__DeleteMyAccountResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__delete_my_account_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 #define tollgate__v1__get_quota_request__field_descriptors NULL
 #define tollgate__v1__get_quota_request__field_indices_by_name NULL
 #define tollgate__v1__get_quota_request__number_ranges NULL
@@ -817,7 +1087,7 @@ const ProtobufCMessageDescriptor tollgate__v1__get_quota_response__descriptor =
   (ProtobufCMessageInit) tollgate__v1__get_quota_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tollgate__v1__list_ledger_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor tollgate__v1__list_ledger_request__field_descriptors[3] =
 {
   {
     "limit",
@@ -843,15 +1113,28 @@ static const ProtobufCFieldDescriptor tollgate__v1__list_ledger_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "after_sequence",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ListLedgerRequest, after_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tollgate__v1__list_ledger_request__field_indices_by_name[] = {
+  2,   /* field[2] = after_sequence */
   1,   /* field[1] = before_sequence */
   0,   /* field[0] = limit */
 };
 static const ProtobufCIntRange tollgate__v1__list_ledger_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor tollgate__v1__list_ledger_request__descriptor =
 {
@@ -861,7 +1144,7 @@ const ProtobufCMessageDescriptor tollgate__v1__list_ledger_request__descriptor =
   "Tollgate__V1__ListLedgerRequest",
   "tollgate.v1",
   sizeof(Tollgate__V1__ListLedgerRequest),
-  2,
+  3,
   tollgate__v1__list_ledger_request__field_descriptors,
   tollgate__v1__list_ledger_request__field_indices_by_name,
   1,  tollgate__v1__list_ledger_request__number_ranges,
@@ -1020,6 +1303,392 @@ const ProtobufCMessageDescriptor tollgate__v1__list_ledger_response__descriptor 
   tollgate__v1__list_ledger_response__field_indices_by_name,
   1,  tollgate__v1__list_ledger_response__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__list_ledger_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__get_statement_request__field_descriptors[1] =
+{
+  {
+    "month",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetStatementRequest, month),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__get_statement_request__field_indices_by_name[] = {
+  0,   /* field[0] = month */
+};
+static const ProtobufCIntRange tollgate__v1__get_statement_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__get_statement_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.GetStatementRequest",
+  "GetStatementRequest",
+  "Tollgate__V1__GetStatementRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__GetStatementRequest),
+  1,
+  tollgate__v1__get_statement_request__field_descriptors,
+  tollgate__v1__get_statement_request__field_indices_by_name,
+  1,  tollgate__v1__get_statement_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__get_statement_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__get_statement_response__field_descriptors[1] =
+{
+  {
+    "statement",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetStatementResponse, statement),
+    &tollgate__v1__statement__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__get_statement_response__field_indices_by_name[] = {
+  0,   /* field[0] = statement */
+};
+static const ProtobufCIntRange tollgate__v1__get_statement_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__get_statement_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.GetStatementResponse",
+  "GetStatementResponse",
+  "Tollgate__V1__GetStatementResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__GetStatementResponse),
+  1,
+  tollgate__v1__get_statement_response__field_descriptors,
+  tollgate__v1__get_statement_response__field_indices_by_name,
+  1,  tollgate__v1__get_statement_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__get_statement_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__statement__field_descriptors[16] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "month",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, month),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from_milliseconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, from_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until_milliseconds",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, until_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "opening_micro_credits",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, opening_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "credited_micro_credits",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, credited_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "debited_micro_credits",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, debited_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "closing_micro_credits",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, closing_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "movements",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, movements),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "totals",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__Statement, n_totals),
+    offsetof(Tollgate__V1__Statement, totals),
+    &tollgate__v1__movement_total__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_sequence",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, after_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before_sequence",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, before_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "running",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, running),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held_micro_credits",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, held_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "open_calls",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, open_calls),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "trial_used_calls",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__Statement, trial_used_calls),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__statement__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  10,   /* field[10] = after_sequence */
+  11,   /* field[11] = before_sequence */
+  7,   /* field[7] = closing_micro_credits */
+  5,   /* field[5] = credited_micro_credits */
+  6,   /* field[6] = debited_micro_credits */
+  2,   /* field[2] = from_milliseconds */
+  13,   /* field[13] = held_micro_credits */
+  1,   /* field[1] = month */
+  8,   /* field[8] = movements */
+  14,   /* field[14] = open_calls */
+  4,   /* field[4] = opening_micro_credits */
+  12,   /* field[12] = running */
+  9,   /* field[9] = totals */
+  15,   /* field[15] = trial_used_calls */
+  3,   /* field[3] = until_milliseconds */
+};
+static const ProtobufCIntRange tollgate__v1__statement__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 16 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__statement__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.Statement",
+  "Statement",
+  "Tollgate__V1__Statement",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__Statement),
+  16,
+  tollgate__v1__statement__field_descriptors,
+  tollgate__v1__statement__field_indices_by_name,
+  1,  tollgate__v1__statement__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__statement__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__movement_total__field_descriptors[4] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__MovementTotal, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__MovementTotal, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "credited_micro_credits",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__MovementTotal, credited_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "debited_micro_credits",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__MovementTotal, debited_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__movement_total__field_indices_by_name[] = {
+  1,   /* field[1] = count */
+  2,   /* field[2] = credited_micro_credits */
+  3,   /* field[3] = debited_micro_credits */
+  0,   /* field[0] = kind */
+};
+static const ProtobufCIntRange tollgate__v1__movement_total__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__movement_total__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.MovementTotal",
+  "MovementTotal",
+  "Tollgate__V1__MovementTotal",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__MovementTotal),
+  4,
+  tollgate__v1__movement_total__field_descriptors,
+  tollgate__v1__movement_total__field_indices_by_name,
+  1,  tollgate__v1__movement_total__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__movement_total__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define tollgate__v1__list_provider_keys_request__field_descriptors NULL
@@ -1311,5 +1980,87 @@ const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_response__des
   tollgate__v1__remove_provider_key_response__field_indices_by_name,
   0,  tollgate__v1__remove_provider_key_response__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__remove_provider_key_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define tollgate__v1__delete_my_account_request__field_descriptors NULL
+#define tollgate__v1__delete_my_account_request__field_indices_by_name NULL
+#define tollgate__v1__delete_my_account_request__number_ranges NULL
+const ProtobufCMessageDescriptor tollgate__v1__delete_my_account_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.DeleteMyAccountRequest",
+  "DeleteMyAccountRequest",
+  "Tollgate__V1__DeleteMyAccountRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__DeleteMyAccountRequest),
+  0,
+  tollgate__v1__delete_my_account_request__field_descriptors,
+  tollgate__v1__delete_my_account_request__field_indices_by_name,
+  0,  tollgate__v1__delete_my_account_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__delete_my_account_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__delete_my_account_response__field_descriptors[3] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteMyAccountResponse, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "forfeited_micro_credits",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteMyAccountResponse, forfeited_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "deleted_at_milliseconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteMyAccountResponse, deleted_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__delete_my_account_response__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  2,   /* field[2] = deleted_at_milliseconds */
+  1,   /* field[1] = forfeited_micro_credits */
+};
+static const ProtobufCIntRange tollgate__v1__delete_my_account_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__delete_my_account_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.DeleteMyAccountResponse",
+  "DeleteMyAccountResponse",
+  "Tollgate__V1__DeleteMyAccountResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__DeleteMyAccountResponse),
+  3,
+  tollgate__v1__delete_my_account_response__field_descriptors,
+  tollgate__v1__delete_my_account_response__field_indices_by_name,
+  1,  tollgate__v1__delete_my_account_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__delete_my_account_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

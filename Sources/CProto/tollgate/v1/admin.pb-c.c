@@ -773,6 +773,96 @@ void   tollgate__v1__adjust_credits_response__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__adjust_credits_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__delete_account_request__init
+                     (Tollgate__V1__DeleteAccountRequest         *message)
+{
+  static const Tollgate__V1__DeleteAccountRequest init_value = TOLLGATE__V1__DELETE_ACCOUNT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__delete_account_request__get_packed_size
+                     (const Tollgate__V1__DeleteAccountRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__delete_account_request__pack
+                     (const Tollgate__V1__DeleteAccountRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__delete_account_request__pack_to_buffer
+                     (const Tollgate__V1__DeleteAccountRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__DeleteAccountRequest *
+       tollgate__v1__delete_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__DeleteAccountRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__delete_account_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__delete_account_request__free_unpacked
+                     (Tollgate__V1__DeleteAccountRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__delete_account_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__delete_account_response__init
+                     (Tollgate__V1__DeleteAccountResponse         *message)
+{
+  static const Tollgate__V1__DeleteAccountResponse init_value = TOLLGATE__V1__DELETE_ACCOUNT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__delete_account_response__get_packed_size
+                     (const Tollgate__V1__DeleteAccountResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__delete_account_response__pack
+                     (const Tollgate__V1__DeleteAccountResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__delete_account_response__pack_to_buffer
+                     (const Tollgate__V1__DeleteAccountResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__delete_account_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__DeleteAccountResponse *
+       tollgate__v1__delete_account_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__DeleteAccountResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__delete_account_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__delete_account_response__free_unpacked
+                     (Tollgate__V1__DeleteAccountResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__delete_account_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   tollgate__v1__list_admin_acts_request__init
                      (Tollgate__V1__ListAdminActsRequest         *message)
 {
@@ -906,6 +996,186 @@ void   tollgate__v1__list_admin_acts_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &tollgate__v1__list_admin_acts_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__get_account_statement_request__init
+                     (Tollgate__V1__GetAccountStatementRequest         *message)
+{
+  static const Tollgate__V1__GetAccountStatementRequest init_value = TOLLGATE__V1__GET_ACCOUNT_STATEMENT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__get_account_statement_request__get_packed_size
+                     (const Tollgate__V1__GetAccountStatementRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__get_account_statement_request__pack
+                     (const Tollgate__V1__GetAccountStatementRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__get_account_statement_request__pack_to_buffer
+                     (const Tollgate__V1__GetAccountStatementRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__GetAccountStatementRequest *
+       tollgate__v1__get_account_statement_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__GetAccountStatementRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__get_account_statement_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__get_account_statement_request__free_unpacked
+                     (Tollgate__V1__GetAccountStatementRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__get_account_statement_response__init
+                     (Tollgate__V1__GetAccountStatementResponse         *message)
+{
+  static const Tollgate__V1__GetAccountStatementResponse init_value = TOLLGATE__V1__GET_ACCOUNT_STATEMENT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__get_account_statement_response__get_packed_size
+                     (const Tollgate__V1__GetAccountStatementResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__get_account_statement_response__pack
+                     (const Tollgate__V1__GetAccountStatementResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__get_account_statement_response__pack_to_buffer
+                     (const Tollgate__V1__GetAccountStatementResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__GetAccountStatementResponse *
+       tollgate__v1__get_account_statement_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__GetAccountStatementResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__get_account_statement_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__get_account_statement_response__free_unpacked
+                     (Tollgate__V1__GetAccountStatementResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__get_account_statement_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__get_account_ledger_request__init
+                     (Tollgate__V1__GetAccountLedgerRequest         *message)
+{
+  static const Tollgate__V1__GetAccountLedgerRequest init_value = TOLLGATE__V1__GET_ACCOUNT_LEDGER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__get_account_ledger_request__get_packed_size
+                     (const Tollgate__V1__GetAccountLedgerRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__get_account_ledger_request__pack
+                     (const Tollgate__V1__GetAccountLedgerRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__get_account_ledger_request__pack_to_buffer
+                     (const Tollgate__V1__GetAccountLedgerRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__GetAccountLedgerRequest *
+       tollgate__v1__get_account_ledger_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__GetAccountLedgerRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__get_account_ledger_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__get_account_ledger_request__free_unpacked
+                     (Tollgate__V1__GetAccountLedgerRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__get_account_ledger_response__init
+                     (Tollgate__V1__GetAccountLedgerResponse         *message)
+{
+  static const Tollgate__V1__GetAccountLedgerResponse init_value = TOLLGATE__V1__GET_ACCOUNT_LEDGER_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__get_account_ledger_response__get_packed_size
+                     (const Tollgate__V1__GetAccountLedgerResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__get_account_ledger_response__pack
+                     (const Tollgate__V1__GetAccountLedgerResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__get_account_ledger_response__pack_to_buffer
+                     (const Tollgate__V1__GetAccountLedgerResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__GetAccountLedgerResponse *
+       tollgate__v1__get_account_ledger_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__GetAccountLedgerResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__get_account_ledger_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__get_account_ledger_response__free_unpacked
+                     (Tollgate__V1__GetAccountLedgerResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__get_account_ledger_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 static const ProtobufCFieldDescriptor tollgate__v1__acted_by__field_descriptors[2] =
@@ -1207,7 +1477,7 @@ const ProtobufCMessageDescriptor tollgate__v1__set_tier_response__descriptor =
   (ProtobufCMessageInit) tollgate__v1__set_tier_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tollgate__v1__account_standing__field_descriptors[8] =
+static const ProtobufCFieldDescriptor tollgate__v1__account_standing__field_descriptors[9] =
 {
   {
     "account_id",
@@ -1305,9 +1575,22 @@ static const ProtobufCFieldDescriptor tollgate__v1__account_standing__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "deleted_at_milliseconds",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__AccountStanding, deleted_at_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tollgate__v1__account_standing__field_indices_by_name[] = {
   0,   /* field[0] = account_id */
+  8,   /* field[8] = deleted_at_milliseconds */
   6,   /* field[6] = held_micro_credits */
   7,   /* field[7] = open_chats */
   4,   /* field[4] = opened_at_milliseconds */
@@ -1319,7 +1602,7 @@ static const unsigned tollgate__v1__account_standing__field_indices_by_name[] = 
 static const ProtobufCIntRange tollgate__v1__account_standing__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor tollgate__v1__account_standing__descriptor =
 {
@@ -1329,7 +1612,7 @@ const ProtobufCMessageDescriptor tollgate__v1__account_standing__descriptor =
   "Tollgate__V1__AccountStanding",
   "tollgate.v1",
   sizeof(Tollgate__V1__AccountStanding),
-  8,
+  9,
   tollgate__v1__account_standing__field_descriptors,
   tollgate__v1__account_standing__field_indices_by_name,
   1,  tollgate__v1__account_standing__number_ranges,
@@ -1846,6 +2129,121 @@ const ProtobufCMessageDescriptor tollgate__v1__adjust_credits_response__descript
   (ProtobufCMessageInit) tollgate__v1__adjust_credits_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor tollgate__v1__delete_account_request__field_descriptors[2] =
+{
+  {
+    "by",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteAccountRequest, by),
+    &tollgate__v1__acted_by__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "account_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteAccountRequest, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__delete_account_request__field_indices_by_name[] = {
+  1,   /* field[1] = account_id */
+  0,   /* field[0] = by */
+};
+static const ProtobufCIntRange tollgate__v1__delete_account_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__delete_account_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.DeleteAccountRequest",
+  "DeleteAccountRequest",
+  "Tollgate__V1__DeleteAccountRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__DeleteAccountRequest),
+  2,
+  tollgate__v1__delete_account_request__field_descriptors,
+  tollgate__v1__delete_account_request__field_indices_by_name,
+  1,  tollgate__v1__delete_account_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__delete_account_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__delete_account_response__field_descriptors[3] =
+{
+  {
+    "account",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteAccountResponse, account),
+    &tollgate__v1__account_standing__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "forfeited_micro_credits",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteAccountResponse, forfeited_micro_credits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "done_now",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__DeleteAccountResponse, done_now),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__delete_account_response__field_indices_by_name[] = {
+  0,   /* field[0] = account */
+  2,   /* field[2] = done_now */
+  1,   /* field[1] = forfeited_micro_credits */
+};
+static const ProtobufCIntRange tollgate__v1__delete_account_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__delete_account_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.DeleteAccountResponse",
+  "DeleteAccountResponse",
+  "Tollgate__V1__DeleteAccountResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__DeleteAccountResponse),
+  3,
+  tollgate__v1__delete_account_response__field_descriptors,
+  tollgate__v1__delete_account_response__field_indices_by_name,
+  1,  tollgate__v1__delete_account_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__delete_account_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor tollgate__v1__list_admin_acts_request__field_descriptors[2] =
 {
   {
@@ -2101,5 +2499,222 @@ const ProtobufCMessageDescriptor tollgate__v1__list_admin_acts_response__descrip
   tollgate__v1__list_admin_acts_response__field_indices_by_name,
   1,  tollgate__v1__list_admin_acts_response__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__list_admin_acts_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__get_account_statement_request__field_descriptors[2] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountStatementRequest, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "month",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountStatementRequest, month),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__get_account_statement_request__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  1,   /* field[1] = month */
+};
+static const ProtobufCIntRange tollgate__v1__get_account_statement_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__get_account_statement_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.GetAccountStatementRequest",
+  "GetAccountStatementRequest",
+  "Tollgate__V1__GetAccountStatementRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__GetAccountStatementRequest),
+  2,
+  tollgate__v1__get_account_statement_request__field_descriptors,
+  tollgate__v1__get_account_statement_request__field_indices_by_name,
+  1,  tollgate__v1__get_account_statement_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__get_account_statement_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__get_account_statement_response__field_descriptors[1] =
+{
+  {
+    "statement",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountStatementResponse, statement),
+    &tollgate__v1__statement__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__get_account_statement_response__field_indices_by_name[] = {
+  0,   /* field[0] = statement */
+};
+static const ProtobufCIntRange tollgate__v1__get_account_statement_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__get_account_statement_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.GetAccountStatementResponse",
+  "GetAccountStatementResponse",
+  "Tollgate__V1__GetAccountStatementResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__GetAccountStatementResponse),
+  1,
+  tollgate__v1__get_account_statement_response__field_descriptors,
+  tollgate__v1__get_account_statement_response__field_indices_by_name,
+  1,  tollgate__v1__get_account_statement_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__get_account_statement_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__get_account_ledger_request__field_descriptors[4] =
+{
+  {
+    "account_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountLedgerRequest, account_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountLedgerRequest, limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before_sequence",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountLedgerRequest, before_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_sequence",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountLedgerRequest, after_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__get_account_ledger_request__field_indices_by_name[] = {
+  0,   /* field[0] = account_id */
+  3,   /* field[3] = after_sequence */
+  2,   /* field[2] = before_sequence */
+  1,   /* field[1] = limit */
+};
+static const ProtobufCIntRange tollgate__v1__get_account_ledger_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__get_account_ledger_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.GetAccountLedgerRequest",
+  "GetAccountLedgerRequest",
+  "Tollgate__V1__GetAccountLedgerRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__GetAccountLedgerRequest),
+  4,
+  tollgate__v1__get_account_ledger_request__field_descriptors,
+  tollgate__v1__get_account_ledger_request__field_indices_by_name,
+  1,  tollgate__v1__get_account_ledger_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__get_account_ledger_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__get_account_ledger_response__field_descriptors[2] =
+{
+  {
+    "entries",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__GetAccountLedgerResponse, n_entries),
+    offsetof(Tollgate__V1__GetAccountLedgerResponse, entries),
+    &tollgate__v1__ledger_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_before_sequence",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__GetAccountLedgerResponse, next_before_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__get_account_ledger_response__field_indices_by_name[] = {
+  0,   /* field[0] = entries */
+  1,   /* field[1] = next_before_sequence */
+};
+static const ProtobufCIntRange tollgate__v1__get_account_ledger_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__get_account_ledger_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.GetAccountLedgerResponse",
+  "GetAccountLedgerResponse",
+  "Tollgate__V1__GetAccountLedgerResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__GetAccountLedgerResponse),
+  2,
+  tollgate__v1__get_account_ledger_response__field_descriptors,
+  tollgate__v1__get_account_ledger_response__field_indices_by_name,
+  1,  tollgate__v1__get_account_ledger_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__get_account_ledger_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -22,6 +22,10 @@ typedef struct Tollgate__V1__GetQuotaResponse Tollgate__V1__GetQuotaResponse;
 typedef struct Tollgate__V1__ListLedgerRequest Tollgate__V1__ListLedgerRequest;
 typedef struct Tollgate__V1__LedgerEntry Tollgate__V1__LedgerEntry;
 typedef struct Tollgate__V1__ListLedgerResponse Tollgate__V1__ListLedgerResponse;
+typedef struct Tollgate__V1__GetStatementRequest Tollgate__V1__GetStatementRequest;
+typedef struct Tollgate__V1__GetStatementResponse Tollgate__V1__GetStatementResponse;
+typedef struct Tollgate__V1__Statement Tollgate__V1__Statement;
+typedef struct Tollgate__V1__MovementTotal Tollgate__V1__MovementTotal;
 typedef struct Tollgate__V1__ListProviderKeysRequest Tollgate__V1__ListProviderKeysRequest;
 typedef struct Tollgate__V1__ListProviderKeysResponse Tollgate__V1__ListProviderKeysResponse;
 typedef struct Tollgate__V1__ProviderKey Tollgate__V1__ProviderKey;
@@ -29,6 +33,8 @@ typedef struct Tollgate__V1__BindProviderKeyRequest Tollgate__V1__BindProviderKe
 typedef struct Tollgate__V1__BindProviderKeyResponse Tollgate__V1__BindProviderKeyResponse;
 typedef struct Tollgate__V1__RemoveProviderKeyRequest Tollgate__V1__RemoveProviderKeyRequest;
 typedef struct Tollgate__V1__RemoveProviderKeyResponse Tollgate__V1__RemoveProviderKeyResponse;
+typedef struct Tollgate__V1__DeleteMyAccountRequest Tollgate__V1__DeleteMyAccountRequest;
+typedef struct Tollgate__V1__DeleteMyAccountResponse Tollgate__V1__DeleteMyAccountResponse;
 
 
 /* --- enums --- */
@@ -135,10 +141,14 @@ struct  Tollgate__V1__ListLedgerRequest
    * Go on below this sequence number, as `next_before_sequence` gave it; 0 starts at the newest.
    */
   int64_t before_sequence;
+  /*
+   * Only movements above this sequence number; 0 is all of them.
+   */
+  int64_t after_sequence;
 };
 #define TOLLGATE__V1__LIST_LEDGER_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__list_ledger_request__descriptor) \
-    , 0, 0 }
+    , 0, 0, 0 }
 
 
 /*
@@ -152,7 +162,7 @@ struct  Tollgate__V1__LedgerEntry
    */
   int64_t sequence;
   /*
-   * `welcome`, `purchase`, `usage`, `expiry`, `adjustment` or `refund`.
+   * `welcome`, `purchase`, `usage`, `expiry`, `forfeit`, `adjustment` or `refund`.
    */
   char *kind;
   /*
@@ -196,6 +206,145 @@ struct  Tollgate__V1__ListLedgerResponse
 #define TOLLGATE__V1__LIST_LEDGER_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__list_ledger_response__descriptor) \
     , 0,NULL, 0 }
+
+
+/*
+ * Asks for what a month came to on the caller's account.
+ */
+struct  Tollgate__V1__GetStatementRequest
+{
+  ProtobufCMessage base;
+  /*
+   * A calendar month in Asia/Shanghai, such as `2026-11`; empty is the running one.
+   */
+  char *month;
+};
+#define TOLLGATE__V1__GET_STATEMENT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__get_statement_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * What the month came to.
+ */
+struct  Tollgate__V1__GetStatementResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The statement.
+   */
+  Tollgate__V1__Statement *statement;
+};
+#define TOLLGATE__V1__GET_STATEMENT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__get_statement_response__descriptor) \
+    , NULL }
+
+
+/*
+ * What a calendar month came to on an account: opening + credited - debited = closing, exactly.
+ * Its movements are those above `after_sequence` and below `before_sequence`.
+ */
+struct  Tollgate__V1__Statement
+{
+  ProtobufCMessage base;
+  /*
+   * The account, as 13 characters.
+   */
+  char *account_id;
+  /*
+   * The month in Asia/Shanghai, such as `2026-11`.
+   */
+  char *month;
+  /*
+   * Its first moment, in milliseconds since 1970.
+   */
+  int64_t from_milliseconds;
+  /*
+   * The first moment after it, in milliseconds since 1970.
+   */
+  int64_t until_milliseconds;
+  /*
+   * Credits at its beginning, in micro-credits.
+   */
+  int64_t opening_micro_credits;
+  /*
+   * What came onto the account, in micro-credits.
+   */
+  int64_t credited_micro_credits;
+  /*
+   * What left it, in micro-credits; not negative.
+   */
+  int64_t debited_micro_credits;
+  /*
+   * Credits at its end, held ones included, in micro-credits.
+   */
+  int64_t closing_micro_credits;
+  /*
+   * Movements.
+   */
+  int64_t movements;
+  /*
+   * What moved, by kind; kinds without a movement are left out.
+   */
+  size_t n_totals;
+  Tollgate__V1__MovementTotal **totals;
+  /*
+   * The place in the account's history before the month.
+   */
+  int64_t after_sequence;
+  /*
+   * The first place behind the month.
+   */
+  int64_t before_sequence;
+  /*
+   * Whether the month still runs; only then are the next two fields set.
+   */
+  protobuf_c_boolean running;
+  /*
+   * Credits reserved by open holds, in micro-credits.
+   */
+  int64_t held_micro_credits;
+  /*
+   * Calls under way, whatever pays for them.
+   */
+  int64_t open_calls;
+  /*
+   * Free calls of the month's days that were used or are under way; what a day leaves is gone with
+   * it and no part of a balance.
+   */
+  int64_t trial_used_calls;
+};
+#define TOLLGATE__V1__STATEMENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__statement__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * What movements of one kind come to.
+ */
+struct  Tollgate__V1__MovementTotal
+{
+  ProtobufCMessage base;
+  /*
+   * `welcome`, `purchase`, `usage`, `expiry`, `adjustment` or `refund`.
+   */
+  char *kind;
+  /*
+   * How many.
+   */
+  int64_t count;
+  /*
+   * What came onto the account, in micro-credits.
+   */
+  int64_t credited_micro_credits;
+  /*
+   * What left it, in micro-credits; not negative.
+   */
+  int64_t debited_micro_credits;
+};
+#define TOLLGATE__V1__MOVEMENT_TOTAL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__movement_total__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0 }
 
 
 /*
@@ -324,6 +473,42 @@ struct  Tollgate__V1__RemoveProviderKeyResponse
      }
 
 
+/*
+ * Deletes the caller's account for ever.
+ */
+struct  Tollgate__V1__DeleteMyAccountRequest
+{
+  ProtobufCMessage base;
+};
+#define TOLLGATE__V1__DELETE_MY_ACCOUNT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__delete_my_account_request__descriptor) \
+     }
+
+
+/*
+ * The account is deleted, and with it the login session that asked.
+ */
+struct  Tollgate__V1__DeleteMyAccountResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The account, as 13 characters.
+   */
+  char *account_id;
+  /*
+   * What was left on it and is forfeited, in micro-credits.
+   */
+  int64_t forfeited_micro_credits;
+  /*
+   * When, in milliseconds since 1970.
+   */
+  int64_t deleted_at_milliseconds;
+};
+#define TOLLGATE__V1__DELETE_MY_ACCOUNT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__delete_my_account_response__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0 }
+
+
 /* Tollgate__V1__GetQuotaRequest methods */
 void   tollgate__v1__get_quota_request__init
                      (Tollgate__V1__GetQuotaRequest         *message);
@@ -437,6 +622,82 @@ Tollgate__V1__ListLedgerResponse *
                       const uint8_t       *data);
 void   tollgate__v1__list_ledger_response__free_unpacked
                      (Tollgate__V1__ListLedgerResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__GetStatementRequest methods */
+void   tollgate__v1__get_statement_request__init
+                     (Tollgate__V1__GetStatementRequest         *message);
+size_t tollgate__v1__get_statement_request__get_packed_size
+                     (const Tollgate__V1__GetStatementRequest   *message);
+size_t tollgate__v1__get_statement_request__pack
+                     (const Tollgate__V1__GetStatementRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__get_statement_request__pack_to_buffer
+                     (const Tollgate__V1__GetStatementRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__GetStatementRequest *
+       tollgate__v1__get_statement_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__get_statement_request__free_unpacked
+                     (Tollgate__V1__GetStatementRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__GetStatementResponse methods */
+void   tollgate__v1__get_statement_response__init
+                     (Tollgate__V1__GetStatementResponse         *message);
+size_t tollgate__v1__get_statement_response__get_packed_size
+                     (const Tollgate__V1__GetStatementResponse   *message);
+size_t tollgate__v1__get_statement_response__pack
+                     (const Tollgate__V1__GetStatementResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__get_statement_response__pack_to_buffer
+                     (const Tollgate__V1__GetStatementResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__GetStatementResponse *
+       tollgate__v1__get_statement_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__get_statement_response__free_unpacked
+                     (Tollgate__V1__GetStatementResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__Statement methods */
+void   tollgate__v1__statement__init
+                     (Tollgate__V1__Statement         *message);
+size_t tollgate__v1__statement__get_packed_size
+                     (const Tollgate__V1__Statement   *message);
+size_t tollgate__v1__statement__pack
+                     (const Tollgate__V1__Statement   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__statement__pack_to_buffer
+                     (const Tollgate__V1__Statement   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__Statement *
+       tollgate__v1__statement__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__statement__free_unpacked
+                     (Tollgate__V1__Statement *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__MovementTotal methods */
+void   tollgate__v1__movement_total__init
+                     (Tollgate__V1__MovementTotal         *message);
+size_t tollgate__v1__movement_total__get_packed_size
+                     (const Tollgate__V1__MovementTotal   *message);
+size_t tollgate__v1__movement_total__pack
+                     (const Tollgate__V1__MovementTotal   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__movement_total__pack_to_buffer
+                     (const Tollgate__V1__MovementTotal   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__MovementTotal *
+       tollgate__v1__movement_total__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__movement_total__free_unpacked
+                     (Tollgate__V1__MovementTotal *message,
                       ProtobufCAllocator *allocator);
 /* Tollgate__V1__ListProviderKeysRequest methods */
 void   tollgate__v1__list_provider_keys_request__init
@@ -571,6 +832,44 @@ Tollgate__V1__RemoveProviderKeyResponse *
 void   tollgate__v1__remove_provider_key_response__free_unpacked
                      (Tollgate__V1__RemoveProviderKeyResponse *message,
                       ProtobufCAllocator *allocator);
+/* Tollgate__V1__DeleteMyAccountRequest methods */
+void   tollgate__v1__delete_my_account_request__init
+                     (Tollgate__V1__DeleteMyAccountRequest         *message);
+size_t tollgate__v1__delete_my_account_request__get_packed_size
+                     (const Tollgate__V1__DeleteMyAccountRequest   *message);
+size_t tollgate__v1__delete_my_account_request__pack
+                     (const Tollgate__V1__DeleteMyAccountRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__delete_my_account_request__pack_to_buffer
+                     (const Tollgate__V1__DeleteMyAccountRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__DeleteMyAccountRequest *
+       tollgate__v1__delete_my_account_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__delete_my_account_request__free_unpacked
+                     (Tollgate__V1__DeleteMyAccountRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__DeleteMyAccountResponse methods */
+void   tollgate__v1__delete_my_account_response__init
+                     (Tollgate__V1__DeleteMyAccountResponse         *message);
+size_t tollgate__v1__delete_my_account_response__get_packed_size
+                     (const Tollgate__V1__DeleteMyAccountResponse   *message);
+size_t tollgate__v1__delete_my_account_response__pack
+                     (const Tollgate__V1__DeleteMyAccountResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__delete_my_account_response__pack_to_buffer
+                     (const Tollgate__V1__DeleteMyAccountResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__DeleteMyAccountResponse *
+       tollgate__v1__delete_my_account_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__delete_my_account_response__free_unpacked
+                     (Tollgate__V1__DeleteMyAccountResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tollgate__V1__GetQuotaRequest_Closure)
@@ -590,6 +889,18 @@ typedef void (*Tollgate__V1__LedgerEntry_Closure)
                   void *closure_data);
 typedef void (*Tollgate__V1__ListLedgerResponse_Closure)
                  (const Tollgate__V1__ListLedgerResponse *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__GetStatementRequest_Closure)
+                 (const Tollgate__V1__GetStatementRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__GetStatementResponse_Closure)
+                 (const Tollgate__V1__GetStatementResponse *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__Statement_Closure)
+                 (const Tollgate__V1__Statement *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__MovementTotal_Closure)
+                 (const Tollgate__V1__MovementTotal *message,
                   void *closure_data);
 typedef void (*Tollgate__V1__ListProviderKeysRequest_Closure)
                  (const Tollgate__V1__ListProviderKeysRequest *message,
@@ -612,6 +923,12 @@ typedef void (*Tollgate__V1__RemoveProviderKeyRequest_Closure)
 typedef void (*Tollgate__V1__RemoveProviderKeyResponse_Closure)
                  (const Tollgate__V1__RemoveProviderKeyResponse *message,
                   void *closure_data);
+typedef void (*Tollgate__V1__DeleteMyAccountRequest_Closure)
+                 (const Tollgate__V1__DeleteMyAccountRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__DeleteMyAccountResponse_Closure)
+                 (const Tollgate__V1__DeleteMyAccountResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -624,6 +941,10 @@ extern const ProtobufCMessageDescriptor tollgate__v1__get_quota_response__descri
 extern const ProtobufCMessageDescriptor tollgate__v1__list_ledger_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__ledger_entry__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__list_ledger_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__get_statement_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__get_statement_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__statement__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__movement_total__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__list_provider_keys_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__list_provider_keys_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__provider_key__descriptor;
@@ -631,6 +952,8 @@ extern const ProtobufCMessageDescriptor tollgate__v1__bind_provider_key_request_
 extern const ProtobufCMessageDescriptor tollgate__v1__bind_provider_key_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__remove_provider_key_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__delete_my_account_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__delete_my_account_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -1,0 +1,40 @@
+package import TollgateKernel
+
+/// Erases what is kept about people who leave.
+///
+/// Every method runs inside one transaction.
+///
+/// What is a person's stands in one place here, whichever domain it belongs to: the openid and all
+/// that is found by it, and what an account's person named, bound or was told. Rows of money
+/// (transfers, lots, holds, usage, orders, payments) stay, with the account's number and nothing
+/// else of the person.
+package protocol DepartureRepository {
+    /// Marks an account as being deleted and takes its openid off it; `conflict` if it is unknown
+    /// or was left before.
+    ///
+    /// - Parameter placeholder: 32 bytes that no person's digest is, in the place of the openid's:
+    ///   the person may come back, to another account.
+    func begin(_ account: AccountID, placeholder: [UInt8], at now: Timestamp) throws(StoreError)
+
+    /// Removes login codes, login attempts and the follower's row of a person.
+    func erase(openID: String) throws(StoreError)
+
+    /// Removes login sessions, own keys and messages of an account that is being deleted, and
+    /// revokes its API keys and takes their names off them; at most `limit` rows of each kind.
+    ///
+    /// - Returns: Whether nothing was left beyond that.
+    func erase(_ account: AccountID, at now: Timestamp, limit: Int) throws(StoreError) -> Bool
+
+    /// Accounts that are being deleted, by number; at most `limit`.
+    func unfinished(limit: Int) throws(StoreError) -> [AccountID]
+
+    /// Remembers how many free calls of a day a person who leaves has used, by the digest of their
+    /// openid.
+    func keepTrial(_ used: Int64, on day: ShanghaiDay, ofPerson digest: [UInt8]) throws(StoreError)
+
+    /// Free calls of a day that a person used before they left; nil if none are remembered.
+    func trialUsed(on day: ShanghaiDay, ofPerson digest: [UInt8]) throws(StoreError) -> Int64?
+
+    /// Forgets free calls of days before `day`; at most `limit` people. Returns how many.
+    func forgetTrials(before day: ShanghaiDay, limit: Int) throws(StoreError) -> Int
+}

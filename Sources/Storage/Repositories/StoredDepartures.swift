@@ -1,0 +1,107 @@
+internal import Accounts
+internal import TollgateKernel
+
+/// What is erased when a person leaves, over every table that holds something of theirs.
+struct StoredDepartures: DepartureRepository {
+    let connection: StoreConnection
+
+    func begin(
+        _ account: AccountID, placeholder: [UInt8], at now: Timestamp
+    ) throws(StoreError) {
+        let changed = try connection.run(
+            Text.begin, placeholder, now.milliseconds, account.rawValue)
+        guard changed == 1 else { throw .conflict("no account \(account) to delete") }
+    }
+
+    func erase(openID: String) throws(StoreError) {
+        for text in [Text.eraseCodes, Text.eraseAttempts, Text.eraseFollower] {
+            try connection.run(text, openID)
+        }
+    }
+
+    func erase(
+        _ account: AccountID, at now: Timestamp, limit: Int
+    ) throws(StoreError) -> Bool {
+        let limit = bounded(limit)
+        var most = 0
+        for text in [Text.eraseSessions, Text.eraseOwnKeys, Text.eraseMessages] {
+            most = max(most, try connection.run(text, account.rawValue, limit))
+        }
+        try connection.run(Text.countOwnKeys, account.rawValue)
+        let keys = try connection.run(
+            Text.eraseAPIKeys, now.milliseconds, account.rawValue, limit)
+        return max(most, keys) < limit
+    }
+
+    func unfinished(limit: Int) throws(StoreError) -> [AccountID] {
+        try connection.all(Text.unfinished, bounded(limit)) { AccountID(rawValue: $0.integer(0)) }
+    }
+
+    func keepTrial(
+        _ used: Int64, on day: ShanghaiDay, ofPerson digest: [UInt8]
+    ) throws(StoreError) {
+        try connection.run(Text.keepTrial, digest, day.number, used)
+    }
+
+    func trialUsed(on day: ShanghaiDay, ofPerson digest: [UInt8]) throws(StoreError) -> Int64? {
+        try connection.first(Text.trialUsed, digest, day.number) { $0.integer(0) }
+    }
+
+    func forgetTrials(before day: ShanghaiDay, limit: Int) throws(StoreError) -> Int {
+        try connection.run(Text.forgetTrials, day.number, bounded(limit))
+    }
+
+    private enum Text {
+        static let begin = SQL(
+            """
+            UPDATE accounts SET openid = '', openid_digest = $1, status = 'deleting',
+                deleted_at = $2
+            WHERE id = $3 AND deleted_at IS NULL
+            """)
+        static let eraseCodes = SQL("DELETE FROM login_codes WHERE openid = $1")
+        static let eraseAttempts = SQL("DELETE FROM login_attempts WHERE openid = $1")
+        static let eraseFollower = SQL("DELETE FROM followers WHERE openid = $1")
+        static let eraseSessions = SQL(
+            """
+            DELETE FROM login_sessions WHERE id IN (
+                SELECT id FROM login_sessions WHERE account = $1 ORDER BY id LIMIT $2)
+            """)
+        static let eraseOwnKeys = SQL(
+            """
+            DELETE FROM own_keys WHERE account = $1 AND channel IN (
+                SELECT channel FROM own_keys WHERE account = $1 ORDER BY channel LIMIT $2)
+            """)
+        static let eraseMessages = SQL(
+            """
+            DELETE FROM outbox_messages WHERE id IN (
+                SELECT id FROM outbox_messages WHERE account = $1 ORDER BY id LIMIT $2)
+            """)
+        static let countOwnKeys = SQL(
+            """
+            UPDATE accounts SET own_keys =
+                (SELECT COUNT(*) FROM own_keys WHERE own_keys.account = accounts.id)
+            WHERE id = $1
+            """)
+        // A living key has a name, so an empty one tells which are done.
+        static let eraseAPIKeys = SQL(
+            """
+            UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $1), name = ''
+            WHERE id IN (
+                SELECT id FROM api_keys WHERE account = $2 AND name <> '' ORDER BY id LIMIT $3)
+            """)
+        static let unfinished = SQL(
+            "SELECT id FROM accounts WHERE status = 'deleting' ORDER BY id LIMIT $1")
+        static let keepTrial = SQL(
+            """
+            INSERT INTO departed_trials (person, day, used) VALUES ($1, $2, $3)
+            ON CONFLICT (person) DO UPDATE SET day = excluded.day, used = excluded.used
+            """)
+        static let trialUsed = SQL(
+            "SELECT used FROM departed_trials WHERE person = $1 AND day = $2")
+        static let forgetTrials = SQL(
+            """
+            DELETE FROM departed_trials WHERE person IN (
+                SELECT person FROM departed_trials WHERE day < $1 ORDER BY day LIMIT $2)
+            """)
+    }
+}

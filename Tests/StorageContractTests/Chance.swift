@@ -1,0 +1,22 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// What a test of chance starts from, to be printed: `TOLLGATE_TEST_SEED` repeats a run.
+func testSeed() -> UInt64 {
+    getenv("TOLLGATE_TEST_SEED").flatMap { UInt64(String(cString: $0)) }
+        ?? UInt64.random(in: 1...UInt64(UInt32.max))
+}
+
+/// Chance that a seed repeats.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
