@@ -8,6 +8,8 @@ internal import TollgateKernel
 /// first and its last.
 struct HoldTransferAudit {
     let connection: StoreConnection
+    /// Holds that are read at once.
+    var sliceRows = Limits.auditSliceRows
 
     private struct End {
         var hold: Int64
@@ -29,7 +31,7 @@ struct HoldTransferAudit {
         var last = Int64.min
         while true {
             let ends = try connection.all(
-                Text.holds, last, Int64(Limits.auditSliceRows)
+                Text.holds, last, Int64(sliceRows)
             ) { row in
                 End(
                     hold: row.integer(0), account: row.integer(1), source: row.text(2),
@@ -40,7 +42,7 @@ struct HoldTransferAudit {
             for end in ends where Self.isWrong(end, charges[end.hold]) {
                 tell(Self.sentence(end, charges[end.hold]))
             }
-            guard ends.count == Limits.auditSliceRows else { return }
+            guard ends.count == sliceRows else { return }
             last = end.hold
         }
     }
