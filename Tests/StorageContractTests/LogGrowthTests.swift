@@ -21,6 +21,12 @@ import Weixin
             folder: folder.path, realm: .sandbox, role: .serve,
             clock: FixedClock(milliseconds: 1_000_000), logBounds: bounds)
         do {
+            // Opening has put the schema into the log: what is judged begins with a calm one.
+            let isCalm = try await eventually {
+                try await write(store, "before-\(UUID().uuidString)")
+                return logBytes(folder) <= bounds.calmBytes
+            }
+            try #require(isCalm)
             try await body(store, folder)
         } catch {
             await store.close()
@@ -88,6 +94,8 @@ import Weixin
             try await whileSomebodyReads(folder) {
                 try await crowd(store, folder)
                 try await write(store, "still taken")
+                // Told behind the batch that has answered us.
+                _ = try await eventually { store.health != .writable }
                 guard case .crowded(let sentence) = store.health else {
                     Issue.record("\(store.health)")
                     return

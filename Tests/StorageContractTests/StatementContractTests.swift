@@ -43,6 +43,8 @@ import TollgateKernel
             let ahead = Int64.random(in: 0...3 * 86_400_000, using: &numbers)
             let isStepBack = Int.random(in: 0..<8, using: &numbers) == 0
             now = now.adding(milliseconds: isStepBack ? -2 * ahead : ahead)
+            // Whatever chance says, the history reaches a third month.
+            if step == count - 1 { now = max(now, november.next.next.start) }
             latest = max(latest, now)
             // What the first lots hold: one act takes no more.
             let most = try ledger.spendable(by: owner, at: now).credits.micro

@@ -11,11 +11,16 @@ struct SteppedClock {
     private(set) var setBack: Int64 = 0
     /// The number of steps so far.
     private(set) var steps = 0
+    /// The latest moment it ever showed.
+    private(set) var latest: Timestamp
     /// The latest moment it showed since each mark.
     private var peaks: [Timestamp] = []
 
     /// Makes one that stands where the clock does.
-    init(_ clock: TestClock) { self.clock = clock }
+    init(_ clock: TestClock) {
+        self.clock = clock
+        latest = clock.now()
+    }
 
     /// What it shows.
     var now: Timestamp { clock.now() }
@@ -59,6 +64,7 @@ struct SteppedClock {
 
     private mutating func raisePeaks() {
         let now = now
+        latest = max(latest, now)
         for place in peaks.indices where peaks[place] < now { peaks[place] = now }
     }
 }
