@@ -188,7 +188,7 @@ extension SteppedLife {
         let request = HoldRequest(
             account: account, requestID: IdempotencyKey(rawValue: "r\(number())"),
             requestHash: [UInt8](repeating: 1, count: 32), source: .credits,
-            amount: Credits(micro: Int64.random(in: 1...400_000, using: &random)), trialDay: nil,
+            amount: Credits(micro: Int64.random(in: 1...2_000_000, using: &random)), trialDay: nil,
             trialLimit: 0,
             expiresAt: now.adding(milliseconds: Int64.random(in: 1_000...600_000, using: &random)),
             limits: CallLimits(
