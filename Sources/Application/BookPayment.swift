@@ -110,6 +110,14 @@ private struct Booking {
                 "A second payment came for an order that was paid already; it has to go back.")
             return .incident("duplicate_payment")
         }
+        guard let account = try tx.accounts.account(order.account), account.deletedAt == nil else {
+            // Deleted while the order was closed: what nobody can receive is no sale.
+            try bookOwedBack(order, transactionID: transactionID)
+            try incident(
+                .undelivered, key: "undelivered:\(order.id)", reference: order.id.description,
+                "A payment came for a closed order whose account was deleted; it has to go back.")
+            return .undelivered(order.id)
+        }
         let paidAt = trade.paidAt ?? now
         try tx.orders.insert(
             PaymentRecord(
@@ -175,13 +183,6 @@ private struct Booking {
 
     private func deliver(_ paid: Order, replacing order: Order) throws -> BookingVerdict {
         try tx.orders.save(paid, replacing: order)
-        // Deleted while the order was closed: the money is in the books, and has to go back.
-        guard let account = try tx.accounts.account(paid.account), account.deletedAt == nil else {
-            try incident(
-                .undelivered, key: "undelivered:\(order.id)", reference: order.id.description,
-                "An order is paid, but its account cannot receive.")
-            return .undelivered(order.id)
-        }
         if paid.state == .paidAfterClose {
             try incident(
                 .paidAfterClose, key: "paid_after_close:\(order.id)",

@@ -92,17 +92,31 @@ package struct DeleteAccount: Sendable {
         let unfinished = try await ports.store.read { tx in
             try tx.departures.unfinished(limit: Limits.deletionsOfOneSweep)
         }
+        var trouble: (any Error)?
         for account in unfinished {
-            var isDone = false
-            while !isDone {
-                try Task.checkCancellation()
-                isDone = try await ports.store.write { [ports] tx in
-                    try fence.check(tx)
-                    return try Departure(tx: tx, ports: ports, now: now).step(account)
-                }
+            do {
+                try await finish(account, now, fence)
+            } catch let error as CancellationError {
+                throw error
+            } catch {
+                // One account that cannot be finished is told of, and keeps nobody else waiting.
+                trouble = trouble ?? error
             }
         }
-        return unfinished.count + (try await forgetTrials(now, fence))
+        let forgotten = try await forgetTrials(now, fence)
+        if let trouble { throw trouble }
+        return unfinished.count + forgotten
+    }
+
+    private func finish(_ account: AccountID, _ now: Timestamp, _ fence: JobFence) async throws {
+        var isDone = false
+        while !isDone {
+            try Task.checkCancellation()
+            isDone = try await ports.store.write { [ports] tx in
+                try fence.check(tx)
+                return try Departure(tx: tx, ports: ports, now: now).step(account)
+            }
+        }
     }
 
     private func forgetTrials(_ now: Timestamp, _ fence: JobFence) async throws -> Int {

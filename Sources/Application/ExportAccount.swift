@@ -6,7 +6,10 @@ package import Orders
 package import TollgateKernel
 internal import Weixin
 
-/// Everything that is kept about a person, for that person, in pages.
+/// What is kept about a person, for that person, in pages.
+///
+/// Left out is what is the books' or the operators' own: lots that are used up, the steps of an
+/// order, permissions for models, incidents and operators' acts.
 ///
 /// Each page is one read of one section; every section comes, in the order of ``Section``, also an
 /// empty one. Pages are of different moments, and none tells a row twice. What a person asked and

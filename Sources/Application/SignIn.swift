@@ -117,7 +117,8 @@ package struct SignIn: Sendable {
             }
         }
         try tx.auth.insert(session)
-        try tx.auth.trimLoginSessions(of: session.account, to: Limits.loginSessionsOfAccount)
+        try tx.auth.trimLoginSessions(
+            of: session.account, to: Limits.loginSessionsOfAccount, sparing: session.id)
         return (session, known == nil)
     }
 

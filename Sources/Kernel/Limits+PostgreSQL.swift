@@ -3,8 +3,9 @@ extension Limits {
     /// together; more than twice a usual server's cores only meet one another's rows.
     package static let storeWriterConnections = 16
 
-    /// Connections that read, on the primary and on a replica each.
-    package static let storeReaderConnections = 4
+    /// Connections that read, on the primary and on a replica each; an audit keeps three of them
+    /// for as long as it lasts.
+    package static let storeReaderConnections = 6
 
     /// How long connecting to one address may take: libpq's least is two.
     package static let storeConnectSeconds = 5

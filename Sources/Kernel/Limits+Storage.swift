@@ -15,8 +15,9 @@ extension Limits {
     /// What a refused caller is told to wait: about what a full queue takes to drain.
     package static let pendingWritesRetryMilliseconds: Int64 = 200
 
-    /// Connections for readers: more than the cores they share only adds page caches.
-    package static let storeReaders = 4
+    /// Connections for readers: more than the cores they share only adds page caches, but an audit
+    /// keeps three of them for as long as it lasts.
+    package static let storeReaders = 6
 
     /// How long a statement waits for SQLite's own lock.
     ///
@@ -48,8 +49,10 @@ extension Limits {
     /// that a look, one system call, costs nothing beside it.
     package static let walReadSteps: Int32 = 100_000
 
-    /// The pause between two attempts to empty a log that has outgrown ``walFileBytes``: an attempt
-    /// holds writers up for ``walWaitMilliseconds`` twice at most, so they lose 2 % of their time.
+    /// The pause between two attempts to empty a log that has outgrown ``walFileBytes``.
+    ///
+    /// An attempt waits for readers ``walWaitMilliseconds`` twice at most, 2 % of it. What it
+    /// copies into the database is on top, and had to be copied at some time.
     package static let walPauseMilliseconds: Int64 = 5_000
 
     /// How long one attempt waits for readers: most have ended by then, and those that have not

@@ -60,7 +60,7 @@ public struct AccountsServiceClient: Sendable {
         try await client.unary(Methods.AccountsService.removeProviderKey, request, options: options)
     }
 
-    /// Tells everything that is kept about the caller, a page at a time; never secrets.
+    /// Tells what is kept about the caller, a page at a time; never secrets.
     public func exportMyAccount(
         _ request: V1.ExportMyAccountRequest,
         options: CallOptions = CallOptions()

@@ -107,8 +107,11 @@ package protocol AuthRepository {
         of account: AccountID, except spared: LoginSessionID?
     ) throws(StoreError) -> Int
 
-    /// Removes the account's sessions that were used least recently, until `limit` are left.
-    func trimLoginSessions(of account: AccountID, to limit: Int) throws(StoreError)
+    /// Removes the account's sessions that were used least recently, until `limit` are left; never
+    /// the one that is spared, whatever the clock said before.
+    func trimLoginSessions(
+        of account: AccountID, to limit: Int, sparing session: LoginSessionID
+    ) throws(StoreError)
 
     /// Writes when a session was last used; an earlier moment than the one it has changes nothing.
     func saveUse(ofLoginSession id: LoginSessionID, at now: Timestamp) throws(StoreError)

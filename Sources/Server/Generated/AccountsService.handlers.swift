@@ -36,7 +36,7 @@ package protocol AccountsServiceHandlers: Sendable {
         _ request: V1.RemoveProviderKeyRequest, _ context: ServerCallContext
     ) async throws -> V1.RemoveProviderKeyResponse
 
-    /// Tells everything that is kept about the caller, a page at a time; never secrets.
+    /// Tells what is kept about the caller, a page at a time; never secrets.
     func exportMyAccount(
         _ request: V1.ExportMyAccountRequest, _ context: ServerCallContext
     ) async throws -> V1.ExportMyAccountResponse

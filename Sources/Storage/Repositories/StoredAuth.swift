@@ -78,8 +78,11 @@ struct StoredAuth: AuthRepository {
             Text.removeSessionsOfAccount, account.rawValue, spared?.rawValue ?? 0)
     }
 
-    func trimLoginSessions(of account: AccountID, to limit: Int) throws(StoreError) {
-        try connection.run(Text.trimSessions, account.rawValue, bounded(limit))
+    func trimLoginSessions(
+        of account: AccountID, to limit: Int, sparing session: LoginSessionID
+    ) throws(StoreError) {
+        try connection.run(
+            Text.trimSessions, account.rawValue, bounded(limit), session.rawValue)
     }
 
     func saveUse(ofLoginSession id: LoginSessionID, at now: Timestamp) throws(StoreError) {
@@ -158,7 +161,7 @@ struct StoredAuth: AuthRepository {
             """
             DELETE FROM login_sessions WHERE account = $1 AND id NOT IN (
                 SELECT id FROM login_sessions WHERE account = $1
-                ORDER BY last_used_at DESC, id DESC LIMIT $2)
+                ORDER BY CASE WHEN id = $3 THEN 0 ELSE 1 END, last_used_at DESC, id DESC LIMIT $2)
             """)
         static let saveUse = SQL(
             "UPDATE login_sessions SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2")

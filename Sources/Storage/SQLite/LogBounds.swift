@@ -121,9 +121,10 @@ struct LogKeeper {
     func health(_ bytes: Int64) -> StoreHealth {
         guard bytes > bounds.crowdedBytes else { return .writable }
         return .crowded(
-            "The store's log has grown to \(max(1, bytes >> 20)) MiB: another program reads the "
-                + "store without end. Find it with fuser on \(database) and end it; the log "
-                + "shrinks with the next write.")
+            "The store's log has grown to \(max(1, bytes >> 20)) MiB, which a long read keeps. One "
+                + "of ours is ended by itself; if this stays, another program reads the store "
+                + "without end: find it with fuser on \(database) and end it. The log shrinks "
+                + "with the next write.")
     }
 
     /// Whether this size is worth a line in the log: once when it is crowded, then at each

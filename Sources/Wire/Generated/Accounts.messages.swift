@@ -484,7 +484,7 @@ extension V1 {
         }
     }
 
-    /// Asks for a page of everything that is kept about the caller.
+    /// Asks for a page of what is kept about the caller.
     public struct ExportMyAccountRequest: WireMessage {
         /// Go on here, as `next` said; empty begins.
         public var after: String = ""

@@ -64,7 +64,7 @@ extension Methods {
             response: V1.RemoveProviderKeyResponse.descriptor
         )
 
-        /// Tells everything that is kept about the caller, a page at a time; never secrets.
+        /// Tells what is kept about the caller, a page at a time; never secrets.
         public static let exportMyAccount = MethodDescriptor(
             service: "tollgate.v1.AccountsService", name: "ExportMyAccount",
             access: .user, roles: [], isIdempotent: true,

@@ -5,7 +5,7 @@ import TollgateClient
 package struct ExportMyAccount: ServiceCommand {
     package static let configuration = CommandConfiguration(
         commandName: "export",
-        abstract: "Write everything that is kept about you into a file, as one JSON document.",
+        abstract: "Write what is kept about you into a file, as one JSON document.",
         discussion: """
             Account, free calls, movements, orders and payments, calls and refused questions, API \
             keys, login sessions, messages. Secrets are never told, and your questions and their \

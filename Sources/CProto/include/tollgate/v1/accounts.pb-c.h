@@ -521,7 +521,7 @@ struct  Tollgate__V1__DeleteMyAccountResponse
 
 
 /*
- * Asks for a page of everything that is kept about the caller.
+ * Asks for a page of what is kept about the caller.
  */
 struct  Tollgate__V1__ExportMyAccountRequest
 {
