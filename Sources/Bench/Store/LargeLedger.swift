@@ -31,6 +31,8 @@ struct LargeLedger: Sendable {
             var done = seeded.transfers
             var number = 0
             while done < size.transfers {
+                // Writes go to their end whatever becomes of who asked: it is noticed here.
+                try Task.checkCancellation()
                 let first = number
                 let last = min(first + Limits.benchChatsPerWrite, first + size.transfers - done)
                 number = last
