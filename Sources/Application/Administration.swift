@@ -124,7 +124,8 @@ package struct Administration: Sendable {
         let now = ports.clock.now()
         return try await ports.store.write { tx in
             _ = try Self.standing(of: account, tx)
-            let ended = try tx.auth.removeLoginSessions(of: account, except: nil)
+            let ended = try tx.auth.removeLoginSessions(
+                of: account, except: nil, now: now)
             try tx.adminLog.insert(
                 AdminAct(
                     id: id, key: id.description, kind: .accountSignedOut, by: by,

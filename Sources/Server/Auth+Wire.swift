@@ -52,29 +52,24 @@ extension AuthHandlers {
     func listLoginSessions(_ request: V1.ListLoginSessionsRequest, _ context: ServerCallContext)
         async throws -> V1.ListLoginSessionsResponse
     {
-        let own = try await caller.session(of: context)
-        let live = try await sessions.list(of: own.account)
+        let live = try await sessions.list(for: CallerIdentity.token(of: context))
         return V1.ListLoginSessionsResponse(
-            sessions: live.map { V1.LoginSession($0, isOwn: $0.id == own.id) })
+            sessions: live.sessions.map { V1.LoginSession($0, isOwn: $0.id == live.own) })
     }
 
     func endLoginSession(_ request: V1.EndLoginSessionRequest, _ context: ServerCallContext)
         async throws -> V1.EndLoginSessionResponse
     {
-        let own = try await caller.session(of: context)
-        guard let id = LoginSessionID(text: request.sessionId) else {
-            throw Failure(.invalidRequest, "A login session's number has 13 letters and digits.")
-        }
-        let isEnded = try await sessions.end(id, of: own.account)
-        return V1.EndLoginSessionResponse(ended: isEnded, ownEnded: isEnded && id == own.id)
+        let ended = try await sessions.end(
+            LoginSessionID(text: request.sessionId), by: CallerIdentity.token(of: context))
+        return V1.EndLoginSessionResponse(ended: ended.isEnded, ownEnded: ended.isOwn)
     }
 
     func endLoginSessions(_ request: V1.EndLoginSessionsRequest, _ context: ServerCallContext)
         async throws -> V1.EndLoginSessionsResponse
     {
-        let own = try await caller.session(of: context)
         let ended = try await sessions.endAll(
-            of: own.account, except: request.keepOwn ? own.id : nil)
+            by: CallerIdentity.token(of: context), keepsOwn: request.keepOwn)
         return V1.EndLoginSessionsResponse(endedSessions: Int64(ended))
     }
 }

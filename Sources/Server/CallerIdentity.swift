@@ -47,14 +47,6 @@ struct CallerIdentity: Sendable {
         return caller.account
     }
 
-    /// The login session of the person who calls.
-    ///
-    /// - Throws: `forbidden` for a live API key.
-    func session(of context: ServerCallContext) async throws -> LoginSession {
-        guard let session = try await caller(of: context).session else { throw Self.needsPerson }
-        return session
-    }
-
     private static let needsPerson = Failure(
         .forbidden, "An API key may not do this; sign in and do it yourself.")
 }

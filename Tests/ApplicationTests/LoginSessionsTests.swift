@@ -25,7 +25,7 @@ import TollgateKernel
             let sessions = LoginSessions(asking.bench.ports)
             let mine = try await asking.bench.signIn()
             func lastUsed() async throws -> Timestamp? {
-                try await sessions.list(of: mine.session.account)
+                try await sessions.list(for: mine.token).sessions
                     .first { $0.id == mine.session.id }?.lastUsedAt
             }
             let began = clock.now()
@@ -44,16 +44,17 @@ import TollgateKernel
             let sessions = LoginSessions(asking.bench.ports)
             let phone = try await asking.bench.signIn()
             let laptop = try await asking.bench.signIn()
-            let account = phone.session.account
-            #expect(try await sessions.end(phone.session.id, of: account))
-            #expect(try await !sessions.end(phone.session.id, of: account))
+            let ended = try await sessions.end(phone.session.id, by: laptop.token)
+            #expect(ended == (isEnded: true, isOwn: false))
+            #expect(try await !sessions.end(phone.session.id, by: laptop.token).isEnded)
             let refusal = await #expect(throws: Failure.self) { try await ask(asking, phone, "1") }
             #expect(refusal?.code == .unauthenticated)
             #expect(try await ask(asking, laptop, "2") != nil)
             _ = try await asking.bench.signIn()
-            let ended = try await sessions.endAll(of: account, except: laptop.session.id)
-            #expect(ended >= 1)
-            #expect(try await sessions.list(of: account).map(\.id) == [laptop.session.id])
+            #expect(try await sessions.endAll(by: laptop.token, keepsOwn: true) >= 1)
+            let left = try await sessions.list(for: laptop.token)
+            #expect(left.sessions.map(\.id) == [laptop.session.id])
+            #expect(left.own == laptop.session.id)
         }
     }
 
@@ -62,9 +63,27 @@ import TollgateKernel
             let sessions = LoginSessions(asking.bench.ports)
             let ann = try await asking.bench.signIn()
             let bob = try await asking.bench.signIn(openID: "o_bob")
-            #expect(try await !sessions.end(ann.session.id, of: bob.session.account))
-            #expect(try await sessions.endAll(of: bob.session.account, except: nil) == 1)
+            #expect(try await !sessions.end(ann.session.id, by: bob.token).isEnded)
+            #expect(try await sessions.endAll(by: bob.token, keepsOwn: false) == 1)
             #expect(try await ask(asking, ann, "1") != nil)
+        }
+    }
+
+    @Test func `Of two sessions that end each other at once one is left`() async throws {
+        try await TestBench.with { bench in
+            let sessions = LoginSessions(bench.ports)
+            for _ in 0..<20 {
+                let pair = [try await bench.signIn(), try await bench.signIn()]
+                let ended = await withTaskGroup(of: Bool.self) { group in
+                    for mine in pair {
+                        group.addTask {
+                            (try? await sessions.endAll(by: mine.token, keepsOwn: true)) != nil
+                        }
+                    }
+                    return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+                }
+                #expect(ended == 1)
+            }
         }
     }
 
@@ -89,9 +108,8 @@ import TollgateKernel
                     }
                     if number == 2 {
                         group.addTask {
-                            let isEnded = try? await sessions.end(
-                                mine.session.id, of: mine.session.account)
-                            #expect(isEnded == true)
+                            let ended = try? await sessions.end(mine.session.id, by: mine.token)
+                            #expect(ended?.isOwn == true)
                             return 0
                         }
                     }
@@ -111,10 +129,10 @@ import TollgateKernel
         try await TestBench.with { bench in
             var last: SignIn.SignedIn?
             for _ in 0...Limits.loginSessionsOfAccount { last = try await bench.signIn() }
-            let session = try #require(last).session
-            let live = try await LoginSessions(bench.ports).list(of: session.account)
+            let signedIn = try #require(last)
+            let live = try await LoginSessions(bench.ports).list(for: signedIn.token).sessions
             #expect(live.count == Limits.loginSessionsOfAccount)
-            #expect(live.first?.id == session.id)
+            #expect(live.first?.id == signedIn.session.id)
         }
     }
 }

@@ -147,12 +147,18 @@ func session(_ number: Int64, expiresAt: Timestamp = .after(100)) -> LoginSessio
             #expect(live == [session(3), session(1)])
             let newest = try tx.auth.loginSessions(of: mine, now: start, limit: 2)
             #expect(newest == [session(3), session(2, expiresAt: .after(5))])
-            #expect(try !tx.auth.removeLoginSession(other.id, of: mine))
-            #expect(try tx.auth.removeLoginSession(session(1).id, of: mine))
-            #expect(try !tx.auth.removeLoginSession(session(1).id, of: mine))
-            #expect(try tx.auth.removeLoginSessions(of: mine, except: session(3).id) == 1)
+            #expect(try !tx.auth.removeLoginSession(other.id, of: mine, now: start))
+            // What is over already was not ended by anybody.
+            #expect(try !tx.auth.removeLoginSession(session(2).id, of: mine, now: .after(5)))
+            #expect(
+                try tx.auth.removeLoginSessions(of: other.account, except: nil, now: .after(100))
+                    == 0)
+            #expect(try tx.auth.removeLoginSession(session(1).id, of: mine, now: start))
+            #expect(try !tx.auth.removeLoginSession(session(1).id, of: mine, now: start))
+            #expect(
+                try tx.auth.removeLoginSessions(of: mine, except: session(3).id, now: start) == 1)
             #expect(try tx.auth.loginSessions(of: mine, now: start, limit: 9) == [session(3)])
-            #expect(try tx.auth.removeLoginSessions(of: mine, except: nil) == 1)
+            #expect(try tx.auth.removeLoginSessions(of: mine, except: nil, now: start) == 1)
             #expect(try tx.auth.loginSession(digest: other.digest) == other)
         }
     }

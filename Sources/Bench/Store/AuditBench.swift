@@ -3,7 +3,6 @@ import Application
 import Auth
 import Foundation
 import GRDBSQLite
-import Glibc
 import Operations
 import TollgateKernel
 
@@ -84,16 +83,8 @@ package struct AuditBench: Sendable {
                 Figure.count: rows, Figure.seconds: seconds, Figure.perSecond: rows / seconds,
                 Figure.opening: opened * 1_000,
                 Figure.clientCPU: Double(used) / 1_000 / rows,
-                Figure.resident: Self.peakResidentMebibytes,
             ]
         }
-    }
-
-    /// The most this process has kept in memory so far (getrusage(2)).
-    private static var peakResidentMebibytes: Double {
-        var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        return Double(usage.ru_maxrss) / 1_024
     }
 
     private static func seconds(since start: ContinuousClock.Instant) -> Double {

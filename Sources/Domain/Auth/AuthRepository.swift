@@ -97,14 +97,16 @@ package protocol AuthRepository {
         of account: AccountID, now: Timestamp, limit: Int
     ) throws(StoreError) -> [LoginSession]
 
-    /// Removes a session of the account; false if it has none of this number.
+    /// Removes a session of the account that is live at `now`; false if it has none of this number.
     func removeLoginSession(
-        _ id: LoginSessionID, of account: AccountID
+        _ id: LoginSessionID, of account: AccountID, now: Timestamp
     ) throws(StoreError) -> Bool
 
-    /// Removes every session of the account but one (nil spares none). Returns how many.
+    /// Removes every session of the account that is live at `now` but one (nil spares none).
+    ///
+    /// - Returns: How many.
     func removeLoginSessions(
-        of account: AccountID, except spared: LoginSessionID?
+        of account: AccountID, except spared: LoginSessionID?, now: Timestamp
     ) throws(StoreError) -> Int
 
     /// Removes the account's sessions that were used least recently, until `limit` are left; never

@@ -65,17 +65,19 @@ struct StoredAuth: AuthRepository {
     }
 
     func removeLoginSession(
-        _ id: LoginSessionID, of account: AccountID
+        _ id: LoginSessionID, of account: AccountID, now: Timestamp
     ) throws(StoreError) -> Bool {
-        try connection.run(Text.removeSessionOfAccount, id.rawValue, account.rawValue) == 1
+        try connection.run(
+            Text.removeSessionOfAccount, id.rawValue, account.rawValue, now.milliseconds) == 1
     }
 
     func removeLoginSessions(
-        of account: AccountID, except spared: LoginSessionID?
+        of account: AccountID, except spared: LoginSessionID?, now: Timestamp
     ) throws(StoreError) -> Int {
         // Identifiers are positive: 0 spares none.
         try connection.run(
-            Text.removeSessionsOfAccount, account.rawValue, spared?.rawValue ?? 0)
+            Text.removeSessionsOfAccount, account.rawValue, spared?.rawValue ?? 0,
+            now.milliseconds)
     }
 
     func trimLoginSessions(
@@ -154,9 +156,9 @@ struct StoredAuth: AuthRepository {
             FROM login_sessions WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3
             """)
         static let removeSessionOfAccount = SQL(
-            "DELETE FROM login_sessions WHERE id = $1 AND account = $2")
+            "DELETE FROM login_sessions WHERE id = $1 AND account = $2 AND expires_at > $3")
         static let removeSessionsOfAccount = SQL(
-            "DELETE FROM login_sessions WHERE account = $1 AND id <> $2")
+            "DELETE FROM login_sessions WHERE account = $1 AND id <> $2 AND expires_at > $3")
         static let trimSessions = SQL(
             """
             DELETE FROM login_sessions WHERE account = $1 AND id NOT IN (
