@@ -10,6 +10,7 @@ final class RawServer: Sendable {
     let port: UInt16
     private let listener: Int32
     private let acceptedCount = Mutex(0)
+    private let isStopped = Mutex(false)
 
     var url: String { "http://127.0.0.1:\(port)" }
     /// How many connections were accepted.
@@ -33,7 +34,11 @@ final class RawServer: Sendable {
         Thread.detachNewThread { [listener, self] in
             while true {
                 let descriptor = accept(listener, nil, nil)
-                guard descriptor >= 0 else { return }
+                guard descriptor >= 0 else {
+                    guard isStopped.withLock({ $0 }) else { continue }
+                    Foundation.close(listener)
+                    return
+                }
                 acceptedCount.withLock { $0 += 1 }
                 Thread.detachNewThread {
                     let connection = RawConnection(descriptor)
@@ -44,10 +49,16 @@ final class RawServer: Sendable {
         }
     }
 
-    /// Stops accepting.
+    /// Stops accepting; a second time does nothing.
+    ///
+    /// The thread that accepts closes the listener: closed here, its number could be the listener
+    /// of another server by the time that thread asks again, and it would take that one's clients.
     func stop() {
-        shutdown(listener, Int32(SHUT_RDWR))
-        Foundation.close(listener)
+        isStopped.withLock { stopped in
+            guard !stopped else { return }
+            stopped = true
+            shutdown(listener, Int32(SHUT_RDWR))
+        }
     }
 }
 
