@@ -86,6 +86,26 @@ extension Limits {
     /// due tasks, or the look would find them due already.
     package static let rpcTurnPauseMicroseconds: Int64 = 100
 
+    /// From this size on an attachment is not copied beside its packet but sent from where it is;
+    /// shorter ones cost less copied than as a buffer of their own.
+    package static let rpcAttachmentInPlaceBytes = 16 * 1_024
+
+    /// How long a loop looks for its only busy connection's next bytes before it sleeps, in
+    /// microseconds: about what sleeping and waking cost both ends of a short call on one machine.
+    package static let rpcLingerMicroseconds: Int64 = 50
+
+    /// A loop whose looks are not rewarded tries again in one of so many turns: at worst a
+    /// microsecond of processor time in each.
+    package static let rpcLingerTrialEvery = 64
+
+    /// How long no other connection of a loop may have read before one is looked at, in
+    /// microseconds: twenty of those looks.
+    package static let rpcLingerAloneMicroseconds: Int64 = 1_000
+
+    /// How many packets a read or a batch of tasks writes before the first of them leave: the other
+    /// end works on these while the rest is written, for one more system call in so many packets.
+    package static let rpcPacketsPerFlush = 16
+
     /// How often a loop looks for passed deadlines, in milliseconds: a call overruns by no more.
     package static let rpcDeadlineTickMilliseconds: Int64 = 10
 

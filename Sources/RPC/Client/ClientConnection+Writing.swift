@@ -25,7 +25,6 @@ extension ClientConnection {
                 initialWindowBytes: outgoing.windowBytes)
         }
         call.packed?.describe(in: &meta)
-        let mark = outbound.writerIndex
         let payloadCount =
             (call.packed?.bytes.readableBytes ?? outgoing.payload.count)
             + outgoing.attachment.readableBytes
@@ -34,23 +33,29 @@ extension ClientConnection {
             guard payloadCount <= Limits.rpcBodyBytes - Limits.rpcMetaBytes,
                 outgoing.userFields.count <= Limits.rpcUserFields
             else { throw Failure(.invalidRequest, "The request is too large.") }
-            if let packed = call.packed {
-                try packed.bytes.withUnsafeReadableBytes {
-                    try outbound.writeCall(meta, payload: $0, attachment: outgoing.attachment)
+            let isWritten =
+                if let packed = call.packed {
+                    try packed.bytes.withUnsafeReadableBytes {
+                        try write(meta, payload: $0, outgoing.attachment)
+                    }
+                } else {
+                    try outgoing.payload.withUnsafeBytes {
+                        try write(meta, payload: $0, outgoing.attachment)
+                    }
                 }
-            } else {
-                try outgoing.payload.withUnsafeBytes {
-                    try outbound.writeCall(meta, payload: $0, attachment: outgoing.attachment)
-                }
-            }
-            let written = outbound.writerIndex - mark - Frame.headerSize
-            guard written - payloadCount <= Limits.rpcMetaBytes else {
+            guard isWritten else {
                 throw Failure(.invalidRequest, "The request's metadata is too large.")
             }
         } catch {
-            outbound.moveWriterIndex(to: mark)
             throw RPCError(thrown: error)
         }
+    }
+
+    private func write(
+        _ meta: RpcMeta, payload: UnsafeRawBufferPointer, _ attachment: ByteBuffer
+    ) throws(WireError) -> Bool {
+        try outbound.writeCall(
+            meta, payload: payload, attachment: attachment, maximumMetaBytes: Limits.rpcMetaBytes)
     }
 
     /// What our own servers are told beside a request; nil, as usual, if there is nothing.
@@ -129,6 +134,7 @@ extension ClientConnection {
     /// a retired connection once nothing is left to do on it.
     func flush() {
         isFlushScheduled = false
+        unflushedPackets = 0
         guard let context, !isFlushing else { return }
         // The socket may take the bytes at once, and tell us so before we are done here.
         isFlushing = true
@@ -145,12 +151,8 @@ extension ClientConnection {
                 }
                 written = promise
             }
-            context.writeAndFlush(wrapOutboundOut(outbound), promise: written)
-            if outbound.capacity > Limits.rpcOutboundKeptBytes {
-                outbound = ByteBuffer()
-            } else {
-                outbound.clear()
-            }
+            context.send(outbound, promise: written)
+            outbound.clear()
         }
         if machine.isRetired, machine.callCount == 0 { context.close(promise: nil) }
     }

@@ -32,12 +32,15 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     private var batch: [Command] = []
     private var isRunningCommands = false
     private var isReading = false
+    private var lingering: Linger?
+    /// Requests since the last flush.
+    var unflushedPackets = 0
     /// A flush will come by itself.
     var isFlushScheduled = false
     var machine = ClientConnectionStateMachine<ClientCall>()
     private let processor = NIOSingleStepByteToMessageProcessor(FrameDecoder())
     /// What leaves with the next flush: requests and control frames at once, streams in turns.
-    var outbound = ByteBuffer()
+    var outbound = Outbound()
     /// Streams with something to send, each at most once.
     var readyStreams: Deque<ClientCall> = []
     /// Bytes of streams that the channel has and the socket has not taken.
@@ -183,6 +186,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
             executor.eventLoop.execute {
                 self.runCommands()
                 self.flush()
+                self.executor.rest(after: self)
             }
         }
     }
@@ -217,9 +221,23 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
 
     /// Has what was written leave soon: at the end of this read or this batch of tasks.
     private func flushSoon() {
+        unflushedPackets += 1
+        if unflushedPackets >= Limits.rpcPacketsPerFlush, !isFlushing { return flushEarly() }
         guard !isReading, !isFlushScheduled else { return }
         isFlushScheduled = true
         executor.flushLater(self)
+    }
+
+    /// Sends what is gathered before all of it is; a flush that is to come still comes.
+    private func flushEarly() {
+        let isScheduled = isFlushScheduled
+        flush()
+        isFlushScheduled = isScheduled
+    }
+
+    func linger(isNeeded: () -> Bool) {
+        guard context != nil, machine.callCount > 0 else { return }
+        lingering?.look { isNeeded() || commands.withLock { !$0.isEmpty } }
     }
 
     private static let cancelled = RPCError(
@@ -309,6 +327,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
 
     func channelActive(context: ChannelHandlerContext) {
         lastHeard = .now()
+        lingering = Linger(context)
         armTimer()
         context.fireChannelActive()
     }
@@ -326,6 +345,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastHeard = .now()
+        executor.noteRead(self, at: lastHeard)
         isReading = true
         do {
             try processor.process(buffer: unwrapInboundIn(data)) { frame in try receive(frame) }

@@ -9,16 +9,27 @@ extension ByteBuffer {
     package mutating func writeCall(
         _ meta: RpcMeta, payload: UnsafeRawBufferPointer, attachment: ByteBuffer = ByteBuffer()
     ) throws(WireError) {
+        _ = try writeCallHead(meta, payload: payload, attachmentBytes: attachment.readableBytes)
+        if attachment.readableBytes > 0 { writeImmutableBuffer(attachment) }
+    }
+
+    /// Writes all of a packet but the attachment, which is to follow; the meta's length.
+    /// - Throws: ``WireError/unencodable(_:)`` if the meta cannot be written.
+    mutating func writeCallHead(
+        _ meta: RpcMeta, payload: UnsafeRawBufferPointer, attachmentBytes: Int
+    ) throws(WireError) -> Int {
         var meta = meta
-        meta.attachmentSize = Int32(clamping: attachment.readableBytes)
+        meta.attachmentSize = Int32(clamping: attachmentBytes)
+        var metaBytes = 0
         try meta.encode { bytes in
+            metaBytes = bytes.count
             writeHeader(
                 .call, metaSize: bytes.count,
-                bodySize: bytes.count + payload.count + attachment.readableBytes)
+                bodySize: bytes.count + payload.count + attachmentBytes)
             writeBytes(bytes)
         }
         writeBytes(payload)
-        if attachment.readableBytes > 0 { writeImmutableBuffer(attachment) }
+        return metaBytes
     }
 
     /// Writes a stream's packet.

@@ -7,6 +7,10 @@ import TollgateKernel
 protocol Flushing: AnyObject {
     /// Sends what was gathered; on the event loop.
     func flush()
+
+    /// Looks for the peer's next bytes before the loop sleeps, until it is needed for something
+    /// else; on the event loop.
+    func linger(isNeeded: () -> Bool)
 }
 
 /// Runs tasks on one event loop, a batch at a time.
@@ -14,8 +18,8 @@ protocol Flushing: AnyObject {
 /// Work that wakes up on the loop itself costs no lock and no system call; work from other threads
 /// costs one wake-up a batch. What a batch wrote is flushed once, at its end.
 ///
-/// `@unchecked Sendable`: `ready`, `isRunning`, `isScheduled`, `unflushed` and `flushing` are
-/// touched on the event loop alone; the rest is immutable or behind a lock.
+/// `@unchecked Sendable`: `ready`, `isRunning`, `isScheduled`, `unflushed`, `flushing` and
+/// `soleReader` are touched on the event loop alone; the rest is immutable or behind a lock.
 package final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     /// The loop.
     package let eventLoop: any EventLoop
@@ -28,6 +32,7 @@ package final class LoopExecutor: TaskExecutor, @unchecked Sendable {
     private var isScheduled = false
     private var unflushed: [any Flushing] = []
     private var flushing: [any Flushing] = []
+    private var soleReader = SoleReader()
 
     /// Makes an executor for a loop; several may share one.
     package init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
@@ -94,12 +99,29 @@ package final class LoopExecutor: TaskExecutor, @unchecked Sendable {
         // the others go first.
         swap(&flushing, &unflushed)
         for connection in flushing { connection.flush() }
+        let last = flushing.last
         flushing.removeAll(keepingCapacity: true)
         if ready.isEmpty, unflushed.isEmpty {
             turnStart = nil
+            if let last { rest(after: last) }
         } else {
             if turnStart == nil { turnStart = .now() }
             schedule()
         }
+    }
+
+    // MARK: Resting
+
+    /// Notes that a connection has read; on the event loop.
+    func noteRead(_ connection: any Flushing, at now: NIODeadline) {
+        soleReader.read(ObjectIdentifier(connection), at: now)
+    }
+
+    /// Has a connection look for its peer's next bytes, if the loop has nothing else to do.
+    func rest(after connection: any Flushing) {
+        guard ready.isEmpty, unflushed.isEmpty,
+            soleReader.isAlone(ObjectIdentifier(connection), at: .now())
+        else { return }
+        connection.linger { arrivals.withLock { !$0.isEmpty } }
     }
 }

@@ -37,7 +37,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     var machine: ServerConnectionStateMachine
     var calls: [RunningCall?] = []
     /// What leaves with the next flush: responses and control frames at once, streams in turns.
-    var outbound = ByteBuffer()
+    var outbound = Outbound()
     /// Streams with something to send, each at most once.
     var readyStreams: Deque<RunningCall> = []
     /// Bytes of streams that the channel has and the socket has not taken.
@@ -51,6 +51,9 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     private var isFlushScheduled = false
     private var isFlushing = false
     private var wantsRead = false
+    private var lingering: Linger?
+    /// Packets since the last flush.
+    private var unflushedPackets = 0
     let opened = NIODeadline.now()
     private(set) var arrival = NIODeadline.now()
     private(set) var identity: ConnectionIdentity?
@@ -84,6 +87,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         peer = context.remoteAddress.map { $0.ipAddress ?? "local" } ?? "local"
+        lingering = Linger(context)
         loop.add(self)
     }
 
@@ -97,6 +101,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isReading = true
         arrival = .now()
+        loop.executor.noteRead(self, at: arrival)
         do {
             try processor.process(buffer: unwrapInboundIn(data)) { frame in try receive(frame) }
         } catch {
@@ -112,6 +117,12 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
         flush()
+        // Whoever has all the answers may ask again at once.
+        if machine.callCount == 0 { loop.executor.rest(after: self) }
+    }
+
+    func linger(isNeeded: () -> Bool) {
+        if context != nil, !machine.isClosed { lingering?.look(isNeeded: isNeeded) }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -212,10 +223,17 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
 
     // MARK: Writing
 
-    /// Has what was written leave soon: at the end of this read or this batch of tasks.
+    /// Has what was written leave soon: at the end of this read or this batch of tasks, or before
+    /// it if much is written.
     func flushSoon() {
-        if outbound.readableBytes >= Limits.rpcFragmentBytes, !isFlushing {
+        unflushedPackets += 1
+        let isEnough =
+            unflushedPackets >= Limits.rpcPacketsPerFlush
+            || outbound.readableBytes >= Limits.rpcFragmentBytes
+        if isEnough, !isFlushing {
+            let isScheduled = isFlushScheduled
             flush()
+            isFlushScheduled = isScheduled
         } else if !isReading, !isFlushScheduled {
             isFlushScheduled = true
             loop.executor.flushLater(self)
@@ -225,6 +243,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     /// Hands what was written to the channel, and as much of the streams as it has room for.
     func flush() {
         isFlushScheduled = false
+        unflushedPackets = 0
         guard let context, !isFlushing else { return }
         // The socket may take the bytes at once, and tell us so before we are done here.
         isFlushing = true
@@ -241,12 +260,8 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
             }
             written = promise
         }
-        context.writeAndFlush(wrapOutboundOut(outbound), promise: written)
-        if outbound.capacity > Limits.rpcOutboundKeptBytes {
-            outbound = ByteBuffer()
-        } else {
-            outbound.clear()
-        }
+        context.send(outbound, promise: written)
+        outbound.clear()
     }
 
     /// Sends a message of the connection itself: shaped like a response to nobody, which plain
