@@ -12,6 +12,24 @@ import TollgateWire
         return buffer
     }
 
+    /// Memory follows what came, not what a header says.
+    @Test func roomForALongPacketIsMadeOnlyWhenAQuarterOfItIsThere() throws {
+        let bodyBytes = Limits.rpcBodyBytes
+        var decoder = FrameDecoder()
+        var buffer = Self.header("PRPC", body: UInt32(bodyBytes), meta: 0)
+        buffer.writeBytes([UInt8](repeating: 0, count: bodyBytes / 4 - 1_024))
+        let before = buffer.capacity
+        #expect(try decoder.decode(buffer: &buffer) == nil)
+        #expect(buffer.capacity == before)
+        buffer.writeBytes([UInt8](repeating: 0, count: 1_024))
+        #expect(try decoder.decode(buffer: &buffer) == nil)
+        #expect(buffer.capacity >= Frame.headerSize + bodyBytes)
+        buffer.writeBytes([UInt8](repeating: 7, count: bodyBytes - bodyBytes / 4))
+        let frame = try #require(try decoder.decode(buffer: &buffer))
+        #expect(frame.bodySize == bodyBytes)
+        #expect(buffer.readableBytes == 0)
+    }
+
     @Test func framesComeOutTheSameWhereverTheBytesAreCut() throws {
         var call = RpcMeta()
         call.request = RpcRequestMeta(serviceName: "a.B", methodName: "C")

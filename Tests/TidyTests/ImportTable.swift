@@ -72,6 +72,8 @@ enum ImportTable {
                 "Sources/RPC/Client/Balancing/AddressResolver.swift": ["Glibc"],
                 // The numbers of the kernel's own options.
                 "Sources/RPC/Edges/DeadPeers.swift": ["Glibc"],
+                // poll: a look at a socket before its loop sleeps.
+                "Sources/RPC/Loop/Linger.swift": ["Glibc"],
                 // stat(2) and access(2), and a socket in the file system.
                 "Sources/RPC/TLS/FileStamp.swift": ["Glibc"],
                 // The event that tells the end of a handshake.

@@ -3,8 +3,8 @@ import TollgateKernel
 
 /// Cuts a connection's bytes into frames.
 ///
-/// Every limit is checked on the header, before the body has arrived, and nothing is allocated by a
-/// declared size: memory grows with the bytes that came.
+/// Every limit is checked on the header, before the body has arrived, and memory grows with the
+/// bytes that came: room for a whole packet is made only when a quarter of it is there.
 package struct FrameDecoder: NIOSingleStepByteToMessageDecoder {
     package typealias InboundOut = Frame
 
@@ -29,7 +29,14 @@ package struct FrameDecoder: NIOSingleStepByteToMessageDecoder {
         guard metaSize <= bodySize else { throw FrameError.metaExceedsBody }
         guard metaSize <= maximumMetaBytes else { throw FrameError.metaTooLarge(metaSize) }
         guard bodySize <= maximumBodyBytes else { throw FrameError.bodyTooLarge(bodySize) }
-        guard buffer.readableBytes >= Frame.headerSize + bodySize else { return nil }
+        let missing = Frame.headerSize + bodySize - buffer.readableBytes
+        guard missing <= 0 else {
+            // A buffer that grows by doubling would copy a long packet twice.
+            if bodySize > Limits.rpcFragmentBytes, missing <= 3 * buffer.readableBytes {
+                buffer.reserveCapacity(minimumWritableBytes: missing)
+            }
+            return nil
+        }
         buffer.moveReaderIndex(forwardBy: Frame.headerSize)
         guard let packet = buffer.readSlice(length: bodySize) else { return nil }
         return Frame(kind: kind, packet: packet, metaSize: metaSize)

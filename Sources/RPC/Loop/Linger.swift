@@ -2,37 +2,6 @@ import Glibc
 import NIOCore
 import TollgateKernel
 
-/// Decides when an event loop looks for the next bytes itself for a moment instead of sleeping.
-///
-/// To put a thread to sleep and to wake it costs more than a short call: where the other end
-/// answers within that time, a look at the socket is cheaper for both. Where it does not, the look
-/// is lost, so it is taken only as long as it is rewarded, with a trial now and then: what is lost
-/// that way is ``Limits/rpcLingerMicroseconds`` in every ``Limits/rpcLingerTrialEvery`` turns.
-struct LingerPolicy: Hashable, Sendable {
-    /// What rewarded looks have earned; one that is lost costs more than one earns.
-    private(set) var credit = 0
-    private var declined = 0
-
-    static let creditMaximum = 8
-    private static let cost = 2
-
-    /// Whether to look this time.
-    mutating func wantsToLook() -> Bool {
-        if credit > 0 { return true }
-        declined += 1
-        guard declined >= Limits.rpcLingerTrialEvery else { return false }
-        declined = 0
-        return true
-    }
-
-    /// Learns how a look ended.
-    mutating func looked(isRewarded: Bool) {
-        credit =
-            isRewarded
-            ? min(credit + 1, Self.creditMaximum) : max(credit - Self.cost, 0)
-    }
-}
-
 /// A socket that is looked at before its event loop sleeps; used on that loop alone.
 ///
 /// Nothing is read here: the event loop is left as soon as there is something, and finds it.
@@ -61,24 +30,5 @@ struct Linger {
             if isNeeded() { return }
         } while .now() < end
         policy.looked(isRewarded: false)
-    }
-}
-
-/// Who alone uses an event loop: while several connections are busy, none of them may look for its
-/// own next bytes, because the others' are late meanwhile.
-struct SoleReader {
-    private var reader: ObjectIdentifier?
-    private var since = NIODeadline.uptimeNanoseconds(0)
-
-    /// Notes that a connection has read.
-    mutating func read(_ end: ObjectIdentifier, at now: NIODeadline) {
-        guard reader != end else { return }
-        reader = end
-        since = now
-    }
-
-    /// Whether no other one has read for ``Limits/rpcLingerAloneMicroseconds``.
-    func isAlone(_ end: ObjectIdentifier, at now: NIODeadline) -> Bool {
-        reader == end && now - since >= .microseconds(Limits.rpcLingerAloneMicroseconds)
     }
 }
