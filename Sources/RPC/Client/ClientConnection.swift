@@ -33,6 +33,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     private var isRunningCommands = false
     private var isReading = false
     private var lingering: Linger?
+    private var callerLingering: Linger?
     /// Requests since the last flush.
     var unflushedPackets = 0
     /// A flush will come by itself.
@@ -236,8 +237,12 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     }
 
     func linger(isNeeded: () -> Bool) {
-        guard context != nil, machine.callCount > 0 else { return }
-        lingering?.look { isNeeded() || commands.withLock { !$0.isEmpty } }
+        guard context != nil else { return }
+        if machine.callCount > 0 {
+            lingering?.lookForBytes { isNeeded() || commands.withLock { !$0.isEmpty } }
+        } else {
+            callerLingering?.lookForCaller { commands.withLock { !$0.isEmpty } }
+        }
     }
 
     private static let cancelled = RPCError(
@@ -328,6 +333,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     func channelActive(context: ChannelHandlerContext) {
         lastHeard = .now()
         lingering = Linger(context)
+        callerLingering = Linger(context)
         armTimer()
         context.fireChannelActive()
     }
@@ -357,6 +363,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
         flush()
+        executor.rest(after: self)
     }
 
     private func receive(_ frame: Frame) throws {

@@ -20,15 +20,41 @@ struct Linger {
     /// else needs the loop.
     ///
     /// The channel must be open: its socket's number may be another's afterwards.
-    mutating func look(isNeeded: () -> Bool) {
-        guard let descriptor, policy.wantsToLook() else { return }
-        let end = NIODeadline.now() + .microseconds(Limits.rpcLingerMicroseconds)
+    mutating func lookForBytes(isNeeded: () -> Bool) {
+        guard let descriptor else { return }
         var socket = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        repeat {
-            if poll(&socket, 1, 0) != 0 { return policy.looked(isRewarded: true) }
+        policy.look {
+            if poll(&socket, 1, 0) != 0 { return .rewarded }
             // Whether bytes would have come in time is not known.
-            if isNeeded() { return }
-        } while .now() < end
-        policy.looked(isRewarded: false)
+            return isNeeded() ? .interrupted : .waiting
+        }
+    }
+
+    /// Looks for a caller on another thread, if that is worth it, until one has come or the time is
+    /// over.
+    mutating func lookForCaller(hasCome: () -> Bool) {
+        policy.look { hasCome() ? .rewarded : .waiting }
+    }
+}
+
+extension LingerPolicy {
+    /// What one look found.
+    enum Glance {
+        case rewarded, interrupted, waiting
+    }
+
+    /// Looks until something is found or the time is over, if it is worth it.
+    fileprivate mutating func look(_ glance: () -> Glance) {
+        guard wantsToLook() else { return }
+        let end = NIODeadline.now() + .microseconds(Limits.rpcLingerMicroseconds)
+        while true {
+            switch glance() {
+            case .rewarded where .now() < end: return looked(isRewarded: true)
+            case .interrupted: return
+            case .rewarded, .waiting: if .now() >= end { return looked(isRewarded: false) }
+            }
+            // Who is to answer may wait for this very processor.
+            sched_yield()
+        }
     }
 }

@@ -122,7 +122,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     }
 
     func linger(isNeeded: () -> Bool) {
-        if context != nil, !machine.isClosed { lingering?.look(isNeeded: isNeeded) }
+        if context != nil, !machine.isClosed { lingering?.lookForBytes(isNeeded: isNeeded) }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
