@@ -194,10 +194,15 @@ private struct Departure {
             Failure(
                 .conflict,
                 "Order \(order.id) is paid and was not delivered; have it settled, then delete.")
+        case .closing:
+            Failure(
+                .conflict,
+                "Order \(order.id) is being closed; delete when it is, in a minute or two.")
         default:
             Failure(
                 .conflict,
-                "Order \(order.id) can still be paid; wait until it has closed, then delete.")
+                "Order \(order.id) can still be paid; cancel it (tollgate orders cancel "
+                    + "\(order.id)), then delete.")
         }
     }
 }
