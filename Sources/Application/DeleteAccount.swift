@@ -12,7 +12,8 @@ package import TollgateKernel
 /// same steps (``finish(fence:)``). Rows of money stay, under the account's number alone.
 ///
 /// The person may come back to a new account: their welcome grant's transfer still holds the digest
-/// of their openid, so it is not given again, nor are the day's free calls that were used.
+/// of their openid, so it is not given again, nor are the day's free calls that were used; and they
+/// are in the tier that an operator had put them into.
 package struct DeleteAccount: Sendable {
     /// A deleted account.
     package struct Deleted: Hashable, Sendable {
@@ -157,6 +158,9 @@ private struct Departure {
         let trial = try tx.accounts.trialDay(of: account.id, on: today)
         if trial.used > 0 {
             try tx.departures.keepTrial(trial.used, on: today, ofPerson: account.openIDDigest)
+        }
+        if account.tier.name != .standard {
+            try tx.departures.keepTier(account.tier.name, ofPerson: account.openIDDigest)
         }
         if let openID = try tx.accounts.openID(of: account.id) {
             try tx.departures.erase(openID: openID)
