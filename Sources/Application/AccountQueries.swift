@@ -56,10 +56,12 @@ package struct AccountQueries: Sendable {
     package func order(_ id: OrderID, of account: AccountID) async throws -> Order {
         let order = try await ports.store.read { tx in try tx.orders.order(id) }
         guard let order, order.account == account else {
-            throw Failure(.notFound, "You have no order with this number.")
+            throw Self.noSuchOrder
         }
         return order
     }
+
+    static let noSuchOrder = Failure(.notFound, "You have no order with this number.")
 
     /// The account's orders below an id, newest first.
     package func orders(of account: AccountID, before id: OrderID?, limit: Int) async throws

@@ -12,7 +12,8 @@ package import TollgateKernel
 /// same steps (``finish(fence:)``). Rows of money stay, under the account's number alone.
 ///
 /// The person may come back to a new account: their welcome grant's transfer still holds the digest
-/// of their openid, so it is not given again, nor are the day's free calls that were used.
+/// of their openid, so it is not given again, nor are the day's free calls that were used; and they
+/// are in the tier that an operator had put them into.
 package struct DeleteAccount: Sendable {
     /// A deleted account.
     package struct Deleted: Hashable, Sendable {
@@ -158,6 +159,9 @@ private struct Departure {
         if trial.used > 0 {
             try tx.departures.keepTrial(trial.used, on: today, ofPerson: account.openIDDigest)
         }
+        if account.tier.name != .standard {
+            try tx.departures.keepTier(account.tier.name, ofPerson: account.openIDDigest)
+        }
         if let openID = try tx.accounts.openID(of: account.id) {
             try tx.departures.erase(openID: openID)
         }
@@ -194,10 +198,15 @@ private struct Departure {
             Failure(
                 .conflict,
                 "Order \(order.id) is paid and was not delivered; have it settled, then delete.")
+        case .closing:
+            Failure(
+                .conflict,
+                "Order \(order.id) is being closed; delete when it is, in a minute or two.")
         default:
             Failure(
                 .conflict,
-                "Order \(order.id) can still be paid; wait until it has closed, then delete.")
+                "Order \(order.id) can still be paid; cancel it (tollgate orders cancel "
+                    + "\(order.id)), then delete.")
         }
     }
 }

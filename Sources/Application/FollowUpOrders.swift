@@ -120,14 +120,9 @@ package struct FollowUpOrders: Sendable {
         let closing = try await move(order, cause: .expired, to: .closing, fence: fence)
         guard let closing else { return .movedOn }
         do {
-            if let paid = try await payment(for: closing) {
-                return try await book(paid, for: closing, fence: fence)
-            }
-            try await closeRemotely(closing)
-            // A 204 proves nothing (`reference` section 1.4): ask once more.
-            switch try await remoteState(of: closing) {
+            switch try await closeAtWeChat(closing) {
             case .paid(let trade): return try await book(trade, for: closing, fence: fence)
-            case .closed:
+            case .closed, .unknown:
                 let closed = try await move(
                     closing, cause: .confirmedClosed, to: .closed, fence: fence)
                 return closed == nil ? .movedOn : .closed
@@ -138,9 +133,96 @@ package struct FollowUpOrders: Sendable {
         }
     }
 
+    /// Closes a buyer's own unpaid order before its time is out, by the way of
+    /// ``close(_:fence:)``.
+    ///
+    /// A payment found on the way is booked. What could not be closed at once (WeChat Pay did not
+    /// answer, or may yet hear of the order from a call of ours) stays `closing`, and the job
+    /// closes it; until then repeating this asks nobody. A closed order is given as it stands.
+    ///
+    /// - Returns: The order, `closed` or `closing`.
+    /// - Throws: `not_found` for an unknown or somebody else's order, `conflict` for one that is
+    ///   paid, also if that is found only now.
+    package func cancel(_ id: OrderID, of account: AccountID) async throws -> Order {
+        guard let taken = try await giveUp(id, of: account) else {
+            return try await standing(id)
+        }
+        do {
+            switch try await closeAtWeChat(taken.order) {
+            case .paid(let trade): _ = try await bookPayment.book(queried: trade)
+            case .unknown where taken.mayBeOnItsWay: break
+            case .closed, .unknown:
+                _ = try await move(
+                    taken.order, cause: .confirmedClosed, to: .closed, fence: nil,
+                    evidence: Self.buyer)
+            case .open: break
+            }
+        } catch let failure as PaymentGatewayFailure {
+            if let incident = Incident(failure, at: ports.clock.now()) {
+                _ = try await ports.store.write { tx in try tx.operations.insert(incident) }
+            }
+        }
+        return try await standing(id)
+    }
+
+    private static let buyer = "buyer"
+
+    /// Moves a buyer's order to `closing` and keeps the job and other calls from it for a pause;
+    /// nil if there is nothing to do about it now.
+    private func giveUp(
+        _ id: OrderID, of account: AccountID
+    ) async throws -> (order: Order, mayBeOnItsWay: Bool)? {
+        let now = ports.clock.now()
+        return try await ports.store.write { tx in
+            guard let current = try tx.orders.order(id), current.account == account else {
+                throw AccountQueries.noSuchOrder
+            }
+            var next = current
+            switch current.state {
+            case .created, .awaitingPayment:
+                let (moved, event) = try current.moving(
+                    cause: .abandoned, at: now, evidence: Self.buyer)
+                try tx.orders.insert(event)
+                next = moved
+            case .closing where current.nextQueryAt <= now: break
+            default: return nil
+            }
+            next.nextQueryAt = now.adding(milliseconds: Limits.cancelledOrderPauseMilliseconds)
+            try tx.orders.save(next, replacing: current)
+            // Whoever placed it may be calling WeChat Pay just now; a code says that call is over.
+            return (next, current.state == .created)
+        }
+    }
+
+    /// The order after an attempt to cancel it.
+    private func standing(_ id: OrderID) async throws -> Order {
+        guard let order = try await ports.store.read({ tx in try tx.orders.order(id) }) else {
+            throw StoreError.corrupt("order \(id) vanished")
+        }
+        switch order.state {
+        case .created, .awaitingPayment, .closing, .closed: return order
+        case .paid, .paidAfterClose, .delivered:
+            throw Failure(.conflict, "Order \(id) is paid and cannot be cancelled any more.")
+        case .refunding, .refunded:
+            throw Failure(.conflict, "Order \(id) was paid; its refund is made or under way.")
+        }
+    }
+
+    /// Query, close, query: what is true of a `closing` order at WeChat Pay after that.
+    private func closeAtWeChat(
+        _ closing: Order
+    ) async throws(PaymentGatewayFailure) -> RemoteState {
+        if case .paid(let trade) = try await remoteState(of: closing) { return .paid(trade) }
+        try await closeRemotely(closing)
+        // A 204 proves nothing (`reference` section 1.4): ask once more.
+        return try await remoteState(of: closing)
+    }
+
     private enum RemoteState {
         case paid(RemoteTrade)
         case closed
+        /// It never heard of the order: nobody can pay it.
+        case unknown
         case open
     }
 
@@ -150,15 +232,9 @@ package struct FollowUpOrders: Sendable {
             if trade.isPaid { return .paid(trade) }
             return trade.state == .closed ? .closed : .open
         } catch {
-            // Never known at WeChat: nobody can pay it.
-            if error.kind == .notFound { return .closed }
+            if error.kind == .notFound { return .unknown }
             throw error
         }
-    }
-
-    private func payment(for order: Order) async throws(PaymentGatewayFailure) -> RemoteTrade? {
-        if case .paid(let trade) = try await remoteState(of: order) { return trade }
-        return nil
     }
 
     private func closeRemotely(_ order: Order) async throws(PaymentGatewayFailure) {
@@ -174,7 +250,8 @@ package struct FollowUpOrders: Sendable {
 
     /// Moves an order if it still stands where it stood; nil if it has moved on.
     private func move(
-        _ order: Order, cause: OrderCause, to state: OrderState, fence: JobFence?
+        _ order: Order, cause: OrderCause, to state: OrderState, fence: JobFence?,
+        evidence: String = "order-close"
     ) async throws -> Order? {
         let now = ports.clock.now()
         return try await ports.store.write { tx in
@@ -182,7 +259,7 @@ package struct FollowUpOrders: Sendable {
             guard let current = try tx.orders.order(order.id) else { return nil }
             if current.state == state { return current }  // A run before this one came so far.
             guard current.state == order.state else { return nil }
-            let (moved, event) = try current.moving(cause: cause, at: now, evidence: "order-close")
+            let (moved, event) = try current.moving(cause: cause, at: now, evidence: evidence)
             try tx.orders.save(moved, replacing: current)
             try tx.orders.insert(event)
             return moved

@@ -110,6 +110,10 @@ package struct SignIn: Sendable {
                         now.adding(milliseconds: $0)
                     }, at: now)
             }
+            // Leaving is no way out of a tier, nor does it cost a better one.
+            if let tier = try tx.departures.takeTier(ofPerson: digest) {
+                try tx.tiers.setTier(tier, of: account.id)
+            }
             // Nor are a day's free calls there twice for who has left and come back.
             let today = ShanghaiDay(now)
             if let used = try tx.departures.trialUsed(on: today, ofPerson: digest) {

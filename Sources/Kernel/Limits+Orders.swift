@@ -7,6 +7,11 @@ extension Limits {
     /// buyer ten minutes at worst, and an order open for two hours is asked about 15 times.
     package static let orderLongestQueryPauseMilliseconds: Int64 = 10 * 60_000
 
+    /// How long an order that its buyer gave up is left alone if that did not close it at once: a
+    /// call that makes it at WeChat Pay ends within 20 s, so that after a minute none is on its way
+    /// and what WeChat does not know then it never will.
+    package static let cancelledOrderPauseMilliseconds: Int64 = 60_000
+
     /// What told us of an order's move: an identifier or a notification's id.
     package static let orderEvidenceBytes = 64
 }

@@ -10,6 +10,7 @@ struct OrdersHandlers: OrdersServiceHandlers {
     let caller: CallerIdentity
     let queries: AccountQueries
     let placeOrder: PlaceOrder
+    let orders: FollowUpOrders
 
     func listProducts(_ request: V1.ListProductsRequest, _ context: ServerCallContext)
         async throws -> V1.ListProductsResponse
@@ -37,6 +38,14 @@ struct OrdersHandlers: OrdersServiceHandlers {
         let account = try await caller.person(of: context)
         let id = try orderID(request.orderId)
         return V1.GetOrderResponse(order: V1.Order(try await queries.order(id, of: account.id)))
+    }
+
+    func cancelOrder(_ request: V1.CancelOrderRequest, _ context: ServerCallContext) async throws
+        -> V1.CancelOrderResponse
+    {
+        let account = try await caller.person(of: context)
+        let order = try await orders.cancel(try orderID(request.orderId), of: account.id)
+        return V1.CancelOrderResponse(order: V1.Order(order))
     }
 
     func listOrders(_ request: V1.ListOrdersRequest, _ context: ServerCallContext) async throws

@@ -81,7 +81,8 @@ package struct TollgateServices: Sendable {
             ).service,
             OrdersHandlers(
                 caller: caller, queries: queries,
-                placeOrder: PlaceOrder(parts.ports, payments: parts.payments)
+                placeOrder: PlaceOrder(parts.ports, payments: parts.payments),
+                orders: FollowUpOrders(parts.ports, payments: parts.payments)
             ).service,
             PaymentsHandlers(
                 verifier: parts.notificationVerifier, bookPayment: BookPayment(parts.ports),

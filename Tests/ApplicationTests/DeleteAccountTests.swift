@@ -102,6 +102,33 @@ import TollgateKernel
         }
     }
 
+    @Test func `Leaving is no way out of a tier, and the operator's last word counts`()
+        async throws
+    {
+        try await TestBench.with { bench in
+            let operators = Administration(bench.ports)
+            let slow = Tier(
+                name: TierName(rawValue: "slow"), priceFactor: .one,
+                limits: CallLimits(requestsPerMinute: 1))
+            _ = try await operators.set(slow, by: by)
+            var session = try await bench.signIn()
+            _ = try await operators.setTier(of: session.session.account, to: slow.name, by: by)
+            // However often they come and go.
+            for _ in 0..<2 {
+                _ = try await DeleteAccount(bench.ports).delete(by: session.token)
+                session = try await bench.signIn()
+                #expect(session.accountOpened)
+                #expect(try await account(session.session.account, bench).tier == slow)
+            }
+            _ = try await operators.setTier(of: session.session.account, to: .standard, by: by)
+            _ = try await DeleteAccount(bench.ports).delete(by: session.token)
+            session = try await bench.signIn()
+            #expect(try await account(session.session.account, bench).tier == .standard)
+            let other = try await bench.signIn(openID: "o_bob")
+            #expect(try await account(other.session.account, bench).tier == .standard)
+        }
+    }
+
     @Test func `A frozen account is deleted by an operator alone, once, and the act is written`()
         async throws
     {

@@ -98,6 +98,40 @@ import TollgateKernel
         }
     }
 
+    @Test func `Who cancels what they did not pay may leave at once`() async throws {
+        try await ServerBench.with { world in
+            let (token, _) = try await world.signIn()
+            try await world.client { client in
+                let person = Person(client, authorization: token)
+                let orders = OrdersServiceClient(client)
+                let order = try await person.order()
+                let made = try await ApiKeysServiceClient(client).createApiKey(
+                    V1.CreateApiKeyRequest(name: "robot"), options: person.options)
+                let request = V1.CancelOrderRequest(orderId: order.orderId)
+                let program = await error {
+                    _ = try await orders.cancelOrder(
+                        request, options: CallOptions(authorization: "Bearer \(made.secret)"))
+                }
+                #expect(program?.code == "forbidden")
+                let refused = await error {
+                    _ = try await AccountsServiceClient(client).deleteMyAccount(
+                        V1.DeleteMyAccountRequest(), options: person.options)
+                }
+                #expect(refused?.code == "conflict")
+                #expect(
+                    refused?.message.contains("tollgate orders cancel \(order.orderId)") == true)
+                for _ in 0..<2 {
+                    let cancelled = try await orders.cancelOrder(request, options: person.options)
+                    #expect(cancelled.order?.state == "closed")
+                    #expect(cancelled.order?.codeUrl == "")
+                }
+                let deleted = try await AccountsServiceClient(client).deleteMyAccount(
+                    V1.DeleteMyAccountRequest(), options: person.options)
+                #expect(deleted.deletedAtMilliseconds > 0)
+            }
+        }
+    }
+
     @Test func `A program may not delete the account it spends for`() async throws {
         try await ServerBench.with { world in
             let (token, account) = try await world.signIn()

@@ -192,6 +192,49 @@ import Weixin
         }
     }
 
+    @Test(arguments: Engine.all) func theTierOfWhoLeftIsRememberedUntilTheyAreBack(
+        _ engine: Engine
+    ) async throws {
+        try await inTransaction(engine) { tx throws in
+            let slow = TierName(rawValue: "slow")
+            try tx.tiers.save(Tier(name: slow, priceFactor: .one, limits: .none))
+            #expect(try tx.departures.takeTier(ofPerson: digest(1)) == nil)
+            try tx.departures.keepTier(.standard, ofPerson: digest(1))
+            try tx.departures.keepTier(slow, ofPerson: digest(1))
+            #expect(try tx.departures.takeTier(ofPerson: digest(2)) == nil)
+            #expect(try tx.departures.takeTier(ofPerson: digest(1)) == slow)
+            #expect(try tx.departures.takeTier(ofPerson: digest(1)) == nil)
+            #expect(
+                try refused {
+                    try tx.departures.keepTier(
+                        TierName(rawValue: "unknown"), ofPerson: digest(3))
+                } == .constraint)
+        }
+    }
+
+    @Test(arguments: Engine.all) func whoComesBackIsInTheTierTheyLeftIn(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            let bench = try TestBench(over: store)
+            let by = ActedBy(
+                credential: "admin", person: "olga", reason: "abuse", correlationID: 7)
+            let slow = Tier(
+                name: TierName(rawValue: "slow"), priceFactor: .one,
+                limits: CallLimits(requestsPerMinute: 1))
+            let operators = Administration(bench.ports)
+            _ = try await operators.set(slow, by: by)
+            let first = try await bench.signIn()
+            _ = try await operators.setTier(of: first.session.account, to: slow.name, by: by)
+            _ = try await DeleteAccount(bench.ports).delete(by: first.token)
+            let back = try await bench.signIn()
+            #expect(back.session.account != first.session.account)
+            #expect(
+                try await operators.standing(of: back.session.account).account.tier == slow)
+            #expect(try await bench.violations() == [])
+        }
+    }
+
     @Test(arguments: Engine.all) func anOrderIsUnsettledByItsStateAlone(
         _ engine: Engine
     ) async throws {

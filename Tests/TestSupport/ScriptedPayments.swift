@@ -9,6 +9,7 @@ package final class ScriptedPayments: PaymentGateway {
         var failures: [PaymentGatewayFailure.Kind] = []
         var calls: [String] = []
         var onClose: (@Sendable () async -> Void)?
+        var onCreate: (@Sendable () async -> Void)?
     }
 
     private let state = Mutex(State())
@@ -27,6 +28,11 @@ package final class ScriptedPayments: PaymentGateway {
     /// Runs before the next close is done: where a payment lands in the gap.
     package func beforeClose(_ step: @escaping @Sendable () async -> Void) {
         state.withLock { $0.onClose = step }
+    }
+
+    /// Runs before the next order reaches WeChat: a call that is still on its way.
+    package func beforeCreate(_ step: @escaping @Sendable () async -> Void) {
+        state.withLock { $0.onCreate = step }
     }
 
     /// Pays a trade; nil if WeChat does not know it.
@@ -66,6 +72,8 @@ package final class ScriptedPayments: PaymentGateway {
         async throws(PaymentGatewayFailure)
         -> String
     {
+        let step = state.withLock { $0.onCreate }
+        await step?()
         state.withLock { state in
             guard state.trades[request.outTradeNumber] == nil else { return }
             state.trades[request.outTradeNumber] = RemoteTrade(

@@ -10,8 +10,9 @@ package import TollgateKernel
 
 /// A real store in a folder of its own, with the use cases' ports over it.
 package struct TestBench {
+    /// The store's; empty if the bench was made over a store of its caller's.
     package let folder: String
-    package let store: SQLiteStore
+    package let store: any OpenedStore
     package let clock: TestClock
     package let ports: Ports
     package let vault: Vault
@@ -26,7 +27,11 @@ package struct TestBench {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let bench = try await TestBench(folder: folder, policy: policy)
+        let clock = TestClock()
+        let store = try await SQLiteStore.open(
+            folder: folder, realm: .sandbox, role: .serve, clock: clock)
+        let bench = try TestBench(
+            over: store, clock: clock, policy: policy, folder: folder)
         do {
             let value = try await body(bench)
             await bench.store.close()
@@ -37,11 +42,14 @@ package struct TestBench {
         }
     }
 
-    private init(folder: String, policy: ServicePolicy) async throws {
+    /// Makes a bench over a store that its caller closes, on whichever engine.
+    package init(
+        over store: any OpenedStore, clock: TestClock = TestClock(),
+        policy: ServicePolicy = ServicePolicy(), folder: String = ""
+    ) throws {
         self.folder = folder
-        clock = TestClock()
-        store = try await SQLiteStore.open(
-            folder: folder, realm: .sandbox, role: .serve, clock: clock)
+        self.store = store
+        self.clock = clock
         guard let key = IdentityKey([UInt8](repeating: 7, count: 32)) else {
             throw Failure(.internalError, "bad key")
         }

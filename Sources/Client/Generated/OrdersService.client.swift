@@ -36,6 +36,14 @@ public struct OrdersServiceClient: Sendable {
         try await client.unary(Methods.OrdersService.getOrder, request, options: options)
     }
 
+    /// Cancels an order of the caller that is not paid; one that is paid is refused (`conflict`).
+    public func cancelOrder(
+        _ request: V1.CancelOrderRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.CancelOrderResponse {
+        try await client.unary(Methods.OrdersService.cancelOrder, request, options: options)
+    }
+
     /// Lists the caller's orders.
     public func listOrders(
         _ request: V1.ListOrdersRequest,

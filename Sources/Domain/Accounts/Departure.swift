@@ -35,6 +35,13 @@ package protocol DepartureRepository {
     /// Free calls of a day that a person used before they left; nil if none are remembered.
     func trialUsed(on day: ShanghaiDay, ofPerson digest: [UInt8]) throws(StoreError) -> Int64?
 
+    /// Remembers the tier of a person who leaves, by the digest of their openid, until
+    /// ``takeTier(ofPerson:)``.
+    func keepTier(_ name: TierName, ofPerson digest: [UInt8]) throws(StoreError)
+
+    /// The tier a person had when they left, which is remembered no longer; nil if none is.
+    func takeTier(ofPerson digest: [UInt8]) throws(StoreError) -> TierName?
+
     /// Forgets free calls of days before `day`; at most `limit` people. Returns how many.
     func forgetTrials(before day: ShanghaiDay, limit: Int) throws(StoreError) -> Int
 }

@@ -21,6 +21,11 @@ package protocol OrdersServiceHandlers: Sendable {
         _ request: V1.GetOrderRequest, _ context: ServerCallContext
     ) async throws -> V1.GetOrderResponse
 
+    /// Cancels an order of the caller that is not paid; one that is paid is refused (`conflict`).
+    func cancelOrder(
+        _ request: V1.CancelOrderRequest, _ context: ServerCallContext
+    ) async throws -> V1.CancelOrderResponse
+
     /// Lists the caller's orders.
     func listOrders(
         _ request: V1.ListOrdersRequest, _ context: ServerCallContext
@@ -44,6 +49,10 @@ extension OrdersServiceHandlers {
                 .unary(Methods.OrdersService.getOrder) {
                     (request: V1.GetOrderRequest, context: ServerCallContext) in
                     try await self.getOrder(request, context)
+                },
+                .unary(Methods.OrdersService.cancelOrder) {
+                    (request: V1.CancelOrderRequest, context: ServerCallContext) in
+                    try await self.cancelOrder(request, context)
                 },
                 .unary(Methods.OrdersService.listOrders) {
                     (request: V1.ListOrdersRequest, context: ServerCallContext) in

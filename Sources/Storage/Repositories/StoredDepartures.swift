@@ -47,6 +47,17 @@ struct StoredDepartures: DepartureRepository {
         try connection.first(Text.trialUsed, digest, day.number) { $0.integer(0) }
     }
 
+    func keepTier(_ name: TierName, ofPerson digest: [UInt8]) throws(StoreError) {
+        try connection.run(Text.keepTier, digest, name.rawValue)
+    }
+
+    func takeTier(ofPerson digest: [UInt8]) throws(StoreError) -> TierName? {
+        let kept = try connection.first(Text.tierKept, digest) { TierName(rawValue: $0.text(0)) }
+        guard let kept else { return nil }
+        try connection.run(Text.forgetTier, digest)
+        return kept
+    }
+
     func forgetTrials(before day: ShanghaiDay, limit: Int) throws(StoreError) -> Int {
         try connection.run(Text.forgetTrials, day.number, bounded(limit))
     }
@@ -98,6 +109,13 @@ struct StoredDepartures: DepartureRepository {
             """)
         static let trialUsed = SQL(
             "SELECT used FROM departed_trials WHERE person = $1 AND day = $2")
+        static let keepTier = SQL(
+            """
+            INSERT INTO departed_tiers (person, tier) VALUES ($1, $2)
+            ON CONFLICT (person) DO UPDATE SET tier = excluded.tier
+            """)
+        static let tierKept = SQL("SELECT tier FROM departed_tiers WHERE person = $1")
+        static let forgetTier = SQL("DELETE FROM departed_tiers WHERE person = $1")
         static let forgetTrials = SQL(
             """
             DELETE FROM departed_trials WHERE person IN (

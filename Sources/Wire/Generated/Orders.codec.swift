@@ -290,6 +290,66 @@ extension V1.GetOrderResponse: CBacked {
     }
 }
 
+extension V1.CancelOrderRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__CancelOrderRequest>) {
+        tollgate__v1__cancel_order_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__CancelOrderRequest>) throws(WireError) {
+        self.orderId = try Reading.text(source.pointee.order_id, "tollgate.v1.CancelOrderRequest.order_id")
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__CancelOrderRequest>, in arena: Arena
+    ) throws(WireError) {
+        if !self.orderId.isEmpty {
+            target.pointee.order_id = try arena.text(self.orderId, "tollgate.v1.CancelOrderRequest.order_id")
+        }
+    }
+}
+
+extension V1.CancelOrderResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__CancelOrderResponse>) {
+        tollgate__v1__cancel_order_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__CancelOrderResponse>) throws(WireError) {
+        self.order = try Reading.message(source.pointee.order)
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__CancelOrderResponse>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.order {
+            target.pointee.order = try arena.message(value)
+        }
+    }
+}
+
 extension V1.ListOrdersRequest: CBacked {
     /// Reads one message; see `WireMessage`.
     public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {

@@ -92,6 +92,26 @@ extension V1.GetOrderResponse {
     )
 }
 
+extension V1.CancelOrderRequest {
+    /// The shape of `tollgate.v1.CancelOrderRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.CancelOrderRequest",
+        fields: [
+            FieldDescriptor(name: "order_id", jsonName: "orderId", number: 1, kind: .string),
+        ]
+    )
+}
+
+extension V1.CancelOrderResponse {
+    /// The shape of `tollgate.v1.CancelOrderResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.CancelOrderResponse",
+        fields: [
+            FieldDescriptor(name: "order", jsonName: "order", number: 1, kind: .message(V1.Order.descriptor)),
+        ]
+    )
+}
+
 extension V1.ListOrdersRequest {
     /// The shape of `tollgate.v1.ListOrdersRequest`.
     public static let descriptor = MessageDescriptor(

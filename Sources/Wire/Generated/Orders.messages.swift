@@ -202,6 +202,38 @@ extension V1 {
         }
     }
 
+    /// Cancels an unpaid order of the caller.
+    public struct CancelOrderRequest: WireMessage {
+        /// The order, as 13 characters.
+        public var orderId: String = ""
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            orderId: String = ""
+        ) {
+            self.orderId = orderId
+        }
+    }
+
+    /// The order, which is cancelled or about to be.
+    public struct CancelOrderResponse: WireMessage {
+        /// Its state is `closed`; or `closing` while WeChat Pay has not confirmed that nobody can pay it.
+        public var order: V1.Order?
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            order: V1.Order? = nil
+        ) {
+            self.order = order
+        }
+    }
+
     /// Asks for the caller's orders, newest first.
     public struct ListOrdersRequest: WireMessage {
         /// How many at most: 1 to 100; 0 is 20.

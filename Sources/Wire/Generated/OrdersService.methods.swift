@@ -34,6 +34,16 @@ extension Methods {
             response: V1.GetOrderResponse.descriptor
         )
 
+        /// Cancels an order of the caller that is not paid; one that is paid is refused (`conflict`).
+        public static let cancelOrder = MethodDescriptor(
+            service: "tollgate.v1.OrdersService", name: "CancelOrder",
+            access: .user, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 20_000,
+            streaming: .unary,
+            request: V1.CancelOrderRequest.descriptor,
+            response: V1.CancelOrderResponse.descriptor
+        )
+
         /// Lists the caller's orders.
         public static let listOrders = MethodDescriptor(
             service: "tollgate.v1.OrdersService", name: "ListOrders",
@@ -45,6 +55,6 @@ extension Methods {
         )
 
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [listProducts, placeOrder, getOrder, listOrders]
+        public static let all: [MethodDescriptor] = [listProducts, placeOrder, getOrder, cancelOrder, listOrders]
     }
 }

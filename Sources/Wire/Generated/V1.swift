@@ -126,6 +126,8 @@ public enum V1 {
         V1.PlaceOrderResponse.self,
         V1.GetOrderRequest.self,
         V1.GetOrderResponse.self,
+        V1.CancelOrderRequest.self,
+        V1.CancelOrderResponse.self,
         V1.ListOrdersRequest.self,
         V1.ListOrdersResponse.self,
         V1.CallbackHeader.self,

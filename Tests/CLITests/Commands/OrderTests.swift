@@ -220,6 +220,41 @@ struct OrderTests {
         #expect(outcome.errors == "error: There is no such order.\n")
     }
 
+    @Test(arguments: [
+        ("closed", "Order 0H2K9QW3ZT4BM is cancelled; nothing was charged.", ""),
+        (
+            "closing",
+            "Order 0H2K9QW3ZT4BM is being closed; WeChat Pay has not confirmed it yet.",
+            "Look how it stands: tollgate order 0H2K9QW3ZT4BM\n"
+        ),
+    ])
+    func aCancelledOrderSaysHowFarItCame(state: String, line: String, note: String) async throws {
+        let method = MethodRegistration.unary(Methods.OrdersService.cancelOrder) {
+            (request: V1.CancelOrderRequest, context) in
+            #expect(context.authorization == "Bearer session-of-ann")
+            #expect(request == V1.CancelOrderRequest(orderId: "0H2K9QW3ZT4BM"))
+            return V1.CancelOrderResponse(order: Self.order(state))
+        }
+        let outcome = try await signedIn().run(
+            "orders", "cancel", "0H2K9QW3ZT4BM", against: [method])
+        #expect(outcome.status == 0)
+        #expect(outcome.lines == [line])
+        #expect(outcome.errors == note)
+        let json = try await signedIn().run(
+            "orders", "cancel", "0H2K9QW3ZT4BM", "--json", against: [method])
+        #expect(json.output.contains(#""state":"\#(state)""#))
+    }
+
+    @Test func aPaidOrderIsNotCancelled() async throws {
+        let method = MethodRegistration.unary(Methods.OrdersService.cancelOrder) {
+            (_: V1.CancelOrderRequest, _) -> V1.CancelOrderResponse in
+            throw Failure(.conflict, "It is paid.")
+        }
+        let outcome = try await signedIn().run("orders", "cancel", "X", against: [method])
+        #expect(outcome.status == 6)
+        #expect(outcome.errors.hasPrefix("error: It is paid.\n"))
+    }
+
     @Test func ordersAreListedAlignedWithThePageAfter() async throws {
         let method = MethodRegistration.unary(Methods.OrdersService.listOrders) {
             (request: V1.ListOrdersRequest, _) in

@@ -2,14 +2,40 @@ package import ArgumentParser
 import TollgateClient
 
 /// `tollgate orders`.
-package struct Orders: ServiceCommand {
+package struct Orders: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "orders",
-        abstract: "List your orders, newest first.",
+        abstract: "Your orders: listing them, and cancelling an unpaid one.",
         discussion: """
             EXAMPLES:
               tollgate orders
               tollgate orders --limit 100
+              tollgate orders cancel 0H2K9QW3ZT4BM
+            """,
+        subcommands: [ListOrders.self, CancelOrder.self],
+        defaultSubcommand: ListOrders.self)
+
+    package init() {}
+
+    /// The order that a response of the contract always carries.
+    static func present(_ order: V1.Order?) throws -> V1.Order {
+        guard let order else {
+            throw CommandFailure(
+                code: "internal_error", message: "The server answered without the order.")
+        }
+        return order
+    }
+}
+
+/// `tollgate orders list`.
+package struct ListOrders: ServiceCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List your orders, newest first; what is asked for without a word.",
+        discussion: """
+            EXAMPLES:
+              tollgate orders list
+              tollgate orders list --limit 100
             """)
     package static let caller = Caller.person
     package static let nature = CallNature.reads
@@ -63,14 +89,5 @@ package struct Orders: ServiceCommand {
             let next = TerminalText.line(page.nextBeforeOrderId)
             invocation.console.note("More: tollgate orders --before \(next)")
         }
-    }
-
-    /// The order that a response of the contract always carries.
-    static func present(_ order: V1.Order?) throws -> V1.Order {
-        guard let order else {
-            throw CommandFailure(
-                code: "internal_error", message: "The server answered without the order.")
-        }
-        return order
     }
 }

@@ -368,6 +368,96 @@ void   tollgate__v1__get_order_response__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__get_order_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__cancel_order_request__init
+                     (Tollgate__V1__CancelOrderRequest         *message)
+{
+  static const Tollgate__V1__CancelOrderRequest init_value = TOLLGATE__V1__CANCEL_ORDER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__cancel_order_request__get_packed_size
+                     (const Tollgate__V1__CancelOrderRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_order_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__cancel_order_request__pack
+                     (const Tollgate__V1__CancelOrderRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_order_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__cancel_order_request__pack_to_buffer
+                     (const Tollgate__V1__CancelOrderRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_order_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__CancelOrderRequest *
+       tollgate__v1__cancel_order_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__CancelOrderRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__cancel_order_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__cancel_order_request__free_unpacked
+                     (Tollgate__V1__CancelOrderRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__cancel_order_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__cancel_order_response__init
+                     (Tollgate__V1__CancelOrderResponse         *message)
+{
+  static const Tollgate__V1__CancelOrderResponse init_value = TOLLGATE__V1__CANCEL_ORDER_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__cancel_order_response__get_packed_size
+                     (const Tollgate__V1__CancelOrderResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_order_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__cancel_order_response__pack
+                     (const Tollgate__V1__CancelOrderResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_order_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__cancel_order_response__pack_to_buffer
+                     (const Tollgate__V1__CancelOrderResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__cancel_order_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__CancelOrderResponse *
+       tollgate__v1__cancel_order_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__CancelOrderResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__cancel_order_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__cancel_order_response__free_unpacked
+                     (Tollgate__V1__CancelOrderResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__cancel_order_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   tollgate__v1__list_orders_request__init
                      (Tollgate__V1__ListOrdersRequest         *message)
 {
@@ -948,6 +1038,82 @@ const ProtobufCMessageDescriptor tollgate__v1__get_order_response__descriptor =
   tollgate__v1__get_order_response__field_indices_by_name,
   1,  tollgate__v1__get_order_response__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__get_order_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__cancel_order_request__field_descriptors[1] =
+{
+  {
+    "order_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__CancelOrderRequest, order_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__cancel_order_request__field_indices_by_name[] = {
+  0,   /* field[0] = order_id */
+};
+static const ProtobufCIntRange tollgate__v1__cancel_order_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__cancel_order_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.CancelOrderRequest",
+  "CancelOrderRequest",
+  "Tollgate__V1__CancelOrderRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__CancelOrderRequest),
+  1,
+  tollgate__v1__cancel_order_request__field_descriptors,
+  tollgate__v1__cancel_order_request__field_indices_by_name,
+  1,  tollgate__v1__cancel_order_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__cancel_order_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__cancel_order_response__field_descriptors[1] =
+{
+  {
+    "order",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__CancelOrderResponse, order),
+    &tollgate__v1__order__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__cancel_order_response__field_indices_by_name[] = {
+  0,   /* field[0] = order */
+};
+static const ProtobufCIntRange tollgate__v1__cancel_order_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__cancel_order_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.CancelOrderResponse",
+  "CancelOrderResponse",
+  "Tollgate__V1__CancelOrderResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__CancelOrderResponse),
+  1,
+  tollgate__v1__cancel_order_response__field_descriptors,
+  tollgate__v1__cancel_order_response__field_indices_by_name,
+  1,  tollgate__v1__cancel_order_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__cancel_order_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor tollgate__v1__list_orders_request__field_descriptors[2] =

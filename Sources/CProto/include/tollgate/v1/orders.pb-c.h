@@ -24,6 +24,8 @@ typedef struct Tollgate__V1__Order Tollgate__V1__Order;
 typedef struct Tollgate__V1__PlaceOrderResponse Tollgate__V1__PlaceOrderResponse;
 typedef struct Tollgate__V1__GetOrderRequest Tollgate__V1__GetOrderRequest;
 typedef struct Tollgate__V1__GetOrderResponse Tollgate__V1__GetOrderResponse;
+typedef struct Tollgate__V1__CancelOrderRequest Tollgate__V1__CancelOrderRequest;
+typedef struct Tollgate__V1__CancelOrderResponse Tollgate__V1__CancelOrderResponse;
 typedef struct Tollgate__V1__ListOrdersRequest Tollgate__V1__ListOrdersRequest;
 typedef struct Tollgate__V1__ListOrdersResponse Tollgate__V1__ListOrdersResponse;
 
@@ -226,6 +228,38 @@ struct  Tollgate__V1__GetOrderResponse
 
 
 /*
+ * Cancels an unpaid order of the caller.
+ */
+struct  Tollgate__V1__CancelOrderRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The order, as 13 characters.
+   */
+  char *order_id;
+};
+#define TOLLGATE__V1__CANCEL_ORDER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__cancel_order_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+/*
+ * The order, which is cancelled or about to be.
+ */
+struct  Tollgate__V1__CancelOrderResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Its state is `closed`; or `closing` while WeChat Pay has not confirmed that nobody can pay it.
+   */
+  Tollgate__V1__Order *order;
+};
+#define TOLLGATE__V1__CANCEL_ORDER_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__cancel_order_response__descriptor) \
+    , NULL }
+
+
+/*
  * Asks for the caller's orders, newest first.
  */
 struct  Tollgate__V1__ListOrdersRequest
@@ -418,6 +452,44 @@ Tollgate__V1__GetOrderResponse *
 void   tollgate__v1__get_order_response__free_unpacked
                      (Tollgate__V1__GetOrderResponse *message,
                       ProtobufCAllocator *allocator);
+/* Tollgate__V1__CancelOrderRequest methods */
+void   tollgate__v1__cancel_order_request__init
+                     (Tollgate__V1__CancelOrderRequest         *message);
+size_t tollgate__v1__cancel_order_request__get_packed_size
+                     (const Tollgate__V1__CancelOrderRequest   *message);
+size_t tollgate__v1__cancel_order_request__pack
+                     (const Tollgate__V1__CancelOrderRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__cancel_order_request__pack_to_buffer
+                     (const Tollgate__V1__CancelOrderRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__CancelOrderRequest *
+       tollgate__v1__cancel_order_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__cancel_order_request__free_unpacked
+                     (Tollgate__V1__CancelOrderRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__CancelOrderResponse methods */
+void   tollgate__v1__cancel_order_response__init
+                     (Tollgate__V1__CancelOrderResponse         *message);
+size_t tollgate__v1__cancel_order_response__get_packed_size
+                     (const Tollgate__V1__CancelOrderResponse   *message);
+size_t tollgate__v1__cancel_order_response__pack
+                     (const Tollgate__V1__CancelOrderResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__cancel_order_response__pack_to_buffer
+                     (const Tollgate__V1__CancelOrderResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__CancelOrderResponse *
+       tollgate__v1__cancel_order_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__cancel_order_response__free_unpacked
+                     (Tollgate__V1__CancelOrderResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Tollgate__V1__ListOrdersRequest methods */
 void   tollgate__v1__list_orders_request__init
                      (Tollgate__V1__ListOrdersRequest         *message);
@@ -482,6 +554,12 @@ typedef void (*Tollgate__V1__GetOrderRequest_Closure)
 typedef void (*Tollgate__V1__GetOrderResponse_Closure)
                  (const Tollgate__V1__GetOrderResponse *message,
                   void *closure_data);
+typedef void (*Tollgate__V1__CancelOrderRequest_Closure)
+                 (const Tollgate__V1__CancelOrderRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__CancelOrderResponse_Closure)
+                 (const Tollgate__V1__CancelOrderResponse *message,
+                  void *closure_data);
 typedef void (*Tollgate__V1__ListOrdersRequest_Closure)
                  (const Tollgate__V1__ListOrdersRequest *message,
                   void *closure_data);
@@ -502,6 +580,8 @@ extern const ProtobufCMessageDescriptor tollgate__v1__order__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__place_order_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__get_order_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__get_order_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__cancel_order_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__cancel_order_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__list_orders_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__list_orders_response__descriptor;
 
