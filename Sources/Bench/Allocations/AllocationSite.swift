@@ -35,8 +35,11 @@ struct AllocationSites: Sendable {
     /// Reads what is mapped into a process; nothing if it has ended.
     init(process: Int32, program: String) {
         self.program = program
-        let maps = (try? String(contentsOfFile: "/proc/\(process)/maps", encoding: .utf8)) ?? ""
-        modules = Self.modules(maps)
+        // The kernel gives it page by page, whatever is asked for at once.
+        var maps = Data()
+        let file = FileHandle(forReadingAtPath: "/proc/\(process)/maps")
+        while let part = try? file?.read(upToCount: 1 << 16), !part.isEmpty { maps += part }
+        modules = Self.modules(String(decoding: maps, as: UTF8.self))
     }
 
     /// The files of `/proc/PID/maps`, each from its lowest address to its highest.
