@@ -52,8 +52,9 @@ bench: release  ## measure rpc, store, audit, chat… into Benchmarks/results [N
 	@mkdir -p Benchmarks/results
 	@for name in rpc attachments store audit chat connections stream; do \
 	    echo "bench $$name" && \
-	    $(TOLLGATE) bench $$name --json --peers $(BUILD)/peers --date "$$(date -u +%F)" \
-	        --note '$(NOTE)' >$(BUILD)/$$name.json && \
+	    more=$$(test $$name = rpc && echo --allocations); \
+	    $(TOLLGATE) bench $$name $$more --json --peers $(BUILD)/peers \
+	        --date "$$(date -u +%F)" --note '$(NOTE)' >$(BUILD)/$$name.json && \
 	    mv $(BUILD)/$$name.json Benchmarks/results/$$name.json || exit 1; \
 	done
 

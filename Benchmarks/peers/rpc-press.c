@@ -2,7 +2,7 @@
 // thread, in the frames of baidu_std (PRPC). What a server costs a call beside it is the server's
 // own cost, and not how its client happens to batch.
 //
-//     rpc-press call HOST:PORT CALLERS SECONDS [CREDENTIAL]
+//     rpc-press call HOST:PORT CALLERS SECONDS [CREDENTIAL [TRACEPARENT]]
 //     rpc-press pace HOST:PORT CALLERS SECONDS RATE [CREDENTIAL]
 //     rpc-press hold HOST:PORT CONNECTIONS [CREDENTIAL]
 //
@@ -11,6 +11,8 @@
 // that finds every caller busy waits, and its latency counts from when it fell due. `hold` opens
 // connections, has one call answered on each, says "holding" with the seconds that took, and keeps
 // them until its input ends.
+//
+// With a TRACEPARENT every request says that it is part of that trace.
 //
 // Calls example.EchoService/Echo. Every answer is checked: its code must be 0 and its message what
 // was sent.
@@ -58,7 +60,7 @@ static Frame payload(void) {
     return message;
 }
 
-static Frame request(uint64_t correlation, const char *credential) {
+static Frame request(uint64_t correlation, const char *credential, const char *trace) {
     Frame method = {0}, meta = {0}, frame = {.count = 12}, message = payload();
     put_text(&method, 1, "example.EchoService", 19);
     put_text(&method, 2, "Echo", 4);
@@ -68,6 +70,12 @@ static Frame request(uint64_t correlation, const char *credential) {
     put_number(&meta, 4 << 3);  // correlation_id
     put_number(&meta, correlation);
     if (credential) put_text(&meta, 7, credential, strlen(credential));
+    if (trace) {
+        Frame field = {0};
+        put_text(&field, 1, "traceparent", 11);
+        put_text(&field, 2, trace, strlen(trace));
+        put_text(&meta, 9, field.bytes, field.count);
+    }
     put(&frame, meta.bytes, meta.count);
     put(&frame, message.bytes, message.count);
     memcpy(frame.bytes, "PRPC", 4);
@@ -226,15 +234,15 @@ static uint64_t turn(Press *press, const Frame *message, int64_t end, int64_t pa
 
 // Connects, and has one call answered: the credential goes with the first request alone.
 static void open_press(Press *press, const Frame *message, const char *address, size_t callers,
-                       const char *credential) {
+                       const char *credential, const char *trace) {
     press->socket = connect_to(address);
     press->loop = epoll_create1(0);
     press->callers = callers;
     struct epoll_event event = {.events = EPOLLIN, .data.fd = press->socket};
     epoll_ctl(press->loop, EPOLL_CTL_ADD, press->socket, &event);
-    Frame first = request(1, credential);
+    Frame first = request(1, credential, trace);
     for (size_t caller = 0; caller < callers; caller++)
-        press->frames[caller] = request(caller + 1, NULL);
+        press->frames[caller] = request(caller + 1, NULL, trace);
     press->under_way = 1;
     if (write_all(press->socket, (char *)first.bytes, first.count) != 0) stop_with("cannot write");
     while (press->under_way > 0) turn(press, message, 0, longest_wait);
@@ -243,10 +251,10 @@ static void open_press(Press *press, const Frame *message, const char *address, 
 
 // A rate of 0 is a closed loop.
 static void run(const char *address, size_t callers, double seconds, double rate,
-                const char *credential) {
+                const char *credential, const char *trace) {
     static Press press;
     Frame message = payload();
-    open_press(&press, &message, address, callers, credential);
+    open_press(&press, &message, address, callers, credential, trace);
     int64_t began = monotonic_nanoseconds(), cpu = cpu_nanoseconds();
     int64_t end = began + (int64_t)(seconds * 1e9);
     uint64_t count = 0;
@@ -282,7 +290,7 @@ static void hold(const char *address, size_t connections, const char *credential
     if (limit.rlim_max < connections + 16) stop_with("more connections than files may be open");
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    Frame message = payload(), first = request(1, credential);
+    Frame message = payload(), first = request(1, credential, NULL);
     int64_t began = monotonic_nanoseconds();
     for (size_t connection = 0; connection < connections; connection++) {
         int client = connect_to(address);
@@ -317,16 +325,17 @@ int main(int count, char **arguments) {
     bool is_paced = count >= 6 && strcmp(arguments[1], "pace") == 0;
     bool is_closed = count >= 5 && strcmp(arguments[1], "call") == 0;
     int given = is_paced ? 6 : 5;
-    if ((is_paced || is_closed) && count <= given + 1) {
+    if ((is_paced || is_closed) && count <= given + 2 - is_paced) {
         int callers = atoi(arguments[3]);
         double seconds = atof(arguments[4]), rate = is_paced ? atof(arguments[5]) : 0;
         if (callers > 0 && callers <= MOST_CALLERS && seconds > 0 && (!is_paced || rate >= 1)) {
             run(arguments[2], (size_t)callers, seconds, rate,
-                count > given ? arguments[given] : NULL);
+                count > given ? arguments[given] : NULL,
+                count > given + 1 ? arguments[given + 1] : NULL);
             return 0;
         }
     }
-    stop_with("usage: rpc-press call HOST:PORT CALLERS SECONDS [CREDENTIAL]\n"
+    stop_with("usage: rpc-press call HOST:PORT CALLERS SECONDS [CREDENTIAL [TRACEPARENT]]\n"
               "       rpc-press pace HOST:PORT CALLERS SECONDS RATE [CREDENTIAL]\n"
               "       rpc-press hold HOST:PORT CONNECTIONS [CREDENTIAL]");
 }

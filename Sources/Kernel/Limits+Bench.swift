@@ -22,6 +22,13 @@ extension Limits {
     /// The most rounds of a benchmark: more say nothing new.
     package static let benchRounds = 101
 
+    /// Calls over which a benchmark counts allocations, at least: what opening a connection takes
+    /// is then lost in the second digit behind the point.
+    package static let benchCountedCalls = 100_000
+
+    /// How long a benchmark keeps stacks of allocations, in seconds: some ten thousand of them.
+    package static let benchStackSeconds = 1.0
+
     /// The longest round of a benchmark, in seconds: lists of latencies grow with it.
     package static let benchRoundSeconds = 60.0
 

@@ -50,51 +50,58 @@ final class GaugeCell: MetricCell, RecorderHandler, MeterHandler {
     func read() -> MetricValue { .number(value.withLock { $0 }) }
 }
 
-/// Values by size, in buckets that are fixed when it is made.
+/// Values by size, in buckets that are fixed when it is made: two atomic additions, so that what is
+/// recorded by every call waits for nobody.
+///
+/// Whoever reads it while values come may see one in its bucket and not in the sum yet.
 final class HistogramCell: MetricCell, RecorderHandler, TimerHandler {
-    private struct State {
-        var counts: [Int64]
-        /// In the unit of the bounds.
-        var sum: Double = 0
-        /// Timers add whole nanoseconds here, so that years of them stay exact.
-        var nanoseconds: Int64 = 0
-    }
-
     private let bounds: [Double]
-    private let state: Mutex<State>
+    /// The bounds as timers want them, if they are seconds.
+    private let nanoseconds: [Int64]
+    /// The first bucket that a duration of so many bits may be in.
+    private let firstBuckets: [Int]
+    private let counts: InlineArray<32, Atomic<Int64>>
+    /// In the unit of the bounds.
+    private let sum = Mutex<Double>(0)
+    /// Timers add whole nanoseconds here, so that years of them stay exact.
+    private let duration = Atomic<Int64>(0)
 
-    /// Makes an empty histogram over rising bounds.
+    /// Makes an empty histogram over rising bounds, at most 31 of them.
     init(bounds: [Double]) {
+        precondition(bounds.count < 32, "a histogram has at most 32 buckets")
         self.bounds = bounds
-        state = Mutex(State(counts: [Int64](repeating: 0, count: bounds.count + 1)))
+        let nanoseconds = bounds.map { Int64(($0 * 1e9).rounded()) }
+        self.nanoseconds = nanoseconds
+        firstBuckets = (0...64).map { bits in
+            let least = bits == 0 ? 0 : Int64(bitPattern: 1 << UInt64(bits - 1))
+            return nanoseconds.firstIndex { $0 >= least } ?? nanoseconds.count
+        }
+        counts = InlineArray { _ in Atomic(0) }
     }
 
     func record(_ value: Int64) { record(Double(value)) }
 
     func record(_ value: Double) {
         guard !value.isNaN else { return }
-        let bucket = bucket(of: value)
-        state.withLock { state in
-            state.counts[bucket] += 1
-            state.sum += value
-        }
+        counts[bucket(of: value)].wrappingAdd(1, ordering: .relaxed)
+        sum.withLock { $0 += value }
     }
 
     func recordNanoseconds(_ duration: Int64) {
         let duration = max(0, duration)
-        let bucket = bucket(of: Double(duration) / 1e9)
-        state.withLock { state in
-            state.counts[bucket] += 1
-            state.nanoseconds &+= duration
-        }
+        var bucket = firstBuckets[64 - duration.leadingZeroBitCount]
+        // Bounds lie further apart than powers of two, so this is a step or two.
+        while bucket < nanoseconds.count, nanoseconds[bucket] < duration { bucket += 1 }
+        counts[bucket].wrappingAdd(1, ordering: .relaxed)
+        self.duration.wrappingAdd(duration, ordering: .relaxed)
     }
 
     func read() -> MetricValue {
-        let state = state.withLock { $0 }
-        return .histogram(
+        .histogram(
             HistogramSnapshot(
-                bounds: bounds, counts: state.counts,
-                sum: state.sum + Double(state.nanoseconds) / 1e9))
+                bounds: bounds,
+                counts: (0...bounds.count).map { counts[$0].load(ordering: .relaxed) },
+                sum: sum.withLock { $0 } + Double(duration.load(ordering: .relaxed)) / 1e9))
     }
 
     /// The first bucket whose bound is not below the value, by halving.

@@ -10,4 +10,14 @@ enum CallTask {
     ) -> Task<Void, Never> {
         Task.immediate(executorPreference: executor, operation: body)
     }
+
+    /// The same for a unary call whose payload is plain, as nearly all are.
+    ///
+    /// A closure that is written where the task is made takes up two objects, one that is handed
+    /// here five.
+    static func start(
+        on executor: LoopExecutor, answering call: RunningCall, of connection: ServerConnection
+    ) -> Task<Void, Never> {
+        Task.immediate(executorPreference: executor) { await connection.runPlain(call) }
+    }
 }

@@ -12,7 +12,7 @@ struct CallerIdentity: Sendable {
     ///
     /// - Throws: `unauthenticated` if there is none or it has no such shape.
     static func credential(of context: ServerCallContext) throws(Failure) -> CallerCredential {
-        guard let text = context.userFields["authorization"],
+        guard let text = context.authorization,
             let credential = CallerCredential.parse(authorization: text)
         else {
             throw Failure(.unauthenticated, "You are not signed in; sign in first.")

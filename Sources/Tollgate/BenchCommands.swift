@@ -35,7 +35,7 @@ struct BenchCommand: AsyncParsableCommand {
         subcommands: [
             BenchRPC.self, BenchAttachments.self, BenchStore.self, BenchAudit.self,
             BenchChat.self, BenchConnections.self, BenchStream.self, BenchServe.self,
-            BenchLoad.self,
+            BenchLoad.self, BenchCall.self,
         ])
 }
 
@@ -122,7 +122,7 @@ struct BenchOptions: ParsableArguments {
     }
 
     /// This very program: servers are started from it.
-    private static var program: String {
+    static var program: String {
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
             ?? CommandLine.arguments[0]
     }
@@ -136,19 +136,30 @@ struct BenchRPC: AsyncParsableCommand {
         discussion: """
             The server is a process of its own, so that its processor time is its own. Measured are
             a handler over bytes (bare), the generated handler (typed), and the generated handler
-            with authentication and metrics (full); deadlines are sent and kept in all three.
+            with authentication and metrics (full); deadlines are sent and kept in all three. What
+            metrics and traces cost is told by the full server with both (traced) and without
+            either (quiet).
+
+            With --allocations, each call's allocations are counted as well, in the server and in
+            the client, and the places that make them listed. Their names need llvm-symbolizer and
+            swift-demangle in the path.
 
             EXAMPLES:
               tollgate bench rpc
+              tollgate bench rpc --callers 64 --rounds 1 --allocations
               tollgate bench rpc --seconds 3 --rounds 9 --json >rpc.json
             """)
 
     @OptionGroup var options: BenchOptions
     @Option(name: .long, parsing: .upToNextOption, help: "How many callers share a connection.")
     var callers: [Int] = [1, 64]
+    @Flag(name: .long, help: "Counts the allocations of each call too, and where they are made.")
+    var allocations = false
 
     func run() async throws {
-        try await options.perform { [callers] in try await RPCBench($0, callers: callers).run() }
+        try await options.perform { [callers, allocations] in
+            try await RPCBench($0, callers: callers, countsAllocations: allocations).run()
+        }
     }
 }
 
@@ -334,6 +345,8 @@ struct BenchServe: AsyncParsableCommand {
     var listen = "127.0.0.1:8000"
     @Option(name: .long, help: "bare (bytes), typed (messages), or full (credential, metrics).")
     var variant = EchoVariant.typed
+    @Flag(name: .long, inversion: .prefixedNo, help: "Whether the variant full keeps metrics.")
+    var metrics = true
 
     func run() async throws {
         try await role {
@@ -343,7 +356,7 @@ struct BenchServe: AsyncParsableCommand {
             var host = EchoHost(variant: variant, host: address.host, port: address.port)
             host.credential =
                 CommandEnvironment.current.variables["TOLLGATE_BENCH_CREDENTIAL"] ?? ""
-            if variant == .full {
+            if variant == .full, metrics {
                 let registry = Facades.install(level: .warning, format: .text)
                 host.metrics = { PrometheusText.render(registry.snapshot()) }
             }

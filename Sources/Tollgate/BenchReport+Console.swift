@@ -12,6 +12,10 @@ extension Console {
         table(Self.medians(report), ifEmpty: "Nothing was measured.")
         line()
         table(Self.budgets(report), ifEmpty: "There is no budget for these callers.")
+        if !report.allocationSites.isEmpty {
+            line()
+            table(Self.sites(report), ifEmpty: "")
+        }
         for skipped in report.skipped { note(skipped) }
         for warning in Self.warnings(report) { note(warning) }
     }
@@ -20,6 +24,10 @@ extension Console {
         // Figures that some benchmarks have and others not.
         let special = [
             (Figure.commit, "commit ms", 3), (Figure.megabytes, "MB/s", 0),
+            (Figure.serverAllocations, "server allocs", 2),
+            (Figure.serverAllocatedBytes, "bytes", 0),
+            (Figure.clientAllocations, "client allocs", 2),
+            (Figure.clientAllocatedBytes, "bytes", 0),
         ].filter { figure, _, _ in report.medians.contains { $0.figures[figure] != nil } }
         var table = TextTable(
             [
@@ -55,6 +63,21 @@ extension Console {
                 budget.name, number(budget.measured, digits: digits),
                 budget.side == .atMost ? "≤" : "≥", number(budget.limit, digits: digits),
                 budget.unit, budget.isMet ? "yes" : "no",
+            ])
+        }
+        return table
+    }
+
+    /// Where calls allocate.
+    private static func sites(_ report: BenchReport) -> TextTable {
+        var table = TextTable([
+            ("series", .left), ("side", .left), ("a call", .right), ("bytes", .right),
+            ("allocated by", .flexible),
+        ])
+        for site in report.allocationSites {
+            table.add([
+                site.series, site.side, number(site.perCall, digits: 2),
+                number(site.bytesPerCall, digits: 0), site.site,
             ])
         }
         return table

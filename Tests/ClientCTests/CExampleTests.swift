@@ -23,6 +23,12 @@ import TollgateRPC
         return FileManager.default.fileExists(atPath: library.path) ? folder : nil
     }
 
+    /// The compiler, and what it needs for a library that was built with a sanitizer.
+    private static var compiler: [String] {
+        let words = ProcessInfo.processInfo.environment["TOLLGATE_TEST_C_COMPILER"] ?? "cc"
+        return words.split(separator: " ").map(String.init)
+    }
+
     @Test func `the example in C compiles without a warning and is answered`() async throws {
         let products = try #require(
             Self.products, "libTollgateC.so is not beside the tests; was the product built?")
@@ -33,8 +39,8 @@ import TollgateRPC
         let program = folder.appendingPathComponent("ask").path
         let compiled = try await run(
             "/usr/bin/env",
-            [
-                "cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o", program,
+            Self.compiler + [
+                "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o", program,
                 Self.package.appendingPathComponent("Examples/c/ask.c").path,
                 "-I", Self.package.appendingPathComponent("Sources/CTollgate/include").path,
                 "-L", products.path, "-lTollgateC", "-Wl,-rpath,\(products.path)",

@@ -69,7 +69,7 @@ import TollgateRPC
             let free = try await diagnostics.ping(V1.PingRequest(), options: options)
             #expect((30_001...60_000).contains(free.nowMilliseconds))
             let outer = CallDeadline(milliseconds: 30_000)
-            let bound = try await CallDeadline.$current.withValue(outer) {
+            let bound = try await CallScope.$current.withValue(.deadline(outer)) {
                 try await diagnostics.ping(V1.PingRequest(), options: options)
             }
             #expect((1...30_000).contains(bound.nowMilliseconds))

@@ -50,12 +50,42 @@ struct BenchCommandTests {
             "raw", "bare", "bare pool", "bare press", "typed", "typed press", "full", "full press",
         ]
         let closed = series.map { "\($0) 1" } + series.map { "\($0) 8" }
-        #expect(names(document) == closed + ["full half load 8"])
+        #expect(
+            names(document) == closed + ["full half load 8", "quiet press 8", "traced press 8"])
         let server = figures(document, "serverCPUMicroseconds")
-        #expect(server.count == 34)
+        #expect(server.count == 38)
         #expect(server.allSatisfy { $0 > 0 })
         #expect((document["bareRoundTripsOfRaw1"] as? Double ?? 0) > 0)
         #expect(figures(document, "offeredPerSecond").allSatisfy { $0 > 1 })
+    }
+
+    @Test func `each call's allocations are counted in server and client`() async throws {
+        let document = try await bench(
+            "rpc", peers: ["allocations", "raw-echo", "rpc-press"],
+            ["--callers", "8", "--rounds", "1", "--allocations"])
+        #expect(names(document).suffix(2) == ["bare counted 8", "full counted 8"])
+        for side in ["server", "client"] {
+            let counts = figures(document, "\(side)Allocations")
+            #expect(counts.count == 2)
+            // Some, and nowhere near what a leak in a loop or a counter of threads would tell.
+            #expect(counts.allSatisfy { $0 > 1 && $0 < 500 })
+            #expect(figures(document, "\(side)AllocatedBytes").allSatisfy { $0 > 100 })
+        }
+        let sites = document["allocationSites"] as? [[String: Any]] ?? []
+        for series in ["bare", "full"] {
+            for (side, count) in [
+                ("server", figures(document, "serverAllocations")),
+                ("client", figures(document, "clientAllocations")),
+            ] {
+                let listed = sites.filter {
+                    $0["series"] as? String == series && $0["side"] as? String == side
+                }
+                let sum = listed.reduce(0) { $0 + ($1["perCall"] as? Double ?? 0) }
+                let all = try #require(series == "bare" ? count.first : count.last)
+                // The list is of a sample, and leaves out what is rare.
+                #expect(abs(sum - all) < all / 4)
+            }
+        }
     }
 
     @Test func `attachments come back whole, beside TCP alone`() async throws {

@@ -15,14 +15,19 @@ package struct RPCBench: Sendable {
     package var plan: BenchPlan
     /// At how many callers on one connection.
     package var callers: [Int]
+    /// Whether allocations are counted too, in servers and clients of their own.
+    package var countsAllocations: Bool
 
     /// The best that bRPC's own client and server reached in the design's measurement, calls/s.
     package static let brpcCallsPerSecond = 66_000.0
 
     /// Makes the benchmark.
-    package init(_ plan: BenchPlan, callers: [Int] = [1, 64]) {
+    package init(
+        _ plan: BenchPlan, callers: [Int] = [1, 64], countsAllocations: Bool = false
+    ) {
         self.plan = plan
         self.callers = callers
+        self.countsAllocations = countsAllocations
     }
 
     /// Measures.
@@ -51,7 +56,10 @@ package struct RPCBench: Sendable {
             }
         }
         var report = plan.report("rpc")
-        report.samples = samples
+        report.samples = samples + (try await observation(credential))
+        let counted = countsAllocations ? try await allocations(credential) : nil
+        report.samples += counted?.samples ?? []
+        report.allocationSites = counted?.sites ?? []
         report.settings["frameBytes"] = Double(frameBytes)
         report.skipped = ForeignEcho.skipped(plan)
         Self.judge(&report)
@@ -104,14 +112,15 @@ package struct RPCBench: Sendable {
     }
 
     /// Starts a server for each variant, one inside the other, and connects to each.
-    private func withServers<Value>(
+    func withServers<Value>(
         _ variants: ArraySlice<EchoVariant>, credential: String, running: [EchoServer],
-        _ body: ([EchoServer]) async throws -> Value
+        options: [String] = [], _ body: ([EchoServer]) async throws -> Value
     ) async throws -> Value {
         guard let variant = variants.first else { return try await body(running) }
         return try await ChildProcess.running(
             plan.program,
-            ["bench", "serve", "--listen", "127.0.0.1:0", "--variant", variant.rawValue],
+            ["bench", "serve", "--listen", "127.0.0.1:0", "--variant", variant.rawValue]
+                + options,
             environment: ["TOLLGATE_BENCH_CREDENTIAL": credential]
         ) { process in
             let address = try await process.listeningAddress()
@@ -123,7 +132,7 @@ package struct RPCBench: Sendable {
                     caller: EchoCaller(variant: variant, client: client))
                 return try await withServers(
                     variants.dropFirst(), credential: credential, running: running + [server],
-                    body)
+                    options: options, body)
             }
         }
     }
@@ -175,97 +184,31 @@ package struct RPCBench: Sendable {
                     "64 callers, authenticated with deadlines and metrics, server CPU a call",
                     full, .atMost, 4.8, unit: "µs"))
         }
+        if let quiet = median("quiet press", 64, Figure.serverCPU), quiet > 0,
+            let traced = median("traced press", 64, Figure.serverCPU)
+        {
+            headlines["observedCPUOfQuiet64"] = traced / quiet
+            budgets.append(
+                Budget(
+                    "64 callers, metrics and traces on, server CPU of without", traced / quiet,
+                    .atMost, 1.05, unit: "×"))
+        }
+        for counted in report.medians {
+            let (name, callers) = (counted.series.name, counted.series.callers)
+            for (figure, side) in [
+                (Figure.serverAllocations, "Server"), (Figure.clientAllocations, "Client"),
+            ] {
+                guard let variant = name.split(separator: " ").first,
+                    let count = counted.figures[figure]
+                else { continue }
+                headlines["\(variant)\(side)Allocations\(callers)"] = count
+            }
+        }
         if let p99 = median("full half load", 64, Figure.p99) {
             budgets.append(
                 Budget("64 callers, full, p99 at half load", p99, .atMost, 1_000, unit: "µs"))
         }
         report.headlines = headlines
         report.budgets = budgets
-    }
-}
-
-/// A server in a process of its own, and the client that calls it.
-private struct EchoServer: Sendable {
-    let process: ChildProcess
-    let address: String
-    let caller: EchoCaller
-
-    /// Calls by the product's own client.
-    func step(callers: Int, inPool: Bool = false) -> BenchPlan.Step {
-        let name = caller.variant.rawValue + (inPool ? " pool" : "")
-        return BenchPlan.Step(series: Series(name, callers: callers)) { seconds in
-            let clientBefore = Clocks.ownProcessorNanoseconds()
-            return try await measured {
-                let outcome = try await ClosedLoop.run(
-                    callers: callers, seconds: seconds,
-                    on: inPool ? nil : caller.client.executor
-                ) { _, _ in try await caller.call() }
-                var figures = outcome.figures
-                let clientAfter = Clocks.ownProcessorNanoseconds()
-                figures[Figure.clientCPU] =
-                    Double(clientAfter - clientBefore) / 1_000 / Double(max(1, outcome.count))
-                return figures
-            }
-        }
-    }
-
-    /// Calls by the load generator in C.
-    func pressed(_ plan: BenchPlan, credential: String, callers: Int) -> BenchPlan.Step {
-        let variant = caller.variant
-        return BenchPlan.Step(series: Series("\(variant.rawValue) press", callers: callers)) {
-            seconds in
-            try await measured {
-                try await plan.peers.run(
-                    "rpc-press",
-                    ["call", address, "\(callers)", "\(seconds)"]
-                        + (variant == .full ? [credential] : [])
-                ).figures
-            }
-        }
-    }
-
-    /// The same echo as JSON over HTTP/1.1 on the same port, by wrk.
-    func overHTTP(_ plan: BenchPlan, callers: Int) -> BenchPlan.Step {
-        let method = Methods.EchoService.echo
-        return BenchPlan.Step(series: Series("typed http", callers: callers)) { seconds in
-            try await measured {
-                try await plan.peers.run(
-                    "nginx-echo",
-                    [
-                        "call", "\(address)/\(method.service)/\(method.name)", "\(callers)",
-                        "\(seconds)",
-                    ]
-                ).figures
-            }
-        }
-    }
-
-    /// Calls that fall due at this rate, by the load generator in C.
-    func paced(
-        _ plan: BenchPlan, credential: String, callers: Int, rate: Double
-    ) -> BenchPlan.Step {
-        BenchPlan.Step(series: Series("full half load", callers: callers)) { seconds in
-            try await measured {
-                var figures = try await plan.peers.run(
-                    "rpc-press",
-                    ["pace", address, "\(callers)", "\(seconds)", "\(rate)", credential]
-                ).figures
-                figures[Figure.offered] = rate
-                return figures
-            }
-        }
-    }
-
-    /// Adds what the server used of the processors for each call.
-    private func measured(
-        _ body: () async throws -> [String: Double]
-    ) async throws -> [String: Double] {
-        let before = Clocks.processorNanoseconds(of: process.identifier)
-        var figures = try await body()
-        guard let before, let after = Clocks.processorNanoseconds(of: process.identifier),
-            let count = figures[Figure.count], count > 0
-        else { throw Failure(.unavailable, "The echo server has gone.") }
-        figures[Figure.serverCPU] = Double(after - before) / 1_000 / count
-        return figures
     }
 }

@@ -20,6 +20,8 @@ package struct BenchReport: Sendable, Encodable {
     package var budgets: [Budget]
     /// What could not be measured here, each in a sentence that says what to install.
     package var skipped: [String] = []
+    /// Where calls allocate, by series and side, the most first.
+    package var allocationSites: [AllocationSite] = []
 
     /// The medians of ``samples``.
     package var medians: [Medians] { Statistics.medians(of: samples) }
@@ -52,6 +54,9 @@ package struct BenchReport: Sendable, Encodable {
         try container.encode(medians, forKey: Key("medians"))
         try container.encode(budgets, forKey: Key("budgets"))
         try container.encode(skipped, forKey: Key("skipped"))
+        if !allocationSites.isEmpty {
+            try container.encode(allocationSites, forKey: Key("allocationSites"))
+        }
         for (name, value) in headlines { try container.encode(value, forKey: Key(name)) }
     }
 }

@@ -80,6 +80,14 @@ package enum Figure {
     package static let resident = "residentMebibytes"
     /// What each idle connection adds to that.
     package static let bytesPerConnection = "bytesPerConnection"
+    /// Allocations in the server's process for each call.
+    package static let serverAllocations = "serverAllocations"
+    /// The bytes of these.
+    package static let serverAllocatedBytes = "serverAllocatedBytes"
+    /// Allocations in the caller's process for each call.
+    package static let clientAllocations = "clientAllocations"
+    /// The bytes of these.
+    package static let clientAllocatedBytes = "clientAllocatedBytes"
     /// Connections opened in a second, a verified first call on each included, one after the other.
     package static let openedPerSecond = "openedPerSecond"
 }

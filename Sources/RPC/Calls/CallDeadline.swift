@@ -17,7 +17,7 @@ package struct CallDeadline: Hashable, Sendable, Comparable {
     }
 
     /// The deadline of the call that runs now; calls made while it runs inherit what is left.
-    @TaskLocal package static var current: CallDeadline?
+    package static var current: CallDeadline? { CallScope.current?.deadline }
 
     package static func < (left: CallDeadline, right: CallDeadline) -> Bool {
         left.moment < right.moment

@@ -8,8 +8,8 @@ package final class ServerCallContext: Sendable {
     package let method: MethodDescriptor
     /// Who is at the other end; nil only on a server that verifies nobody.
     package let identity: ConnectionIdentity?
-    /// The request's metadata.
-    package let userFields: [String: String]
+    /// The request's metadata as it is kept.
+    let fields: RequestFields
     /// When the call must be answered; its task is cancelled then.
     package let deadline: CallDeadline
     /// The caller's number for the call.
@@ -30,25 +30,38 @@ package final class ServerCallContext: Sendable {
     }
 
     /// Describes a call; tests of handlers make their own.
-    package init(
+    package convenience init(
         method: MethodDescriptor, identity: ConnectionIdentity? = nil,
         userFields: [String: String] = [:], deadline: CallDeadline? = nil,
         correlationID: Int64 = 0, peer: String = "", attachment: ByteBuffer = ByteBuffer(),
         priority: CallPriority = .normal
     ) {
+        self.init(
+            method: method, identity: identity, fields: RequestFields(userFields),
+            deadline: deadline ?? CallDeadline(milliseconds: method.defaultDeadlineMilliseconds),
+            correlationID: correlationID, peer: peer, attachment: attachment, priority: priority)
+    }
+
+    init(
+        method: MethodDescriptor, identity: ConnectionIdentity?, fields: RequestFields,
+        deadline: CallDeadline, correlationID: Int64, peer: String, attachment: ByteBuffer,
+        priority: CallPriority
+    ) {
         self.method = method
         self.identity = identity
-        self.userFields = userFields
-        self.deadline =
-            deadline ?? CallDeadline(milliseconds: method.defaultDeadlineMilliseconds)
+        self.fields = fields
+        self.deadline = deadline
         self.correlationID = correlationID
         self.peer = peer
         self.attachment = attachment
         self.priority = priority
     }
 
+    /// The request's metadata; made when it is asked for.
+    package var userFields: [String: String] { fields.all }
+
     /// The person's login session or API key, as the caller sent it.
-    package var authorization: String? { userFields["authorization"] }
+    package var authorization: String? { fields.authorization }
 
     /// Bytes to send beside the response's message.
     package var responseAttachment: ByteBuffer? { extras.withLock { $0.attachment } }

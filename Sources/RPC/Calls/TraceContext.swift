@@ -9,32 +9,19 @@ package import Tracing
 /// W3C describes it is handed on as it came, so that a trace does not break at us.
 package enum TraceContext {
     /// Adds what a call's metadata must carry; what the caller set stays.
+    ///
+    /// What came as a `traceparent` is read here, by whoever hands it on: most calls do not.
     package static func inject(
         _ context: ServiceContext?, into userFields: inout [String: String]
     ) {
-        guard let context else { return }
-        InstrumentationSystem.instrument.inject(context, into: &userFields, using: Fields())
-        if let parent = context[ParentKey.self], userFields[TraceParent.field] == nil {
+        if let context {
+            InstrumentationSystem.instrument.inject(context, into: &userFields, using: Fields())
+        }
+        if let trace = CallScope.current?.trace, userFields[TraceParent.field] == nil,
+            let parent = TraceParent(trace.description)
+        {
             userFields[TraceParent.field] = parent.description
         }
-    }
-
-    /// What a call's metadata says; nil if it says nothing.
-    package static func extract(
-        _ userFields: [String: String], onto context: ServiceContext? = nil
-    ) -> ServiceContext? {
-        guard !userFields.isEmpty else { return context }
-        var result = context ?? .topLevel
-        InstrumentationSystem.instrument.extract(userFields, into: &result, using: Fields())
-        if let parent = userFields[TraceParent.field].flatMap(TraceParent.init) {
-            result[ParentKey.self] = parent
-        }
-        return result.isEmpty ? nil : result
-    }
-
-    private enum ParentKey: ServiceContextKey {
-        typealias Value = TraceParent
-        static var nameOverride: String? { "traceparent" }
     }
 
     private struct Fields: Injector, Extractor {
@@ -49,7 +36,7 @@ package enum TraceContext {
 /// A W3C `traceparent`, version 00: which trace, which span of it, and whether it is recorded.
 package struct TraceParent: Hashable, Sendable, CustomStringConvertible {
     /// The metadata's key.
-    package static let field = "traceparent"
+    package static let field = RequestFields.traceKey
 
     /// As it crosses the wire, such as `00-<32 digits>-<16 digits>-01`.
     package let description: String
@@ -81,18 +68,30 @@ extension TraceContext {
         return tracer is NoOpTracer ? nil : tracer
     }
 
-    /// Runs a handler inside the span of its call, as part of its caller's trace; calls made
-    /// meanwhile carry the trace on.
+    /// What the program has set up to read and write traces; nil if it has nothing.
+    ///
+    /// Looked up as seldom as ``currentTracer()``.
+    static func currentInstrument() -> (any Instrument)? {
+        let instrument = InstrumentationSystem.instrument
+        return instrument is NoOpInstrument || instrument is NoOpTracer ? nil : instrument
+    }
+
+    /// Runs a handler as the instrument wants it, inside the span of its call if there is a tracer;
+    /// calls made meanwhile carry the trace on.
     static func serve(
-        _ call: ServerCallContext, _ tracer: (any Tracer)?, _ handler: () async throws -> Void
+        _ call: ServerCallContext, _ instrument: (any Instrument)?, _ tracer: (any Tracer)?,
+        _ handler: () async throws -> Void
     ) async throws {
-        let context = extract(call.userFields)
+        var context = ServiceContext.topLevel
+        if !call.fields.isEmpty {
+            instrument?.extract(call.userFields, into: &context, using: Fields())
+        }
         guard let tracer else {
-            guard let context else { return try await handler() }
+            guard !context.isEmpty else { return try await handler() }
             return try await ServiceContext.$current.withValue(context, operation: handler)
         }
         try await tracer.withAnySpan(
-            call.method.fullName, context: context ?? .topLevel, ofKind: .server
+            call.method.fullName, context: context, ofKind: .server
         ) { span in
             span.attributes["rpc.system"] = "tollgate"
             span.attributes["rpc.service"] = call.method.service

@@ -22,7 +22,7 @@ struct IncomingRequest {
     let timeoutMilliseconds: Int32?
     let streamSettings: StreamSettings?
     let credential: [UInt8]?
-    let userFields: [String: String]
+    let fields: RequestFields
     private let boxedExtension: EnvelopeExtension.Box?
     let payload: IncomingPayload
     let attachment: ByteBuffer
@@ -50,7 +50,7 @@ struct IncomingRequest {
         credential = view.authenticationData
         let envelopeExtension = try view.envelopeExtension()
         boxedExtension = envelopeExtension.map(EnvelopeExtension.Box.init)
-        userFields = try view.userFields()
+        fields = try view.requestFields()
         let attachmentSize = Int(view.attachmentSize)
         let payloadSize = frame.bodySize - attachmentSize
         let start = frame.packet.readerIndex + frame.metaSize

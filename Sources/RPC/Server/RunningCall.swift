@@ -26,6 +26,8 @@ final class RunningCall: @unchecked Sendable {
     private var readBytes: Int64 = 0
     /// The stream stands among those that have something to send.
     var isReady = false
+    /// The request's payload, if it came plain; its task takes it.
+    var payload = ByteBuffer()
     /// An answer that is too long to be packed on the event loop.
     var longAnswer: ByteBuffer?
     /// The deadline had passed when nobody waited for the call any more.

@@ -36,7 +36,7 @@ extension ServerConnection {
         }
         do {
             try method.checkCaller(
-                role: identity?.role, authorization: request.userFields["authorization"])
+                role: identity?.role, authorization: request.fields.authorization)
         } catch {
             throw RPCError(error)
         }
@@ -62,8 +62,8 @@ extension ServerConnection {
             throw error
         }
         let context = ServerCallContext(
-            method: route.method, identity: identity, userFields: request.userFields,
-            deadline: deadline, correlationID: request.correlationID, peer: peer,
+            method: route.method, identity: identity, fields: request.fields, deadline: deadline,
+            correlationID: request.correlationID, peer: peer,
             attachment: request.attachment, priority: request.priority)
         let call = RunningCall(
             id: id, route: route, context: context, arrival: request.arrival,
@@ -79,12 +79,8 @@ extension ServerConnection {
         switch call.route.answer {
         case .unary(let answer):
             if let payload = request.payload.plain {
-                task = CallTask.start(on: loop.executor) { [self] in
-                    await run(call) {
-                        try await answer(
-                            payload, call.context, UnaryReply(connection: self, call: call))
-                    }
-                }
+                call.payload = payload
+                task = CallTask.start(on: loop.executor, answering: call, of: self)
             } else {
                 task = CallTask.start(on: loop.executor) { [self] in
                     await run(call) {
@@ -113,6 +109,16 @@ extension ServerConnection {
         if calls[Int(call.id.index)] === call, call.outcome == nil { call.task = task }
     }
 
+    /// Answers a unary call whose payload came plain.
+    func runPlain(_ call: RunningCall) async {
+        guard case .unary(let answer) = call.route.answer else { return }
+        await run(call) {
+            let payload = call.payload
+            call.payload = ByteBuffer()
+            try await answer(payload, call.context, UnaryReply(connection: self, call: call))
+        }
+    }
+
     /// The request's message, checked and unpacked.
     ///
     /// What came out of few bytes counts as well as they do. Until it is counted it lies on one of
@@ -138,26 +144,39 @@ extension ServerConnection {
             for interceptor in core.interceptors {
                 try await interceptor.intercept(call.context)
             }
-            let context = call.context
-            if core.tracer == nil, context.userFields.isEmpty {
-                try await CallDeadline.$current.withValue(context.deadline, operation: handler)
+            if core.instrument == nil {
+                try await CallScope.$current.withValue(.call(call.context), operation: handler)
             } else {
-                try await CallDeadline.$current.withValue(context.deadline) {
-                    try await TraceContext.serve(context, core.tracer, handler)
-                }
+                try await traced(call, handler)
             }
             if call.longAnswer != nil { try await packLongAnswer(call) }
             ended(call, .succeeded)
         } catch {
-            if RPCError.isUnforeseen(error) {
-                core.logger.error(
-                    "a call failed by an error that is not told to its caller",
-                    metadata: ["method": "\(call.context.method.fullName)", "why": "\(error)"])
-            }
-            ended(call, .failed(RPCError(thrown: error)))
+            failed(call, error)
         }
     }
 
+    /// Runs a handler where the program has set up an instrument.
+    ///
+    /// Not inlined, like what follows: what few calls do would take memory in each one's task.
+    @inline(never)
+    private func traced(_ call: RunningCall, _ handler: () async throws -> Void) async throws {
+        try await CallScope.$current.withValue(.call(call.context)) {
+            try await TraceContext.serve(call.context, core.instrument, core.tracer, handler)
+        }
+    }
+
+    @inline(never)
+    private func failed(_ call: RunningCall, _ error: any Error) {
+        if RPCError.isUnforeseen(error) {
+            core.logger.error(
+                "a call failed by an error that is not told to its caller",
+                metadata: ["method": "\(call.context.method.fullName)", "why": "\(error)"])
+        }
+        ended(call, .failed(RPCError(thrown: error)))
+    }
+
+    @inline(never)
     private func packLongAnswer(_ call: RunningCall) async throws {
         guard let plain = call.longAnswer, let packing = call.packing else { return }
         call.longAnswer = nil

@@ -19,6 +19,7 @@ struct ServerCore: Sendable {
     var certificates: ServerCertificates?
     /// Whether other machines may speak without encryption.
     var mayBePlain = true
+    let instrument = TraceContext.currentInstrument()
     let tracer = TraceContext.currentTracer()
 }
 

@@ -50,7 +50,9 @@ struct SlotTable<Element> {
 
     /// The element behind a number; nil if it has gone.
     ///
-    /// Only an element that is there can be changed.
+    /// Only an element that is there can be changed. Inlined, because a coroutine whose frame is
+    /// not its caller's allocates one for each change.
+    @inline(__always)
     subscript(id: CallID) -> Element? {
         get { holds(id) ? slots[Int(id.index)].element : nil }
         _modify {

@@ -6,14 +6,28 @@ extension EnvelopeArena {
     private static let structureBytes = 1_024
 
     /// Lays out a message, packs it, and lends the bytes.
+    ///
+    /// What a common envelope takes is on the stack: only one that does not fit there is laid out
+    /// again in memory of its own.
     static func withPacked(
         dynamicBytes: Int,
         _ lay: (inout EnvelopeArena) -> UnsafeMutablePointer<ProtobufCMessage>?,
         _ body: (UnsafeRawBufferPointer) -> Void
     ) throws(WireError) {
-        var isPacked = false
+        if dynamicBytes < stackBytes / 2, pack(in: stackBytes, lay, body) { return }
         // Structures and texts once as C values and once as packed bytes, which are never longer.
-        with(bytes: 2 * (structureBytes + dynamicBytes)) { arena in
+        guard pack(in: 2 * (structureBytes + dynamicBytes), lay, body) else {
+            throw .unencodable("the envelope does not fit its memory")
+        }
+    }
+
+    /// Whether so many bytes were enough.
+    private static func pack(
+        in bytes: Int, _ lay: (inout EnvelopeArena) -> UnsafeMutablePointer<ProtobufCMessage>?,
+        _ body: (UnsafeRawBufferPointer) -> Void
+    ) -> Bool {
+        var isPacked = false
+        with(bytes: bytes) { arena in
             guard let message = lay(&arena.pointee), !arena.pointee.overflowed else { return }
             let size = protobuf_c_message_get_packed_size(message)
             guard let place = arena.pointee.allocate(max(1, size)) else { return }
@@ -22,9 +36,7 @@ extension EnvelopeArena {
             body(UnsafeRawBufferPointer(start: place, count: written))
             isPacked = true
         }
-        guard isPacked else {
-            throw .unencodable("the envelope does not fit its memory")
-        }
+        return isPacked
     }
 }
 

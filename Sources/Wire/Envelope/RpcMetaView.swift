@@ -118,6 +118,14 @@ package struct RpcMetaView {
         return try .init(fields: meta.pointee.user_fields, count: meta.pointee.n_user_fields)
     }
 
+    /// Metadata as a request's reader wants it; a later key wins.
+    /// - Throws: as ``userFields()``.
+    package func requestFields() throws(WireError) -> RequestFields {
+        guard meta.pointee.n_user_fields > 0 else { return RequestFields() }
+        return try RequestFields(
+            fields: meta.pointee.user_fields, count: meta.pointee.n_user_fields)
+    }
+
     /// What our own ends add.
     /// - Throws: ``WireError/malformed(_:)`` if its trailers are too many or not UTF-8.
     package func envelopeExtension() throws(WireError) -> EnvelopeExtension? {
