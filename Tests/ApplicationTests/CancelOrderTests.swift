@@ -1,5 +1,6 @@
 import Accounts
 import Application
+import Auth
 import Orders
 import TestSupport
 import Testing
