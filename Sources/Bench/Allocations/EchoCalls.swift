@@ -3,8 +3,8 @@ import Glibc
 import TollgateClient
 import TollgateKernel
 
-/// Echoes by the product's client in a process of their own, so that what it allocates is known from
-/// what its server does.
+/// Echoes by the product's client in a process of their own, so that what it allocates is known
+/// from what its server does.
 package struct EchoCalls: Sendable {
     /// The server's address.
     package var address: String

@@ -174,18 +174,28 @@ package struct RPCBench: Sendable {
                     Budget("64 callers, bare, of gRPC C++", ours / theirs, .atLeast, 4, unit: "×"))
             }
         }
-        if let bare = median("bare press", 64, Figure.serverCPU) {
+        report.headlines = headlines
+        report.budgets = budgets
+        judgeCosts(&report)
+    }
+
+    /// The same of what a call costs in processor time and allocations, and of its slowest.
+    private static func judgeCosts(_ report: inout BenchReport) {
+        func median(_ name: String, _ figure: String) -> Double? { report.median(name, 64, figure) }
+        var budgets: [Budget] = []
+        var headlines: [String: Double] = [:]
+        if let bare = median("bare press", Figure.serverCPU) {
             budgets.append(
                 Budget("64 callers, bare, server CPU a call", bare, .atMost, 4.0, unit: "µs"))
         }
-        if let full = median("full press", 64, Figure.serverCPU) {
+        if let full = median("full press", Figure.serverCPU) {
             budgets.append(
                 Budget(
                     "64 callers, authenticated with deadlines and metrics, server CPU a call",
                     full, .atMost, 4.8, unit: "µs"))
         }
-        if let quiet = median("quiet press", 64, Figure.serverCPU), quiet > 0,
-            let traced = median("traced press", 64, Figure.serverCPU)
+        if let quiet = median("quiet press", Figure.serverCPU), quiet > 0,
+            let traced = median("traced press", Figure.serverCPU)
         {
             headlines["observedCPUOfQuiet64"] = traced / quiet
             budgets.append(
@@ -204,11 +214,11 @@ package struct RPCBench: Sendable {
                 headlines["\(variant)\(side)Allocations\(callers)"] = count
             }
         }
-        if let p99 = median("full half load", 64, Figure.p99) {
+        if let p99 = median("full half load", Figure.p99) {
             budgets.append(
                 Budget("64 callers, full, p99 at half load", p99, .atMost, 1_000, unit: "µs"))
         }
-        report.headlines = headlines
-        report.budgets = budgets
+        report.headlines.merge(headlines) { $1 }
+        report.budgets += budgets
     }
 }
