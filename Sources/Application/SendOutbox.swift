@@ -48,7 +48,7 @@ package struct SendOutbox: Sendable {
         let openID = try await ports.store.read { tx in
             try tx.accounts.openID(of: message.account)
         }
-        guard let openID else { return .withdrawn }
+        guard let openID else { return try await putAside(message, fence) }
         guard let template = templateIDs[message.kind] else {
             return try await finish(
                 message, fence,
@@ -63,6 +63,23 @@ package struct SendOutbox: Sendable {
         } catch let failure as OfficialAccountFailure {
             return try await finish(message, fence, failure: failure)
         }
+    }
+
+    /// Has a message whose receiver has left wait behind the others, until the deletion of the
+    /// account comes to it; that may have been in this moment.
+    private func putAside(
+        _ message: OutboxMessage, _ fence: JobFence
+    ) async throws -> Outcome {
+        var next = message
+        next.nextAttemptAt = ports.clock.now()
+            .adding(milliseconds: Limits.outboxBackOffMilliseconds)
+        try await ports.store.write { [next] tx in
+            try fence.check(tx)
+            let before = OutboxID(rawValue: next.id.rawValue - 1)
+            let stored = try tx.outbox.messages(of: next.account, after: before, limit: 1).first
+            if stored == message { try tx.outbox.update(next) }
+        }
+        return .withdrawn
     }
 
     private func finish(

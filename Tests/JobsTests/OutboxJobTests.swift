@@ -1,3 +1,4 @@
+import Accounts
 import Application
 import Auth
 import Jobs
@@ -54,6 +55,33 @@ import Weixin
             #expect(jobs.messages.asked.count == 2)
             #expect(Set(jobs.messages.asked.map(\.clientMessageID)).count == 1)
             #expect(try await results(jobs) == [])
+        }
+    }
+
+    @Test func `Messages to people who have left keep none from being sent`() async throws {
+        try await JobsBench.with { jobs in
+            let left = try await jobs.bench.signIn(openID: "o_left").session.account
+            let now = jobs.bench.clock.now()
+            // As many as one run looks at, and all of them older than what is to be sent.
+            try await jobs.bench.store.write { tx in
+                try tx.departures.begin(
+                    left, placeholder: [UInt8](repeating: 1, count: 32), at: now)
+                for number in 1...Limits.rowsPerJobTransaction {
+                    try tx.outbox.insert(
+                        OutboxMessage(
+                            id: OutboxID(rawValue: Int64(number)), kind: .creditsArrived,
+                            account: left, values: [:], state: .waiting, attempts: 0,
+                            nextAttemptAt: now, createdAt: now))
+                }
+            }
+            jobs.bench.clock.advance(milliseconds: 1)
+            try await buy(jobs)
+            _ = try await results(jobs)
+            #expect(try await results(jobs).contains("sent"))
+            #expect(jobs.messages.asked.map(\.openID) == ["o_ann"])
+            // They are not lost: the deletion comes to them, and erases them.
+            jobs.bench.clock.advance(milliseconds: Limits.outboxBackOffMilliseconds)
+            #expect(Set(try await results(jobs)) == ["withdrawn"])
         }
     }
 
