@@ -1,4 +1,3 @@
-package import Accounts
 package import Analytics
 package import Operations
 internal import Synchronization
@@ -12,10 +11,10 @@ package struct OperatorQueries: Sendable {
     /// Makes the queries.
     package init(_ ports: Ports) { self.ports = ports }
 
-    /// Re-adds the books in one consistent view; beside it asks the engine, and walks the hash
-    /// chains in slices, so that no reader and no log waits for the whole walk.
+    /// Re-adds the books and walks the hash chains in one consistent view, and asks the engine
+    /// beside it.
     ///
-    /// Three readers at most are busy with it, and one is left for everybody else.
+    /// Two readers are busy with it, and the others are left for everybody else.
     ///
     /// - Throws: `conflict` while another audit runs: several at once would take all readers.
     package func audit() async throws -> [AuditFinding] {
@@ -25,24 +24,9 @@ package struct OperatorQueries: Sendable {
                 retryAfterMilliseconds: Limits.auditRetryMilliseconds)
         }
         defer { auditing.giveBack() }
-        async let books = ports.store.read { tx in try tx.operations.auditBooks() }
         async let engine = ports.store.read { tx in try tx.operations.auditEngine() }
-        let chain = AuditFinding(try await chains())
-        return (try await books + [engine, chain]).sorted { $0.place < $1.place }
-    }
-
-    private func chains() async throws -> ChainAudit {
-        var chain = ChainAudit()
-        while true {
-            try Task.checkCancellation()
-            let (walked, isMore) = try await ports.store.read { [chain] tx in
-                var walk = chain
-                let isMore = try walk.step(tx.ledger, limit: Limits.auditSliceRows)
-                return (walk, isMore)
-            }
-            chain = walked
-            guard isMore else { return chain }
-        }
+        let books = try await ports.store.read { tx in try tx.operations.auditBooks() }
+        return try await books + [engine]
     }
 
     /// Figures of periods that start in a span; without bounds the last 24 hours, or 30 days, with
@@ -94,16 +78,4 @@ private final class AuditTurn: Sendable {
     }
 
     func giveBack() { isTaken.withLock { $0 = false } }
-}
-
-extension AuditFinding {
-    /// The verdict on the hash chains.
-    package init(_ chain: ChainAudit) {
-        self.init(
-            check: "C9", summary: "every customer's hash chain is whole and ends at their row",
-            rows: chain.rows, violations: chain.violations, violationCount: chain.violationCount)
-    }
-
-    /// The checker's place in the list: C9 stands before C13.
-    package var place: Int { Int(check.dropFirst()) ?? 0 }
 }

@@ -38,6 +38,24 @@ package enum SHA256 {
         package func hash(_ bytes: [UInt8]) throws(CryptographyError) -> [UInt8] {
             try digest(.sha256, bytes, length: 32, in: context)
         }
+
+        /// Whether these are the 32 bytes of the digest; for histories, not for secrets: the time
+        /// it takes tells where they differ.
+        package func isHash(
+            _ claimed: UnsafeRawBufferPointer, of bytes: [UInt8]
+        ) throws(CryptographyError) -> Bool {
+            guard bytes.count <= Limits.cryptographyInputBytes else { throw .unsuitableLength }
+            var result: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+            var written: UInt32 = 0
+            let isDone = withUnsafeMutableBytes(of: &result) { result in
+                EVP_DigestInit_ex2(context, Algorithm.sha256.pointer, nil) == 1
+                    && EVP_DigestUpdate(context, bytes, bytes.count) == 1
+                    && EVP_DigestFinal_ex(
+                        context, result.bindMemory(to: UInt8.self).baseAddress, &written) == 1
+            }
+            guard isDone, written == 32 else { throw .takingQueue("digest") }
+            return withUnsafeBytes(of: result) { claimed.elementsEqual($0) }
+        }
     }
 }
 

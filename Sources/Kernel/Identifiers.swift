@@ -165,6 +165,26 @@ package enum CrockfordBase32 {
         }
     }
 
+    /// Reads what ``encode(_:)`` wrote for a positive identifier, and only as it writes it: another
+    /// letter case is another text. Nil for anything else.
+    package static func decodeExactly(_ text: UnsafeRawBufferPointer) -> Int64? {
+        guard text.count == 13 else { return nil }
+        var value: UInt64 = 0
+        for symbol in text {
+            let digit = digits[Int(symbol)]
+            guard digit < 32, value >> 58 == 0 else { return nil }
+            value = value << 5 | UInt64(digit)
+        }
+        return value > 0 ? Int64(value) : nil
+    }
+
+    /// The value of each byte that ``encode(_:)`` writes; 32 for all others.
+    private static let digits: [UInt8] = {
+        var digits = [UInt8](repeating: 32, count: 256)
+        for (value, symbol) in alphabet.enumerated() { digits[Int(symbol)] = UInt8(value) }
+        return digits
+    }()
+
     /// Reads thirteen symbols as a positive identifier; nil for anything else.
     package static func decodeIdentifier(_ text: String) -> Int64? {
         guard text.utf8.count == 13 else { return nil }

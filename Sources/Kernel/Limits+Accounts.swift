@@ -16,9 +16,6 @@ extension Limits {
     /// what a short answer takes.
     package static let inProgressRetryMilliseconds: Int64 = 2_000
 
-    /// Breaks of the hash chain that an audit spells out: enough to see where it began.
-    package static let chainViolationsTold = 20
-
     /// Movements that one transaction adds up for a statement: ten milliseconds of a reader; and
     /// so many of the largest (``creditsInOneTransfer``) still fit 64 bits.
     package static let statementSliceRows = 5_000

@@ -7,9 +7,13 @@ extension Limits {
     /// With its usual 2 MiB the same pages are read again and again. One audit runs at a time.
     package static let auditCacheKibibytes = 131_072
 
-    /// Transfers that one slice of an audit's walk looks at: some tens of milliseconds, after which
-    /// the reader is free and the log may be moved.
+    /// Rows that one slice of an audit's walk asks for at once: enough that asking costs nothing
+    /// beside them, and with PostgreSQL an answer stays within some megabytes.
     package static let auditSliceRows = 5_000
+
+    /// Customers whose standing one pass of an audit keeps: each takes about 150 bytes. Of more
+    /// there is a second pass over the transfers.
+    package static let auditCustomersAtOnce = 500_000
 
     /// What who asks for a second audit is told to wait: most take less.
     package static let auditRetryMilliseconds: Int64 = 5_000

@@ -3,7 +3,7 @@ extension Limits {
     /// together; more than twice a usual server's cores only meet one another's rows.
     package static let storeWriterConnections = 16
 
-    /// Connections that read, on the primary and on a replica each; an audit keeps three of them
+    /// Connections that read, on the primary and on a replica each; an audit keeps two of them
     /// for as long as it lasts.
     package static let storeReaderConnections = 6
 

@@ -16,7 +16,7 @@ extension Limits {
     package static let pendingWritesRetryMilliseconds: Int64 = 200
 
     /// Connections for readers: more than the cores they share only adds page caches, but an audit
-    /// keeps three of them for as long as it lasts.
+    /// keeps two of them for as long as it lasts.
     package static let storeReaders = 6
 
     /// How long a statement waits for SQLite's own lock.
@@ -54,6 +54,18 @@ extension Limits {
     /// An attempt waits for readers ``walWaitMilliseconds`` twice at most, 2 % of it. What it
     /// copies into the database is on top, and had to be copied at some time.
     package static let walPauseMilliseconds: Int64 = 5_000
+
+    /// Rounds in which a large log is copied: each copies what was written during the one before,
+    /// and a disk that does not gain on its writes in so many will not.
+    package static let walCopyRounds = 4
+
+    /// Long reads that have to be ended one after the other before the store's health tells of it:
+    /// one may have met a busy hour.
+    package static let longReadsEndedInARow = 2
+
+    /// What an operator may set for ``walCrowdedBytes``, in MiB: above ``walFileBytes``, or no long
+    /// read would ever end; at most a TiB, which no log should need.
+    package static let walCrowdedMebibytes: ClosedRange<Int64> = 128...1_048_576
 
     /// How long one attempt waits for readers: most have ended by then, and those that have not
     /// would not end soon either.

@@ -1,6 +1,7 @@
 internal import TollgateKernel
 
-/// Part of C6: each hold ended with the transfer it settled, and with no other.
+/// C6's walk over all holds: each is in a state there is, and ended with the transfer it settled
+/// and with no other.
 ///
 /// A query would have to spell every hold's key (`settle:` and its id in Crockford base32) before
 /// it could look the transfer up, which took a quarter of an audit. Both sides are in the order
@@ -11,6 +12,16 @@ struct HoldTransferAudit {
     /// Holds that are read at once.
     var sliceRows = Limits.auditSliceRows
 
+    /// What the holds came to.
+    struct Totals {
+        /// Holds.
+        var rows: Int64 = 0
+        /// Micro-credits that were settled from people's credits.
+        var settledCredits: Int128 = 0
+        /// Holds that are in no state there is, or that state more than they may.
+        var states = Violations()
+    }
+
     private struct End {
         var hold: Int64
         var account: Int64
@@ -20,31 +31,46 @@ struct HoldTransferAudit {
     }
 
     private struct Charge {
-        var hold: Int64?
         var kind: String
         var amount: Int64
         var customer: Int64?
     }
 
-    /// Gives each violation to a closure, as a sentence.
-    func forEachViolation(_ tell: (String) -> Void) throws(StoreError) {
+    /// Gives each violation to a closure, as a sentence; what the holds came to.
+    @discardableResult
+    func forEachViolation(_ tell: (String) -> Void) throws(StoreError) -> Totals {
+        var totals = Totals()
         var last = Int64.min
         while true {
-            let ends = try connection.all(
-                Text.holds, last, Int64(sliceRows)
-            ) { row in
-                End(
+            let ends = try connection.all(Text.holds, last, Int64(sliceRows)) { row in
+                let end = End(
                     hold: row.integer(0), account: row.integer(1), source: row.text(2),
                     state: row.text(3), settled: row.integer(4))
+                Self.count(end, amount: row.integer(5), hasEnded: !row.isNull(6), &totals)
+                return end
             }
-            guard let first = ends.first, let end = ends.last else { return }
+            guard let first = ends.first, let end = ends.last else { return totals }
             let charges = try charges(from: first.hold, to: end.hold)
             for end in ends where Self.isWrong(end, charges[end.hold]) {
                 tell(Self.sentence(end, charges[end.hold]))
             }
-            guard ends.count == sliceRows else { return }
+            guard ends.count == sliceRows else { return totals }
             last = end.hold
         }
+    }
+
+    private static func count(
+        _ end: End, amount: Int64, hasEnded: Bool, _ totals: inout Totals
+    ) {
+        totals.rows += 1
+        if end.source == "credits" { totals.settledCredits += Int128(end.settled) }
+        let isKnown = ["held", "settled", "released", "expired"].contains(end.state)
+        guard
+            !isKnown || (end.state == "held") == hasEnded || end.settled < 0
+                || end.settled > amount || end.state != "settled" && end.settled != 0
+        else { return }
+        totals.states.tell(
+            "hold \(end.hold) is \(end.state), settled \(end.settled) of \(amount)")
     }
 
     /// Keys are unique, so there are as many as holds, unless somebody wrote others between them:
@@ -52,26 +78,22 @@ struct HoldTransferAudit {
     private func charges(
         from first: Int64, to last: Int64
     ) throws(StoreError) -> [Int64: Charge] {
-        let rows = try connection.all(
+        var charges: [Int64: Charge] = [:]
+        charges.reserveCapacity(sliceRows)
+        _ = try connection.all(
             Text.charges, Self.prefix + CrockfordBase32.encode(first),
             Self.prefix + CrockfordBase32.encode(last)
         ) { row in
-            Charge(
-                hold: Self.hold(of: row.text(0)), kind: row.text(1), amount: row.integer(2),
-                customer: row.optionalInteger(3))
+            let key = row.lent(0).bytes
+            guard key.count > Self.prefix.utf8.count,
+                // Only as it is written: a key in another letter case is another key.
+                let hold = CrockfordBase32.decodeExactly(
+                    UnsafeRawBufferPointer(rebasing: key[Self.prefix.utf8.count...]))
+            else { return }
+            charges[hold] = Charge(
+                kind: row.text(1), amount: row.integer(2), customer: row.optionalInteger(3))
         }
-        return rows.reduce(into: [:]) { charges, charge in
-            if let hold = charge.hold { charges[hold] = charge }
-        }
-    }
-
-    private static func hold(of key: String) -> Int64? {
-        let digits = String(key.dropFirst(prefix.count))
-        // Only as it is written: a key in another letter case is another key.
-        guard let hold = CrockfordBase32.decodeIdentifier(digits),
-            CrockfordBase32.encode(hold) == digits
-        else { return nil }
-        return hold
+        return charges
     }
 
     private static func isWrong(_ end: End, _ charge: Charge?) -> Bool {
@@ -98,7 +120,7 @@ struct HoldTransferAudit {
     private enum Text {
         static let holds = SQL(
             """
-            SELECT id, account, source, state, settled FROM holds
+            SELECT id, account, source, state, settled, amount, ended_at FROM holds
             WHERE id > $1 ORDER BY id LIMIT $2
             """)
         static let charges = SQL(

@@ -11,19 +11,49 @@ struct LedgerAudit {
     struct Checker {
         let name: String
         let summary: String
-        let rows: SQL
+        /// Nil if the rows are those of a walk.
+        let rows: SQL?
         let violations: [SQL]
-        /// Whether each hold is compared with its transfer as well.
-        var walksHolds = false
+    }
+
+    /// What the walks over transfers and holds found for a checker.
+    private struct Walked {
+        var rows: Int64?
+        var violations = Violations()
     }
 
     /// The verdict of each checker that reads rows, over the state the transaction sees.
     func bookFindings() throws(StoreError) -> [AuditFinding] {
         try withRoomForPages { () throws(StoreError) in
+            let walked = try walks()
             var findings: [AuditFinding] = []
-            for checker in AuditText.checkers { findings.append(try finding(checker)) }
+            for checker in AuditText.checkers {
+                findings.append(try finding(checker, walked[checker.name] ?? Walked()))
+            }
             return findings
         }
+    }
+
+    /// The walks over what there is most of: each row is read once for all checkers.
+    private func walks() throws(StoreError) -> [String: Walked] {
+        let transfers = try TransferAudit(connection: connection).verdict()
+        var unmatched = Violations()
+        let holds = try HoldTransferAudit(connection: connection)
+            .forEachViolation { unmatched.tell($0) }
+        var ends = holds.states
+        // No usage without its hold: the sums agree, and each hold is matched.
+        if transfers.used != holds.settledCredits {
+            ends.tell(
+                "usage transfers add up to \(transfers.used), settled holds to "
+                    + "\(holds.settledCredits)")
+        }
+        ends.add(unmatched)
+        return [
+            "C1": Walked(rows: transfers.rows, violations: transfers.units),
+            "C2": Walked(violations: transfers.balances),
+            "C6": Walked(rows: holds.rows, violations: ends),
+            "C9": Walked(rows: transfers.linkedRows, violations: transfers.chains),
+        ]
     }
 
     /// C13, over the same.
@@ -46,49 +76,40 @@ struct LedgerAudit {
         return try body()
     }
 
-    private func finding(_ checker: Checker) throws(StoreError) -> AuditFinding {
-        var told: [String] = []
-        var count: Int64 = 0
-        func tell(_ violation: String) {
-            count += 1
-            if told.count < Limits.auditViolationsTold { told.append(violation) }
-        }
+    private func finding(_ checker: Checker, _ walked: Walked) throws(StoreError) -> AuditFinding {
+        var found = walked.violations
         for text in checker.violations {
-            try connection.forEach(text) { row in tell(row.text(0)) }
+            try connection.forEach(text) { row in found.tell(row.text(0)) }
         }
-        if checker.walksHolds {
-            try HoldTransferAudit(connection: connection).forEachViolation(tell)
+        var rows = walked.rows
+        if rows == nil, let text = checker.rows {
+            rows = try connection.first(text) { $0.integer(0) }
         }
         return AuditFinding(
-            check: checker.name, summary: checker.summary,
-            rows: try connection.first(checker.rows) { $0.integer(0) } ?? 0, violations: told,
-            violationCount: count)
+            check: checker.name, summary: checker.summary, rows: rows ?? 0, violations: found.told,
+            violationCount: found.count)
     }
 
     private func checkedByEngine() throws(StoreError) -> AuditFinding {
-        var told: [String] = []
-        var count: Int64 = 0
-        func tell(_ text: String) {
-            count += 1
-            if told.count < Limits.auditViolationsTold { told.append(text) }
-        }
+        var found = Violations()
         let tables: Int64
         switch connection {
         case .postgreSQL(let connection):
             let audit = PostgreSQLAudit(connection: connection)
-            try audit.forEachViolation(tell)
+            try audit.forEachViolation { found.tell($0) }
             tables = try audit.tables()
         case .sqlite, .refusing:
             try connection.forEach(AuditText.integrity) { row in
-                if row.text(0) != "ok" { tell(row.text(0)) }
+                if row.text(0) != "ok" { found.tell(row.text(0)) }
             }
             try connection.forEach(AuditText.foreignKeys) { row in
-                tell("\(row.text(0)) row \(row.integer(1)) points at nothing in \(row.text(2))")
+                found.tell(
+                    "\(row.text(0)) row \(row.integer(1)) points at nothing in \(row.text(2))")
             }
             tables = try connection.first(AuditText.tables) { $0.integer(0) } ?? 0
         }
         return AuditFinding(
             check: "C13", summary: "the store is whole and every reference has its row",
-            rows: tables, violations: told, violationCount: count)
+            rows: tables, violations: found.told, violationCount: found.count)
     }
 }

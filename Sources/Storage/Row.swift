@@ -69,6 +69,20 @@ struct Row {
         return [UInt8](UnsafeRawBufferPointer(start: start, count: count))
     }
 
+    /// A text where it lies, not copied; empty for NULL.
+    ///
+    /// Valid as long as the row, and until the same column is read in another way.
+    func lent(_ column: Int32) -> LentText { LentText(lentBytes(column)) }
+
+    /// Bytes where they lie, as ``lent(_:)``; none for NULL.
+    func lentBytes(_ column: Int32) -> UnsafeRawBufferPointer {
+        guard number < 0 else { return PostgreSQLAnswer.bytes(source, number, column) }
+        // Asked for as a blob a text needs no zero at its end, for which SQLite would copy it.
+        let start = sqlite3_column_blob(source, column)
+        return UnsafeRawBufferPointer(
+            start: start, count: start == nil ? 0 : Int(sqlite3_column_bytes(source, column)))
+    }
+
     /// A moment.
     func moment(_ column: Int32) -> Timestamp { Timestamp(milliseconds: integer(column)) }
 

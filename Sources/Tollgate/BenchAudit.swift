@@ -16,11 +16,16 @@ struct BenchAudit: AsyncParsableCommand {
             EXAMPLES:
               tollgate bench audit
               tollgate bench audit --transfers 10000000 --rounds 1 --json
+              tollgate bench audit --store /tmp/long --rounds 3     keeps the store, uses it again
             """)
 
     @OptionGroup var options: BenchOptions
     @Option(name: .long, help: "How many transfers the history has.")
     var transfers = 1_000_000
+    @Option(
+        name: .long,
+        help: "A folder whose store is audited and kept; it is made first if there is none.")
+    var store: String?
 
     func validate() throws {
         guard (1_000...Limits.benchTransfers).contains(transfers) else {
@@ -29,8 +34,8 @@ struct BenchAudit: AsyncParsableCommand {
     }
 
     func run() async throws {
-        try await options.perform { [transfers] in
-            try await AuditBench($0, transfers: transfers).run()
+        try await options.perform { [transfers, store] in
+            try await AuditBench($0, transfers: transfers, keptFolder: store).run()
         }
     }
 }

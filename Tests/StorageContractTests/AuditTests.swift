@@ -20,23 +20,27 @@ struct Tampering: CustomTestStringConvertible, Sendable {
     }
 
     static let all = [
-        Tampering("UPDATE customer_ledgers SET posted = posted + 1", "C1", "C2"),
+        Tampering("UPDATE customer_ledgers SET posted = posted + 1", "C1", "C2", "C9"),
         Tampering("UPDATE customer_ledgers SET held = held + 1", "C2"),
-        Tampering("UPDATE customer_ledgers SET sequence = sequence + 1", "C2"),
-        Tampering("UPDATE customer_ledgers SET posted = -1", "C1", "C2", "C3"),
+        Tampering("UPDATE customer_ledgers SET sequence = sequence + 1", "C2", "C9"),
+        Tampering("UPDATE customer_ledgers SET posted = -1", "C1", "C2", "C3", "C9"),
         Tampering("UPDATE lots SET remaining = remaining - 1 WHERE remaining > held", "C2"),
         Tampering("UPDATE lots SET held = held + 1", "C2"),
         Tampering("UPDATE lots SET granted = remaining - 1", "C3"),
         Tampering("DELETE FROM hold_lots", "C2"),
         Tampering("UPDATE hold_lots SET amount = amount + 1", "C2"),
-        Tampering("DELETE FROM transfers WHERE kind = 'usage'", "C1", "C2", "C6"),
+        Tampering("DELETE FROM transfers WHERE kind = 'usage'", "C1", "C2", "C6", "C9"),
         Tampering(
-            "UPDATE transfers SET amount = amount + 1 WHERE kind = 'usage'", "C1", "C2", "C6"),
-        Tampering("UPDATE transfers SET amount = amount + 1 WHERE kind = 'welcome'", "C1", "C2"),
+            "UPDATE transfers SET amount = amount + 1 WHERE kind = 'usage'",
+            "C1", "C2", "C6", "C9"),
+        Tampering(
+            "UPDATE transfers SET amount = amount + 1 WHERE kind = 'welcome'", "C1", "C2", "C9"),
         Tampering("UPDATE transfers SET to_account = 'issued' WHERE kind = 'payment'", "C1"),
-        Tampering("UPDATE transfers SET unit = 'fen' WHERE kind = 'usage'", "C1"),
-        Tampering("UPDATE transfers SET kind = 'adjustment' WHERE kind = 'usage'", "C2", "C6"),
-        Tampering("UPDATE transfers SET transfer_key = 'x' || id WHERE kind = 'usage'", "C6"),
+        Tampering("UPDATE transfers SET unit = 'fen' WHERE kind = 'usage'", "C1", "C9"),
+        Tampering(
+            "UPDATE transfers SET kind = 'adjustment' WHERE kind = 'usage'", "C2", "C6", "C9"),
+        Tampering(
+            "UPDATE transfers SET transfer_key = 'x' || id WHERE kind = 'usage'", "C6", "C9"),
         Tampering("UPDATE transfers SET transfer_key = 'x' || id WHERE kind = 'promotion'", "C6"),
         Tampering("UPDATE holds SET settled = settled + 1 WHERE state = 'settled'", "C6"),
         Tampering("UPDATE holds SET state = 'released' WHERE state = 'settled'", "C6"),

@@ -39,6 +39,61 @@ package enum LedgerChain {
         previous: [UInt8], transfer: Transfer, sequence: Int64, postedAfter: Int64,
         into bytes: inout [UInt8]
     ) {
+        func side(_ account: LedgerAccount) -> Side<String.UTF8View> {
+            switch account {
+            case .customer(let id): .customer(id.rawValue)
+            case .system(let account): .system(account.rawValue.utf8)
+            }
+        }
+        encode(
+            Fields(
+                id: transfer.id.rawValue, key: transfer.key.utf8,
+                kind: transfer.kind.rawValue.utf8, unit: transfer.unit.rawValue.utf8,
+                from: side(transfer.from), to: side(transfer.to), amount: transfer.amount,
+                reference: transfer.reference.utf8, at: transfer.at.milliseconds),
+            previous: previous, sequence: sequence, postedAfter: postedAfter, into: &bytes)
+    }
+
+    /// The same bytes from a row: the texts are taken as they lie there.
+    static func encode(
+        previous: ChainHash, link: StoredLink, sequence: Int64, postedAfter: Int64,
+        into bytes: inout [UInt8]
+    ) {
+        func side(_ name: LentText) -> Side<UnsafeRawBufferPointer> {
+            name.reads("customer") ? .customer(link.customer) : .system(name.bytes)
+        }
+        let fields = Fields(
+            id: link.id, key: link.key.bytes, kind: link.kind.bytes, unit: link.unit.bytes,
+            from: side(link.from), to: side(link.to), amount: link.amount,
+            reference: link.reference.bytes, at: link.at)
+        withUnsafeBytes(of: previous) { previous in
+            encode(
+                fields, previous: previous, sequence: sequence, postedAfter: postedAfter,
+                into: &bytes)
+        }
+    }
+
+    private enum Side<Text: Collection<UInt8>> {
+        case customer(Int64)
+        case system(Text)
+    }
+
+    private struct Fields<Text: Collection<UInt8>> {
+        var id: Int64
+        var key: Text
+        var kind: Text
+        var unit: Text
+        var from: Side<Text>
+        var to: Side<Text>
+        var amount: Int64
+        var reference: Text
+        var at: Int64
+    }
+
+    private static func encode<Text: Collection<UInt8>>(
+        _ transfer: Fields<Text>, previous: some Collection<UInt8>, sequence: Int64,
+        postedAfter: Int64, into bytes: inout [UInt8]
+    ) {
         bytes.removeAll(keepingCapacity: true)
         func append(length: Int) {
             let length = UInt32(truncatingIfNeeded: length)
@@ -49,15 +104,18 @@ package enum LedgerChain {
             bytes.append(contentsOf: field)
         }
         // The kinds of sides differ in their prefix: a customer never reads as one of ours.
-        func append(_ side: LedgerAccount) {
-            let (prefix, name) =
-                switch side {
-                case .customer(let id): ("customer:", id.description)
-                case .system(let account): ("system:", account.rawValue)
-                }
-            append(length: prefix.utf8.count + name.utf8.count)
-            bytes.append(contentsOf: prefix.utf8)
-            bytes.append(contentsOf: name.utf8)
+        func appendSide(_ prefix: StaticString, _ name: some Collection<UInt8>) {
+            append(length: prefix.utf8CodeUnitCount + name.count)
+            bytes.append(
+                contentsOf: UnsafeRawBufferPointer(
+                    start: prefix.utf8Start, count: prefix.utf8CodeUnitCount))
+            bytes.append(contentsOf: name)
+        }
+        func append(_ side: Side<Text>) {
+            switch side {
+            case .customer(let id): appendSide("customer:", CrockfordBase32.encode(id).utf8)
+            case .system(let name): appendSide("system:", name)
+            }
         }
         func append(_ number: Int64) {
             withUnsafeBytes(of: UInt32(8).bigEndian) { bytes.append(contentsOf: $0) }
@@ -66,15 +124,15 @@ package enum LedgerChain {
         append("tollgate.ledger.1".utf8)
         append(previous)
         append(sequence)
-        append(transfer.id.rawValue)
-        append(transfer.key.utf8)
-        append(transfer.kind.rawValue.utf8)
-        append(transfer.unit.rawValue.utf8)
+        append(transfer.id)
+        append(transfer.key)
+        append(transfer.kind)
+        append(transfer.unit)
         append(transfer.from)
         append(transfer.to)
         append(transfer.amount)
-        append(transfer.reference.utf8)
-        append(transfer.at.milliseconds)
+        append(transfer.reference)
+        append(transfer.at)
         append(postedAfter)
     }
 }

@@ -129,3 +129,13 @@ package struct LedgerEntry: Hashable, Sendable {
         self.link = link
     }
 }
+
+extension Transfer {
+    /// The customer on one of its sides; nil if it moves between our own accounts.
+    package var customer: AccountID? {
+        for side in [from, to] {
+            if case .customer(let account) = side { return account }
+        }
+        return nil
+    }
+}

@@ -100,7 +100,7 @@ package protocol OperationsRepository {
     /// account below zero), C6 (each hold ended at most once, settled <= amount, and its usage
     /// transfer equals what it settled), C7 (each paid order has its payment, its money and its
     /// credits, and none of them stands alone), C8 (orders moved along edges, as their histories
-    /// tell).
+    /// tell), C9 (every customer's hash chain is whole and ends at their row).
     func auditBooks() throws(StoreError) -> [AuditFinding]
 
     /// C13: integrity and foreign keys of the engine.

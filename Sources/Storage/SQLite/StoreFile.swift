@@ -67,13 +67,16 @@ package enum StoreFile {
 
     /// Audits a store's file from end to end: schema, books, hash chains, pages.
     ///
-    /// - Throws: ``StoreRefusal`` if it is no store of this version.
-    package static func verify(_ path: String) async throws -> Report {
+    /// - Throws: ``StoreRefusal`` if it is no store of this version; `unavailable` if it is in use
+    ///   and so much was written meanwhile that its log outgrew its bound.
+    package static func verify(
+        _ path: String, logBounds: LogBounds = LogBounds()
+    ) async throws -> Report {
         try await apart {
             guard access(path, R_OK) == 0 else {
                 throw Failure(.notFound, "There is no file \(path) that can be read.")
             }
-            return try read(path) { connection in try report(connection) }
+            return try read(path, logBounds) { connection in try report(connection) }
         }
     }
 
@@ -126,16 +129,13 @@ package enum StoreFile {
             throw StoreRefusal.schemaNotReady(stored: version, known: migrator.knownVersion)
         }
         let transaction = StoredTransaction(.sqlite(connection))
-        var chain = ChainAudit()
-        while try chain.step(transaction.ledger, limit: Limits.auditSliceRows) {}
-        let findings = try transaction.operations.audit() + [AuditFinding(chain)]
         let made = try connection.first(Text.madeAt) { Int64($0.text(0)) ?? 0 }
         let newest = try connection.first(Text.newest) { $0.optionalInteger(0) }
         return Report(
             realm: realm.rawValue, schemaVersion: version,
             madeAt: Timestamp(milliseconds: made ?? 0),
             newestTransferAt: (newest ?? nil).map(Timestamp.init(milliseconds:)),
-            findings: findings.sorted { $0.place < $1.place })
+            findings: try transaction.operations.audit())
     }
 
     private static func stamp(_ path: String, _ report: Report, _ now: Timestamp) throws {

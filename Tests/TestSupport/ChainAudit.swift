@@ -1,14 +1,15 @@
-internal import Cryptography
-package import TollgateKernel
+package import Accounts
+import TollgateKernel
 
-/// Walks every customer's history, in slices, and computes each link of the hash chain anew.
+/// Walks every customer's history, in slices, and computes each link of the hash chain anew: the
+/// plain way, which what the audit does in one pass is held against.
 ///
 /// History is only ever added to, so each slice may see a later state than the one before: a
 /// customer's row is compared in the slice in which their history ends.
 package struct ChainAudit: Hashable, Sendable {
     /// Transfers looked at.
     package private(set) var rows: Int64 = 0
-    /// Violations, one sentence each; at most ``Limits/chainViolationsTold``.
+    /// Violations, one sentence each; at most ``Limits/auditViolationsTold``.
     package private(set) var violations: [String] = []
     /// Violations in all.
     package private(set) var violationCount: Int64 = 0
@@ -25,8 +26,6 @@ package struct ChainAudit: Hashable, Sendable {
     ///
     /// Each call may run in a transaction of its own.
     package mutating func step(_ repository: any LedgerRepository, limit: Int) throws -> Bool {
-        let hasher = try SHA256.Hasher()
-        var encoded: [UInt8] = []
         let entries = try repository.history(after: account, sequence: sequence, limit: limit)
         for entry in entries {
             guard let owner = entry.transfer.customer else { continue }
@@ -37,25 +36,20 @@ package struct ChainAudit: Hashable, Sendable {
                 hash = LedgerChain.origin
                 posted = 0
             }
-            try look(at: entry, of: owner, hasher, &encoded)
+            try look(at: entry, of: owner)
         }
         guard entries.count < limit else { return true }
         try close(repository)
         return false
     }
 
-    private mutating func look(
-        at entry: LedgerEntry, of owner: AccountID, _ hasher: borrowing SHA256.Hasher,
-        _ encoded: inout [UInt8]
-    ) throws {
+    private mutating func look(at entry: LedgerEntry, of owner: AccountID) throws {
         rows += 1
         let isIncoming = entry.transfer.to == .customer(owner)
         let (after, isTooMuch) = posted.addingReportingOverflow(
             isIncoming ? entry.transfer.amount : -entry.transfer.amount)
-        LedgerChain.encode(
-            previous: hash, transfer: entry.transfer, sequence: sequence + 1, postedAfter: after,
-            into: &encoded)
-        let expected = try hasher.hash(encoded)
+        let expected = try LedgerChain.hash(
+            previous: hash, transfer: entry.transfer, sequence: sequence + 1, postedAfter: after)
         let isWhole =
             entry.link.sequence == sequence + 1 && entry.link.postedAfter == after && !isTooMuch
             && entry.link.hash == expected
@@ -80,16 +74,6 @@ package struct ChainAudit: Hashable, Sendable {
 
     private mutating func tell(_ violation: String) {
         violationCount += 1
-        if violations.count < Limits.chainViolationsTold { violations.append(violation) }
-    }
-}
-
-extension Transfer {
-    /// The customer on one of its sides; nil if it moves between our own accounts.
-    package var customer: AccountID? {
-        for side in [from, to] {
-            if case .customer(let account) = side { return account }
-        }
-        return nil
+        if violations.count < Limits.auditViolationsTold { violations.append(violation) }
     }
 }
