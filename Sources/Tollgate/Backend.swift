@@ -45,7 +45,7 @@ struct Backend: Sendable {
             keyFingerprint: try keyFingerprint(identityKey: identity, masterKey),
             previousKeyFingerprint: try previousKey.map {
                 try keyFingerprint(identityKey: identity, $0)
-            })
+            }, logBounds: try settings.logBounds())
         let ports = Ports(
             store: store, clock: SystemClock(), random: random,
             identifiers: TimeSortedIdentifiers(), identityKey: identityKey,

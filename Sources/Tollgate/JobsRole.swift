@@ -100,6 +100,7 @@ struct JobsCommand: AsyncParsableCommand {
 /// What the jobs commands are told alike.
 struct JobsOptions: ParsableArguments {
     @OptionGroup var options: RoleOptions
+    @OptionGroup var log: LogOptions
     @Option(name: .long, help: "Where the sandbox listens, in the sandbox realm.")
     var sandbox: String?
     @Option(name: .long, help: "When WeChat Pay is first asked about an unpaid order, in seconds.")
@@ -110,7 +111,7 @@ struct JobsOptions: ParsableArguments {
             [
                 "sandbox.address": sandbox,
                 "order.firstQuerySeconds": firstPaymentQuery.map(String.init),
-            ].merging(more) { _, new in new })
+            ].merging(log.settings) { _, new in new }.merging(more) { _, new in new })
     }
 
     /// Lends a backend for one command.

@@ -33,6 +33,7 @@ struct Serve: AsyncParsableCommand {
     var orderLifetime: Int?
     @Option(name: .long, help: "When WeChat Pay is first asked about an unpaid order, in seconds.")
     var firstPaymentQuery: Int?
+    @OptionGroup var log: LogOptions
     @OptionGroup var security: ServerSecurityOptions
 
     func run() async throws {
@@ -44,6 +45,7 @@ struct Serve: AsyncParsableCommand {
                 "order.firstQuerySeconds": firstPaymentQuery.map(String.init),
             ]
             flags.merge(security.settings) { $1 }
+            flags.merge(log.settings) { $1 }
             let settings = try await options.settings(flags)
             let service = ServeRole(
                 settings: settings, metrics: { PrometheusText.render(registry.snapshot()) },

@@ -38,16 +38,19 @@ struct AdminBackup: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: RoleOptions
+    @OptionGroup var log: LogOptions
     @Option(name: .long, help: "The new file; one that exists is never written over.")
     var to: String
     @Flag(name: .long, help: "Writes the verdict as JSON.") var json = false
 
     func run() async throws {
         try await role {
-            let settings = try await options.settings([:])
+            let settings = try await options.settings(log.settings)
             try StoreText.checkIsFile(settings)
+            let logBounds = try settings.logBounds()
             let report = try await StoreText.telling {
-                try await StoreFile.backup(folder: settings.folder.path, to: to)
+                try await StoreFile.backup(
+                    folder: settings.folder.path, to: to, logBounds: logBounds)
                 return try await StoreFile.verify(to)
             }
             try StoreText.tell(report, file: to, json: json)
@@ -72,20 +75,25 @@ struct AdminVerify: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: RoleOptions
+    @OptionGroup var log: LogOptions
     @Argument(help: "A backup; without it the data folder's own store.") var file: String?
     @Flag(name: .long, help: "Writes the verdict as JSON.") var json = false
 
     func run() async throws {
         try await role {
             let path: String
+            var logBounds = LogBounds()
             if let file {
                 path = file
             } else {
-                let settings = try await options.settings([:])
+                let settings = try await options.settings(log.settings)
                 try StoreText.checkIsFile(settings)
+                logBounds = try settings.logBounds()
                 path = settings.folder.storePath
             }
-            let report = try await StoreText.telling { try await StoreFile.verify(path) }
+            let report = try await StoreText.telling { [logBounds] in
+                try await StoreFile.verify(path, logBounds: logBounds)
+            }
             try StoreText.tell(report, file: path, json: json)
             guard report.isClean else { throw ExitCode(1) }
         }

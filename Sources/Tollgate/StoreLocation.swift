@@ -14,12 +14,13 @@ enum StoreLocation: Sendable {
     /// - Throws: A ``Failure`` that says why not.
     func open(
         realm: StoreRealm, role: StoreRole, keyFingerprint: String,
-        previousKeyFingerprint: String? = nil
+        previousKeyFingerprint: String? = nil, logBounds: LogBounds = LogBounds()
     ) async throws -> any OpenedStore {
         do {
             switch self {
             case .folder(let path):
-                return try await SQLiteStore.open(folder: path, realm: realm, role: role)
+                return try await SQLiteStore.open(
+                    folder: path, realm: realm, role: role, logBounds: logBounds)
             case .postgreSQL(let target, let replica):
                 return try await PostgreSQLStore.open(
                     target, replica: replica, realm: realm, role: role,

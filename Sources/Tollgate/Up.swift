@@ -30,6 +30,7 @@ struct Up: AsyncParsableCommand {
     var sandbox: String?
     @Option(name: .long, help: "Where the jobs' pages are (default 127.0.0.1:7401).")
     var jobs: String?
+    @OptionGroup var log: LogOptions
     @OptionGroup var security: ServerSecurityOptions
 
     func run() async throws {
@@ -40,6 +41,7 @@ struct Up: AsyncParsableCommand {
                 "jobs.address": jobs,
             ]
             flags.merge(security.settings) { $1 }
+            flags.merge(log.settings) { $1 }
             let settings = try await options.settings(flags)
             let start = StartReport(settings: settings)
             let metrics: @Sendable () -> String = { PrometheusText.render(registry.snapshot()) }

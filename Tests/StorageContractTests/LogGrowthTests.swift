@@ -50,9 +50,11 @@ import Weixin
     }
 
     /// Writes until the log is crowded.
-    private func crowd(_ store: SQLiteStore, _ folder: TemporaryFolder) async throws {
+    private func crowd(
+        _ store: SQLiteStore, _ folder: TemporaryFolder, named name: String = "crowd"
+    ) async throws {
         for number in 0..<2_000 where logBytes(folder) <= Self.bounds.crowdedBytes {
-            try await write(store, "crowd-\(number)")
+            try await write(store, "\(name)-\(number)")
         }
         try #require(logBytes(folder) > Self.bounds.crowdedBytes)
     }
@@ -196,7 +198,133 @@ import Weixin
         }
     }
 
+    /// Reads one moment until `isOver`; what became of it, and its sentence if it failed.
+    private func longRead(
+        _ store: SQLiteStore, _ hasBegun: Tally, isOver: @escaping @Sendable () -> Bool
+    ) async -> String {
+        do {
+            try await store.read { tx in
+                let connection = try connection(tx)
+                _ = try connection.first(Text.count) { $0.integer(0) }
+                hasBegun.add()
+                for _ in 0..<100_000 where !isOver() {
+                    try connection.forEach(Text.short) { _ in }
+                }
+            }
+            return "came to its end"
+        } catch let failure as Failure {
+            return failure.message
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `Two long reads that were ended are told of, until one comes to its end`() async throws {
+        try await withBounds { store, folder in
+            for number in 1...2 {
+                let hasBegun = Tally()
+                async let ending = longRead(store, hasBegun) { false }
+                #expect(try await eventually { hasBegun.value > 0 })
+                try await crowd(store, folder, named: "crowd-\(number)")
+                let told = await ending
+                #expect(told.contains("--store-log-mebibytes"), "\(told)")
+                let isCalm = try await eventually {
+                    try await write(store, "after-\(UUID().uuidString)")
+                    return logBytes(folder) <= Self.bounds.calmBytes
+                }
+                #expect(isCalm)
+                guard number == 2 else {
+                    #expect(store.health == .writable, "one may have met a busy hour")
+                    continue
+                }
+                let sentence = store.health.sentence
+                #expect(sentence.contains("It takes writes. The last 2 long reads"), "\(sentence)")
+                #expect(sentence.contains("--store-log-mebibytes"), "\(sentence)")
+            }
+            #expect(await longRead(store, Tally()) { true } == "came to its end")
+            #expect(store.health == .writable)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `With more room for the log the same long read comes to its end`() async throws {
+        let roomy = LogBounds(
+            calmBytes: Self.bounds.calmBytes, crowdedBytes: 64 * Self.bounds.crowdedBytes,
+            readMilliseconds: 0, pauseMilliseconds: 200)
+        try await withBounds(roomy) { store, folder in
+            let (hasBegun, isCrowded) = (Tally(), Tally())
+            async let ending = longRead(store, hasBegun) { isCrowded.value > 0 }
+            #expect(try await eventually { hasBegun.value > 0 })
+            try await crowd(store, folder)
+            isCrowded.add()
+            #expect(await ending == "came to its end")
+        }
+    }
+
+    /// How many frames of the log are in the database, as its index says.
+    /// <https://sqlite.org/walformat.html#the_wal_index_header>
+    private func copiedFrames(_ folder: TemporaryFolder) throws -> UInt32 {
+        let index = try Data(contentsOf: URL(fileURLWithPath: "\(folder.database)-shm"))
+        return index.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 96, as: UInt32.self) }
+    }
+
+    /// A log of some MiB, more than a commit begins to copy by itself, that nobody reads any more.
+    private func withLargeLog(
+        pauseMilliseconds: Int64, _ body: (SQLiteStore, TemporaryFolder) async throws -> Void
+    ) async throws {
+        let bounds = LogBounds(
+            calmBytes: Self.bounds.calmBytes, apartBytes: Self.bounds.calmBytes,
+            pauseMilliseconds: pauseMilliseconds)
+        try await withBounds(bounds) { store, folder in
+            try await whileSomebodyReads(folder) {
+                try await store.write { tx in try connection(tx).execute(Text.blobs) }
+                // A second one: the log's size is seen behind each batch.
+                try await write(store, "seen")
+            }
+            try #require(logBytes(folder) > Int64(Limits.walPages * 4_096))
+            try await body(store, folder)
+        }
+    }
+
+    @Test func `No commit copies a large log`() async throws {
+        try await withLargeLog(pauseMilliseconds: 600_000) { store, folder in
+            let before = try copiedFrames(folder)
+            for number in 0..<3 { try await write(store, "after-\(number)") }
+            #expect(try copiedFrames(folder) == before)
+        }
+    }
+
+    @Test func `A large log is copied while another process has the turn to write`() async throws {
+        try await withLargeLog(pauseMilliseconds: 600_000) { store, folder in
+            let turn = try FileLock(path: StoreFolder(path: folder.path).writer)
+            try turn.lock(milliseconds: 10_000)
+            defer { turn.unlock() }
+            let copier = LogCopier(folder.database)
+            let outcome = await withCheckedContinuation { continuation in
+                copier.begin { continuation.resume(returning: $0) }
+            }
+            #expect(outcome == .copied)
+            #expect(Int(try copiedFrames(folder)) > Limits.walPages)
+            copier.stop()
+        }
+    }
+
+    @Test func `A large log is emptied behind one write, and commits copy again`() async throws {
+        try await withLargeLog(pauseMilliseconds: 0) { store, folder in
+            try await write(store, "after")
+            #expect(try await eventually { logBytes(folder) <= Self.bounds.calmBytes })
+            #expect(store.health == .writable)
+            try await store.write { tx in try connection(tx).execute("DROP TABLE bulk") }
+            #expect(try await store.hasPush("after"))
+        }
+    }
+
     private enum Text {
+        static let blobs = """
+            CREATE TABLE bulk (number INTEGER PRIMARY KEY, content BLOB NOT NULL);
+            INSERT INTO bulk \(numbers(7_000, "number, randomblob(3000)"));
+            """
         static let count = SQL("SELECT COUNT(*) FROM write_attempts")
         static let long = SQL(numbers(300_000))
         static let short = SQL(numbers(5_000))

@@ -1,5 +1,3 @@
-internal import GRDB
-internal import GRDBSQLite
 internal import Glibc
 internal import TollgateKernel
 
@@ -8,8 +6,10 @@ internal import TollgateKernel
 /// A log is begun anew only when nobody reads from it: whoever stays in one moment for long keeps
 /// all that is written meanwhile in it.
 package struct LogBounds: Hashable, Sendable {
-    /// Above this the writer waits, briefly, for a moment without readers to empty the log.
+    /// Above this the writer empties the log as soon as a moment without readers allows it.
     package var calmBytes: Int64
+    /// Above this the log is copied into the database beside the writes and not between them.
+    package var apartBytes: Int64
     /// Above this our own old reads are ended, and the store's health says what is in the way.
     package var crowdedBytes: Int64
     /// How long any read may take, however far the log has grown.
@@ -20,72 +20,32 @@ package struct LogBounds: Hashable, Sendable {
     /// Makes bounds; a test gives small ones.
     package init(
         calmBytes: Int64 = Int64(Limits.walFileBytes),
+        apartBytes: Int64 = Int64(Limits.walFileBytes),
         crowdedBytes: Int64 = Limits.walCrowdedBytes,
         readMilliseconds: Int64 = Limits.walReadMilliseconds,
         pauseMilliseconds: Int64 = Limits.walPauseMilliseconds
     ) {
         self.calmBytes = calmBytes
+        self.apartBytes = apartBytes
         self.crowdedBytes = crowdedBytes
         self.readMilliseconds = readMilliseconds
         self.pauseMilliseconds = pauseMilliseconds
+    }
+
+    /// From this age on a read is a long one, in milliseconds: when one comes to its end, audits
+    /// and backups can.
+    var longReadMilliseconds: Int64 { readMilliseconds / 5 }
+
+    /// What an operator can do whose long reads are ended.
+    var advice: String {
+        "Let it run when less is written, or give the log more room: it may have "
+            + "\(crowdedBytes >> 20) MiB of the disk now, and --store-log-mebibytes gives it more."
     }
 
     /// The size of the log beside a database, in bytes; 0 if there is none.
     static func logBytes(of database: String) -> Int64 {
         var status = stat()
         return stat("\(database)-wal", &status) == 0 ? Int64(status.st_size) : 0
-    }
-}
-
-/// Ends a read of ours that keeps a crowded log from being emptied.
-///
-/// SQLite asks between two steps of a statement, so what is ended fails as that statement's error.
-final class ReadGuard {
-    private let path: String
-    private let bounds: LogBounds
-    private let beganAt = uptimeMilliseconds()
-    private var hasEnded = false
-
-    private init(_ path: String, _ bounds: LogBounds) {
-        self.path = path
-        self.bounds = bounds
-    }
-
-    /// Runs one read of the database at a path under a guard.
-    ///
-    /// - Throws: what the read throws; `unavailable` if it was ended, whatever it made of that.
-    static func over<Value>(
-        _ database: Database, at path: String, _ bounds: LogBounds, _ body: () throws -> Value
-    ) throws -> Value {
-        guard let handle = database.sqliteConnection else { throw StoreError.engine("closed") }
-        let watch = ReadGuard(path, bounds)
-        sqlite3_progress_handler(
-            handle, Limits.walReadSteps,
-            { context in
-                guard let context else { return 0 }
-                return Unmanaged<ReadGuard>.fromOpaque(context).takeUnretainedValue().verdict()
-            }, Unmanaged.passUnretained(watch).toOpaque())
-        // The pointer is not retained: nobody asks any more when the guard goes.
-        defer { sqlite3_progress_handler(handle, 0, nil, nil) }
-        return try withExtendedLifetime(watch) {
-            let result = Result { try body() }
-            guard !watch.hasEnded else { throw told }
-            return try result.get()
-        }
-    }
-
-    private static let told = Failure(
-        .unavailable,
-        "This read was ended: while it looked at one moment, so much was written that the store's "
-            + "log outgrew its bound. Ask again when less is written.",
-        retryAfterMilliseconds: Limits.walPauseMilliseconds)
-
-    private func verdict() -> Int32 {
-        guard uptimeMilliseconds() - beganAt >= UInt64(max(0, bounds.readMilliseconds)),
-            LogBounds.logBytes(of: path) > bounds.crowdedBytes
-        else { return 0 }
-        hasEnded = true
-        return 1
     }
 }
 
@@ -117,6 +77,9 @@ struct LogKeeper {
         return true
     }
 
+    /// Whether a log of this size is too large to be copied between two writes.
+    func isCopiedApart(_ bytes: Int64) -> Bool { bytes > bounds.apartBytes }
+
     /// How a store stands whose log has this size.
     func health(_ bytes: Int64) -> StoreHealth {
         guard bytes > bounds.crowdedBytes else { return .writable }
@@ -141,7 +104,7 @@ struct LogKeeper {
 }
 
 /// The machine's monotonic clock, in milliseconds: bounds of one process need no other.
-private func uptimeMilliseconds() -> UInt64 {
+func uptimeMilliseconds() -> UInt64 {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
     return UInt64(now.tv_sec) * 1_000 + UInt64(now.tv_nsec) / 1_000_000

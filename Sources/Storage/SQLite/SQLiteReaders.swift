@@ -1,5 +1,6 @@
 internal import Application
 internal import GRDB
+internal import Logging
 internal import TollgateKernel
 
 /// Connections that read: each closure sees one state and blocks nobody.
@@ -10,10 +11,12 @@ final class SQLiteReaders: Sendable {
     private let pool: DatabasePool
     private let path: String
     private let logBounds: LogBounds
+    private let longReads: LongReads
 
     /// Opens the pool on a database that exists.
-    init(path: String, _ logBounds: LogBounds) throws(StoreError) {
+    init(path: String, _ logBounds: LogBounds, _ logger: Logger) throws(StoreError) {
         self.path = path
+        longReads = LongReads(logger)
         self.logBounds = logBounds
         var configuration = Configuration()
         configuration.label = "tollgate.store.reader"
@@ -33,7 +36,7 @@ final class SQLiteReaders: Sendable {
         _ body: @escaping @Sendable (any Transaction) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            pool.asyncRead { [path, logBounds] access in
+            pool.asyncRead { [path, logBounds, longReads] access in
                 guard let database = try? access.get() else {
                     continuation.resume(
                         throwing: Failure(.unavailable, "The store cannot be read now."))
@@ -41,13 +44,16 @@ final class SQLiteReaders: Sendable {
                 }
                 continuation.resume(
                     with: Result {
-                        try ReadGuard.over(database, at: path, logBounds) {
+                        try ReadGuard.over(database, at: path, logBounds, longReads) {
                             try body(StoredTransaction(.sqlite(SQLiteConnection(database))))
                         }
                     })
             }
         }
     }
+
+    /// What the store's health says of long reads; nil if there is nothing to say.
+    var sentence: String? { longReads.sentence(logBounds) }
 
     /// Waits for the readers and closes them.
     func close() { try? pool.close() }

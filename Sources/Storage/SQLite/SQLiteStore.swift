@@ -40,7 +40,7 @@ package final class SQLiteStore: OpenedStore {
         let opening = StoreOpening(
             folder: StoreFolder(path: path), realm: realm, role: role, now: clock.now(),
             writerNumber: Int64(random.number() >> 1),
-            waitMilliseconds: schemaWaitMilliseconds, logBounds: logBounds,
+            waitMilliseconds: schemaWaitMilliseconds, logBounds: logBounds, logger: logger,
             migrator: Migrator(migrations: Schema.migrations, dialect: .sqlite))
         return try await withCheckedThrowingContinuation { continuation in
             // Opening waits for locks, disks and other processes: not on the cooperative pool.
@@ -86,7 +86,15 @@ package final class SQLiteStore: OpenedStore {
     }
 
     /// Whether the store takes writes.
-    package var health: StoreHealth { writer.health }
+    package var health: StoreHealth {
+        let health = writer.health
+        guard let sentence = readers.sentence else { return health }
+        switch health {
+        case .writable: return .crowded(sentence)
+        case .crowded(let size): return .crowded("\(size) \(sentence)")
+        case .failing: return health
+        }
+    }
 
     /// Writes that wait for their batch.
     package var backlog: Int { writer.backlog }

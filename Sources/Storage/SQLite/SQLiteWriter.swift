@@ -8,8 +8,8 @@ internal import TollgateKernel
 /// Writes batches: BEGIN, one closure after the other, COMMIT; the next batch is whatever
 /// arrived while the last one synced.
 final class SQLiteWriter: @unchecked Sendable {
-    // Unchecked: `live`, `markKeeper`, `logKeeper`, `batchNumber`, `batchesSetApart` and
-    // `isDiskDoubtful` belong to `thread`, on which alone they are touched.
+    // Unchecked: `live`, `markKeeper`, `logKeeper`, `copiesWithCommits`, `batchNumber`,
+    // `batchesSetApart` and `isDiskDoubtful` belong to `thread`, on which alone they are touched.
     private let folder: StoreFolder
     private let turnstile: Turnstile
     private let commitFault: CommitFault?
@@ -24,6 +24,9 @@ final class SQLiteWriter: @unchecked Sendable {
     private var live: WriterConnection?
     private var markKeeper: StoreMarkKeeper?
     private var logKeeper: LogKeeper
+    private let copier: LogCopier
+    /// Whether the live connection moves the log with its commits, as a new one does.
+    private var copiesWithCommits = true
     private var batchNumber: Int64 = 0
     /// So many batches to come set their closures apart: one failed halfway not long ago.
     private var batchesSetApart = 0
@@ -37,6 +40,7 @@ final class SQLiteWriter: @unchecked Sendable {
     ) {
         live = connection
         logKeeper = LogKeeper(folder.database, logBounds)
+        copier = LogCopier(folder.database)
         self.markKeeper = markKeeper
         self.folder = folder
         self.turnstile = turnstile
@@ -74,6 +78,8 @@ final class SQLiteWriter: @unchecked Sendable {
         await settleAll()
         await withCheckedContinuation { continuation in
             thread.async {
+                // Nobody may have the file open when this returns.
+                self.copier.stop()
                 if let live = self.live { self.markKeeper?.note(live, isLast: true) }
                 self.live?.close()
                 self.live = nil
@@ -134,6 +140,8 @@ final class SQLiteWriter: @unchecked Sendable {
         case .inDoubt(let error):
             logger.error("store: a commit failed", metadata: ["error": "\(error)"])
             isDiskDoubtful = true
+            // The log's fate is decided alone.
+            copier.stop()
             settle(writes, verdictAfterReopening(number))
         }
     }
@@ -188,25 +196,64 @@ final class SQLiteWriter: @unchecked Sendable {
     ///
     /// The batch is settled: nobody waits for this but the next one.
     private func tendLog(_ live: WriterConnection) {
-        var bytes = logKeeper.bytes
+        let bytes = logKeeper.bytes
+        let isCopiedApart = logKeeper.isCopiedApart(bytes)
+        if isCopiedApart == copiesWithCommits { setCopying(live, withCommits: !isCopiedApart) }
         if logKeeper.isAttemptDue(bytes) {
-            do throws(StoreError) {
-                let shortened = try turnstile.pass { () -> Result<Void, StoreError> in
-                    do throws(StoreError) {
-                        return .success(
-                            try live.use { used throws(StoreError) in
-                                try attempts.shortenLog(on: used)
-                            })
-                    } catch {
-                        return .failure(error)
-                    }
-                }
-                try shortened.get()
-            } catch {
-                logger.warning("store: the log was not emptied", metadata: ["error": "\(error)"])
+            if isCopiedApart {
+                copier.begin { outcome in self.thread.async { self.wasCopied(outcome) } }
+            } else {
+                shortenLog(live)
             }
-            bytes = logKeeper.bytes
         }
+        tellOfLog()
+    }
+
+    /// The log was copied apart: what is left is little.
+    private func wasCopied(_ outcome: LogCopier.Outcome) {
+        guard let live else { return }
+        switch outcome {
+        case .copied: shortenLog(live)
+        case .kept: break
+        case .failed(let error):
+            logger.warning("store: the log was not copied", metadata: ["error": "\(error)"])
+        }
+        let isCopiedApart = logKeeper.isCopiedApart(logKeeper.bytes)
+        if isCopiedApart == copiesWithCommits { setCopying(live, withCommits: !isCopiedApart) }
+        tellOfLog()
+    }
+
+    private func setCopying(_ live: WriterConnection, withCommits copies: Bool) {
+        do throws(StoreError) {
+            try live.copiesWithCommits(copies)
+            copiesWithCommits = copies
+        } catch {
+            logger.warning("store: the log's copying", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func shortenLog(_ live: WriterConnection) {
+        do throws(StoreError) {
+            // What can be copied without a turn is copied before it: others write meanwhile.
+            _ = try live.use { used throws(StoreError) in try LogCopier.copy(on: used) }
+            let shortened = try turnstile.pass { () -> Result<Void, StoreError> in
+                do throws(StoreError) {
+                    return .success(
+                        try live.use { used throws(StoreError) in
+                            try attempts.shortenLog(on: used)
+                        })
+                } catch {
+                    return .failure(error)
+                }
+            }
+            try shortened.get()
+        } catch {
+            logger.warning("store: the log was not emptied", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func tellOfLog() {
+        let bytes = logKeeper.bytes
         logSize.record(bytes)
         let health = logKeeper.health(bytes)
         state.withLock { $0 = health }
@@ -237,6 +284,7 @@ final class SQLiteWriter: @unchecked Sendable {
                 }
                 let last = try result.get()
                 live = connection
+                copiesWithCommits = true
                 isDiskDoubtful = false
                 state.withLock { $0 = .writable }
                 return last

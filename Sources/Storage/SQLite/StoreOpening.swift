@@ -1,6 +1,7 @@
 internal import Application
 internal import Dispatch
 internal import Glibc
+internal import Logging
 internal import TollgateKernel
 
 /// Opens a store step by step: locks, schema, realm, connections.
@@ -12,6 +13,7 @@ struct StoreOpening: Sendable {
     let writerNumber: Int64
     let waitMilliseconds: Int64
     let logBounds: LogBounds
+    let logger: Logger
     let migrator: Migrator
 
     /// What an open store is made of.
@@ -62,7 +64,7 @@ struct StoreOpening: Sendable {
                 throw StoreRefusal.rewound(folder: folder.path)
             }
             standing.save(in: folder)
-            let readers = try SQLiteReaders(path: folder.database, logBounds)
+            let readers = try SQLiteReaders(path: folder.database, logBounds, logger)
             return Opened(
                 connection: connection, readers: readers, turnstile: turnstile, serveLock: lock)
         } catch {
@@ -102,7 +104,7 @@ struct StoreOpening: Sendable {
         }
         return Opened(
             connection: try WriterConnection(path: folder.database),
-            readers: try SQLiteReaders(path: folder.database, logBounds),
+            readers: try SQLiteReaders(path: folder.database, logBounds, logger),
             turnstile: try Turnstile(folder: folder), serveLock: nil)
     }
 

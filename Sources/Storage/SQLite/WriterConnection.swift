@@ -71,6 +71,17 @@ final class WriterConnection {
         return try result.get()
     }
 
+    /// Ends, from any thread, the statement that runs.
+    var interruption: Interruption { Interruption(queue) }
+
+    /// Whether each commit also moves what it can of the log: with a large log that would be a long
+    /// commit.
+    func copiesWithCommits(_ copies: Bool) throws(StoreError) {
+        try use { connection throws(StoreError) in
+            try connection.execute("PRAGMA wal_autocheckpoint = \(copies ? Limits.walPages : 0)")
+        }
+    }
+
     /// Closes the connection; what it had open is undone.
     func close() {
         queue.writeWithoutTransaction { _ in
@@ -85,4 +96,14 @@ final class WriterConnection {
         static let synchronous = SQL("PRAGMA synchronous")
         static let foreignKeys = SQL("PRAGMA foreign_keys")
     }
+}
+
+/// Ends what a connection does, from any thread.
+struct Interruption: Sendable {
+    private let queue: DatabaseQueue
+
+    init(_ queue: DatabaseQueue) { self.queue = queue }
+
+    /// Ends the statement that runs; none if none does.
+    func interrupt() { queue.interrupt() }
 }

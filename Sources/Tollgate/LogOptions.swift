@@ -1,0 +1,35 @@
+import ArgumentParser
+import Storage
+import TollgateKernel
+
+/// How much room SQLite's write-ahead log has while an audit or a backup reads.
+struct LogOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: """
+            How far SQLite's log may grow before a long read (an audit, a backup) is ended, in MiB \
+            of the disk (TOLLGATE_STORE_LOG_MEBIBYTES; default 1024).
+            """)
+    var storeLogMebibytes: Int?
+
+    /// The settings that were given.
+    var settings: [String: String?] {
+        ["store.logMebibytes": storeLogMebibytes.map(String.init)]
+    }
+}
+
+extension Settings {
+    /// The bounds of SQLite's log.
+    /// - Throws: A ``Failure`` if the setting is out of its range.
+    func logBounds() throws -> LogBounds {
+        guard let mebibytes = try number("store.logMebibytes") else { return LogBounds() }
+        let range = Limits.walCrowdedMebibytes
+        guard range.contains(mebibytes) else {
+            throw Failure(
+                .invalidRequest,
+                "The store's log may have \(range.lowerBound) to \(range.upperBound) MiB, not "
+                    + "\(mebibytes).")
+        }
+        return LogBounds(crowdedBytes: mebibytes << 20)
+    }
+}
