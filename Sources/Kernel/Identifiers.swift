@@ -165,8 +165,9 @@ package enum CrockfordBase32 {
         }
     }
 
-    /// Reads what ``encode(_:)`` wrote for a positive identifier, and only as it writes it: another
-    /// letter case is another text. Nil for anything else.
+    /// Reads what ``encode(_:)`` wrote for a positive identifier, and only as it writes it.
+    ///
+    /// Another letter case is another text. Nil for anything else.
     package static func decodeExactly(_ text: UnsafeRawBufferPointer) -> Int64? {
         guard text.count == 13 else { return nil }
         var value: UInt64 = 0

@@ -11,8 +11,9 @@ extension Limits {
     /// beside them, and with PostgreSQL an answer stays within some megabytes.
     package static let auditSliceRows = 5_000
 
-    /// Customers whose standing one pass of an audit keeps: each takes about 150 bytes. Of more
-    /// there is a second pass over the transfers.
+    /// Customers whose standing one pass of an audit keeps: each takes about 150 bytes.
+    ///
+    /// Of more there is a second pass over the transfers.
     package static let auditCustomersAtOnce = 500_000
 
     /// What who asks for a second audit is told to wait: most take less.

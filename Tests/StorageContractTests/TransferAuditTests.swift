@@ -44,6 +44,8 @@ import TollgateKernel
             SELECT books.account, COALESCE(journal.posted, 0), COALESCE(entries, 0)
             FROM customer_ledgers AS books LEFT JOIN journal ON journal.customer = books.account
             WHERE books.posted <> COALESCE(journal.posted, 0)
+                OR books.posted <> (SELECT COALESCE(SUM(remaining), 0) FROM lots
+                    WHERE lots.account = books.account)
                 OR books.sequence <> COALESCE(entries, 0)
             ORDER BY books.account
             """)
