@@ -52,10 +52,9 @@ struct SlotTable<Element> {
     ///
     /// Only an element that is there can be changed. Inlined, because a coroutine whose frame is
     /// not its caller's allocates one for each change.
-    @inline(__always)
     subscript(id: CallID) -> Element? {
-        get { holds(id) ? slots[Int(id.index)].element : nil }
-        _modify {
+        @inline(__always) get { holds(id) ? slots[Int(id.index)].element : nil }
+        @inline(__always) _modify {
             precondition(holds(id), "a call's number outlived the call")
             yield &slots[Int(id.index)].element
         }
