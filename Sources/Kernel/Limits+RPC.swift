@@ -98,6 +98,10 @@ extension Limits {
     /// microsecond of processor time in each.
     package static let rpcLingerTrialEvery = 64
 
+    /// How long a loop does not look after a look that took twice its time or more, in
+    /// milliseconds: a processor that others want is wanted for longer than a moment.
+    package static let rpcLingerOverrunPauseMilliseconds: Int64 = 1_000
+
     /// How long no other connection of a loop may have read before one is looked at, in
     /// microseconds: twenty of those looks.
     package static let rpcLingerAloneMicroseconds: Int64 = 1_000

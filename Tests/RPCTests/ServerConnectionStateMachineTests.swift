@@ -45,6 +45,21 @@ import TollgateWire
         #expect(machine.receiveRequest(credential: [1], announcement: nil) == .ignore)
     }
 
+    @Test func aConnectionThatClosedAdmitsNothingThatWaited() throws {
+        var machine = ServerConnectionStateMachine(verifiesCredential: true)
+        _ = machine.receiveRequest(credential: [1], announcement: nil)
+        #expect(machine.receiveRequest(credential: nil, announcement: nil) == .hold)
+        let isValid = machine.credentialChecked(isValid: true)
+        #expect(isValid)
+        let first = try admitted(&machine)
+        // The first one's answer found the peer gone.
+        let left = machine.close()
+        #expect(left == [first])
+        #expect(throws: ServerConnectionStateMachine.loggedOff) { try admitted(&machine, 2) }
+        machine.finish(first)
+        #expect(machine.callCount == 0)
+    }
+
     @Test func extensionsAreAnnouncedOnceAndOnlyToThoseWhoDid() {
         var machine = ServerConnectionStateMachine(verifiesCredential: false)
         _ = machine.receiveRequest(credential: nil, announcement: nil)

@@ -241,7 +241,11 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
         if machine.callCount > 0 {
             lingering?.lookForBytes { isNeeded() || commands.withLock { !$0.isEmpty } }
         } else {
-            callerLingering?.lookForCaller { commands.withLock { !$0.isEmpty } }
+            callerLingering?.lookForCaller {
+                commands.withLock { !$0.isEmpty }
+            } isNeeded: {
+                isNeeded()
+            }
         }
     }
 
@@ -439,7 +443,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
             call.partial.writeImmutableBuffer(frame.body)
             guard isLast else { return }
             let message = Array(call.partial.readableBytesView)
-            call.partial.clear()
+            call.partial.forget(keepingAtMost: Limits.rpcFragmentBytes)
             call.stream?.deliver(message)
         case .feedback(let call, let consumed): call.sink?.peerConsumed(consumed)
         case .ended(let call, let error, let trailers, let reply):

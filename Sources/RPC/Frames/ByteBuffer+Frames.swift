@@ -45,6 +45,11 @@ extension ByteBuffer {
         if payload.readableBytes > 0 { writeImmutableBuffer(payload) }
     }
 
+    /// Empties the buffer, and gives its memory back if it is more than that.
+    mutating func forget(keepingAtMost bytes: Int) {
+        if capacity > bytes { self = ByteBuffer() } else { clear() }
+    }
+
     private mutating func writeHeader(_ kind: Frame.Kind, metaSize: Int, bodySize: Int) {
         writeMultipleIntegers(
             kind.rawValue, UInt32(truncatingIfNeeded: bodySize),

@@ -30,10 +30,10 @@ struct Linger {
         }
     }
 
-    /// Looks for a caller on another thread, if that is worth it, until one has come or the time is
-    /// over.
-    mutating func lookForCaller(hasCome: () -> Bool) {
-        policy.look { hasCome() ? .rewarded : .waiting }
+    /// Looks for a caller on another thread, if that is worth it, until one has come, the time is
+    /// over or somebody else needs the loop.
+    mutating func lookForCaller(hasCome: () -> Bool, isNeeded: () -> Bool) {
+        policy.look { hasCome() ? .rewarded : isNeeded() ? .interrupted : .waiting }
     }
 }
 
@@ -45,13 +45,18 @@ extension LingerPolicy {
 
     /// Looks until something is found or the time is over, if it is worth it.
     fileprivate mutating func look(_ glance: () -> Glance) {
-        guard wantsToLook() else { return }
-        let end = NIODeadline.now() + .microseconds(Limits.rpcLingerMicroseconds)
+        let patience = TimeAmount.microseconds(Limits.rpcLingerMicroseconds)
+        let start = NIODeadline.now()
+        guard wantsToLook(at: start) else { return }
         while true {
-            switch glance() {
-            case .rewarded where .now() < end: return looked(isRewarded: true)
-            case .interrupted: return
-            case .rewarded, .waiting: if .now() >= end { return looked(isRewarded: false) }
+            let found = glance()
+            let now = NIODeadline.now()
+            if now - start > patience * 2 { return overran(at: now) }
+            switch found {
+            case .rewarded where now - start < patience: return looked(isRewarded: true)
+            case .interrupted: return interrupted()
+            case .rewarded, .waiting:
+                if now - start >= patience { return looked(isRewarded: false) }
             }
             // Who is to answer may wait for this very processor.
             sched_yield()

@@ -11,17 +11,29 @@ struct LingerPolicy: Hashable, Sendable {
     /// What rewarded looks have earned; one that is lost costs more than one earns.
     private(set) var credit = 0
     private var declined = 0
+    private var declinesUntil = NIODeadline.uptimeNanoseconds(0)
 
     static let creditMaximum = 8
     private static let cost = 2
 
     /// Whether to look this time.
-    mutating func wantsToLook() -> Bool {
+    mutating func wantsToLook(at now: NIODeadline) -> Bool {
+        guard now >= declinesUntil else { return false }
         if credit > 0 { return true }
         declined += 1
         guard declined >= Limits.rpcLingerTrialEvery else { return false }
         declined = 0
         return true
+    }
+
+    /// Learns that a look was broken off because the loop was needed: others are faster here.
+    mutating func interrupted() { credit = max(credit - 1, 0) }
+
+    /// Learns that a look took much longer than it may: somebody else wants this processor, and a
+    /// thread that sleeps gets it back sooner than one that yields.
+    mutating func overran(at now: NIODeadline) {
+        credit = 0
+        declinesUntil = now + .milliseconds(Limits.rpcLingerOverrunPauseMilliseconds)
     }
 
     /// Learns how a look ended.

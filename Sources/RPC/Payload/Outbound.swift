@@ -56,11 +56,7 @@ struct Outbound {
     /// its way.
     mutating func clear() {
         if !earlier.isEmpty { (earlier, earlierBytes) = ([], 0) }
-        if gathered.capacity > Limits.rpcOutboundKeptBytes {
-            gathered = ByteBuffer()
-        } else {
-            gathered.clear()
-        }
+        gathered.forget(keepingAtMost: Limits.rpcOutboundKeptBytes)
     }
 }
 

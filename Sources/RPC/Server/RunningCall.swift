@@ -34,6 +34,8 @@ final class RunningCall: @unchecked Sendable {
     private var isOverdue = false
     /// The task; nil until it first suspends, and after its end.
     var task: Task<Void, Never>?
+    /// Nobody waits for the call any more.
+    private(set) var isCancelled = false
     /// How the handler ended, once it has; what it wrote may still have to be sent.
     var outcome: Outcome?
 
@@ -104,6 +106,7 @@ final class RunningCall: @unchecked Sendable {
 
     /// Tells the handler to stop; what it wrote and was not sent is dropped.
     func cancel() {
+        isCancelled = true
         sink?.discard()
         source?.end(.failure(CancellationError()))
         task?.cancel()

@@ -106,7 +106,10 @@ extension ServerConnection {
             }
         }
         // A handler that never waited has ended already, and its place may be another's.
-        if calls[Int(call.id.index)] === call, call.outcome == nil { call.task = task }
+        guard calls[Int(call.id.index)] === call, call.outcome == nil else { return }
+        call.task = task
+        // What it wrote before it first waited may have found the peer gone.
+        if call.isCancelled { task.cancel() }
     }
 
     /// Answers a unary call whose payload came plain.

@@ -20,7 +20,7 @@ extension ServerConnection {
             call.partial.writeImmutableBuffer(frame.body)
             if isWhole {
                 call.source?.deliver(Array(call.partial.readableBytesView))
-                call.partial.clear()
+                call.partial.forget(keepingAtMost: Limits.rpcFragmentBytes)
             }
             if endsRequests { call.source?.end(.success(())) }
         case .requestsEnded(let id): calls[Int(id.index)]?.source?.end(.success(()))

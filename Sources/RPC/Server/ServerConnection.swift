@@ -210,7 +210,8 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         self.identity = identity
         if machine.credentialChecked(isValid: identity != nil) {
             budget.verified()
-            for request in waiting { begin(request) }
+            // An answer to one of them may find the peer gone.
+            for request in waiting where !machine.isClosed { begin(request) }
         } else {
             for request in waiting {
                 writeBareError(

@@ -132,7 +132,7 @@ struct ServerConnectionStateMachine {
         correlationID: Int64, deadline: NIODeadline, now: NIODeadline, peerStreamID: Int64?,
         incoming: ReceiveWindow? = nil
     ) throws(RPCError) -> CallID {
-        guard !isDraining else { throw Self.loggedOff }
+        guard !isDraining, !isClosed else { throw Self.loggedOff }
         guard calls.count < maximumCalls else { throw Self.overLimit }
         guard deadline > now else { throw Self.timedOut }
         earliestDeadline = min(earliestDeadline, deadline)
