@@ -129,7 +129,8 @@ package struct Administration: Sendable {
             try tx.adminLog.insert(
                 AdminAct(
                     id: id, key: id.description, kind: .accountSignedOut, by: by,
-                    object: account.description, before: "\(ended) login sessions",
+                    object: account.description,
+                    before: ended == 1 ? "1 login session" : "\(ended) login sessions",
                     after: "none", at: now))
             return ended
         }
@@ -166,7 +167,8 @@ package struct Administration: Sendable {
     ///   - expiresAt: When given credits expire; nil is never.
     /// - Returns: How the account stands, and whether this very call did it.
     /// - Throws: `conflict` if there is less to take or the account was deleted, `mismatch` if the
-    ///   request id was used for another adjustment, `not_found` for an unknown account.
+    ///   request id was used for another amount, expiry or reason, `not_found` for an unknown
+    ///   account.
     package func adjust(
         _ account: AccountID, by amount: Credits, requestID: IdempotencyKey,
         expiresAt: Timestamp?, _ operatorOf: ActedBy
@@ -183,8 +185,13 @@ package struct Administration: Sendable {
             let key = "adjustment:\(account):\(requestID)"
             let old = try Self.standing(of: account, tx)
             let change = amount > .zero ? "+\(amount)" : "\(amount)"
+            // What a repetition must have in common with the first: all that it asks for.
+            let expiry = expiresAt.map { ", expires \($0)" } ?? ""
             if let earlier = try tx.adminLog.adminAct(key: key) {
-                guard earlier.after.hasPrefix("\(change) →") else {
+                let isForEver = !earlier.after.contains(", expires ")
+                guard earlier.after.hasPrefix("\(change) →"), earlier.by.reason == by.reason,
+                    expiresAt == nil ? isForEver : earlier.after.hasSuffix(expiry)
+                else {
                     throw Failure(
                         .mismatch, "This request id was used for another adjustment.")
                 }
@@ -205,11 +212,12 @@ package struct Administration: Sendable {
                 throw StoreError.corrupt("adjustment \(key) moved credits without an act")
             }
             let new = try Self.standing(of: account, tx)
+            let balance = Credits(micro: new.ledger.posted)
             try tx.adminLog.insert(
                 AdminAct(
                     id: id, key: key, kind: .creditsAdjusted, by: by,
                     object: account.description, before: "\(Credits(micro: old.ledger.posted))",
-                    after: "\(change) → \(Credits(micro: new.ledger.posted))", at: now))
+                    after: "\(change) → \(balance)\(expiry)", at: now))
             return (standing: new, isDoneNow: true)
         }
     }

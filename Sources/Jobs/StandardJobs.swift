@@ -141,19 +141,40 @@ package struct StandardJobs: Sendable {
 
     private func expire(_ context: JobContext) async throws -> JobReport {
         let limit = Limits.rowsPerJobTransaction
-        let holds = try await drain(limit) {
-            try await sweeps.expireHolds(limit: limit, fence: context.fence)
+        // A row that nothing can be done with stops its own step and no other; the run fails by it
+        // once the others were done.
+        var fault: (any Error)?
+        func step(_ body: () async throws -> Int) async -> Int {
+            guard !Task.isCancelled else { return 0 }
+            do {
+                return try await body()
+            } catch {
+                fault = fault ?? error
+                return 0
+            }
         }
-        let lots = try await drain(limit) {
-            try await sweeps.expireLots(limit: limit, fence: context.fence)
+        let holds = await step {
+            try await drain(limit) {
+                try await sweeps.expireHolds(limit: limit, fence: context.fence)
+            }
+        }
+        let lots = await step {
+            try await drain(limit) {
+                try await sweeps.expireLots(limit: limit, fence: context.fence)
+            }
         }
         let rows =
-            try await sweeps.forget(limit: limit, fence: context.fence)
-            + DeleteAccount(ports).finish(fence: context.fence)
+            await step { try await sweeps.forget(limit: limit, fence: context.fence) }
+            + step { try await DeleteAccount(ports).finish(fence: context.fence) }
         // Fewer at a time: each run takes its items with it.
-        let runs = try await drain(Limits.jobRunsPerTransaction) {
-            try await sweeps.forgetRuns(limit: Limits.jobRunsPerTransaction, fence: context.fence)
+        let most = Limits.jobRunsPerTransaction
+        let runs = await step {
+            try await drain(most) {
+                try await sweeps.forgetRuns(limit: most, fence: context.fence)
+            }
         }
+        if let fault { throw fault }
+        try Task.checkCancellation()
         return JobReport(
             itemsDone: Int64(holds + lots + rows + runs),
             summary: "\(holds) holds and \(lots) lots expired, "

@@ -111,10 +111,12 @@ import TollgateKernel
     {
         try await Asking.with(policy: policy) { asking in
             let administration = Administration(asking.bench.ports)
-            func adjust(_ micro: Int64, _ key: String) async throws -> (posted: Int64, now: Bool) {
+            func adjust(
+                _ micro: Int64, _ key: String, expiresAt: Timestamp? = nil, by: ActedBy = by
+            ) async throws -> (posted: Int64, now: Bool) {
                 let done = try await administration.adjust(
                     asking.account, by: Credits(micro: micro),
-                    requestID: IdempotencyKey(rawValue: key), expiresAt: nil, by)
+                    requestID: IdempotencyKey(rawValue: key), expiresAt: expiresAt, by)
                 return (done.standing.ledger.posted, done.isDoneNow)
             }
             #expect(try await adjust(2_500_000, "gift") == (7_500_000, true))
@@ -132,6 +134,27 @@ import TollgateKernel
                 of: asking.account, before: nil, limit: 2)
             #expect(entries.map(\.transfer.kind) == [.adjustment, .adjustment])
             #expect(entries.map(\.transfer.reference) == acts.map { "admin:\($0.id)" })
+
+            // A repetition asks for the same in every word, or it would be told that it was done.
+            let soon = asking.bench.clock.now().adding(milliseconds: 1_000)
+            let later = soon.adding(milliseconds: 1)
+            #expect(try await adjust(1, "loan", expiresAt: soon).now)
+            #expect(try await !adjust(1, "loan", expiresAt: soon).now)
+            var other = by
+            other.reason = "another reason"
+            let others = [
+                await #expect(throws: Failure.self) { try await adjust(1, "loan") }?.code,
+                await #expect(throws: Failure.self) {
+                    try await adjust(1, "loan", expiresAt: later)
+                }?.code,
+                await #expect(throws: Failure.self) {
+                    try await adjust(1, "loan", expiresAt: soon, by: other)
+                }?.code,
+                await #expect(throws: Failure.self) {
+                    try await adjust(2_500_000, "gift", expiresAt: soon)
+                }?.code,
+            ]
+            #expect(others == Array(repeating: .mismatch, count: 4))
         }
     }
 

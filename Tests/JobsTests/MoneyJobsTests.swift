@@ -237,4 +237,24 @@ import TollgateKernel
             #expect(kept.last == last)
         }
     }
+
+    @Test func `A step that fails stops no other, and its failure is told`() async throws {
+        let policy = ServicePolicy(welcomeGrantLifetimeMilliseconds: 86_400_000)
+        try await JobsBench.with(policy: policy) { jobs in
+            let account = try await jobs.bench.signIn().session.account
+            _ = try await leaveHolds(1, of: account, jobs)
+            jobs.bench.clock.advance(milliseconds: 86_400_000)
+            // Writes are: register, take the lease, end holds, expire lots.
+            let cut = CutStore(jobs.bench.store) { $0 == 3 }
+            let run = try? await jobs.run("hold-expire", over: cut)
+            #expect(run?.state != .succeeded)
+            let queries = AccountQueries(jobs.bench.ports)
+            let left = try await queries.quota(of: account).ledger
+            #expect(left.held > 0)
+            // All but what the hold still reserves has expired.
+            #expect(left.posted == left.held)
+            let last = try #require(try await jobs.runs("hold-expire").last)
+            #expect(last.state == .failed)
+        }
+    }
 }
