@@ -38,7 +38,7 @@ import TollgateKernel
 
     private func expectCleanBooks(_ store: any OpenedStore) async throws {
         let findings = try await store.read { tx in try tx.operations.audit() }
-        #expect(findings.map(\.check) == ["C1", "C2", "C3", "C6", "C7", "C8", "C13"])
+        #expect(findings.map(\.check) == ["C1", "C2", "C3", "C6", "C7", "C8", "C9", "C13"])
         for finding in findings { #expect(finding.violations == []) }
     }
 
