@@ -98,8 +98,8 @@ extension Limits {
     /// microsecond of processor time in each.
     package static let rpcLingerTrialEvery = 64
 
-    /// How long a loop does not look after a look that took twice its time or more, in
-    /// milliseconds: a processor that others want is wanted for longer than a moment.
+    /// How long a loop does not look after a look that took twenty times its time, in
+    /// milliseconds: a share of the processor was lost, and others will want the next one too.
     package static let rpcLingerOverrunPauseMilliseconds: Int64 = 1_000
 
     /// How long no other connection of a loop may have read before one is looked at, in

@@ -51,7 +51,7 @@ extension LingerPolicy {
         while true {
             let found = glance()
             let now = NIODeadline.now()
-            if now - start > patience * 2 { return overran(at: now) }
+            if now - start > patience * 20 { return overran(at: now) }
             switch found {
             case .rewarded where now - start < patience: return looked(isRewarded: true)
             case .interrupted: return interrupted()

@@ -29,7 +29,7 @@ struct LingerPolicy: Hashable, Sendable {
     /// Learns that a look was broken off because the loop was needed: others are faster here.
     mutating func interrupted() { credit = max(credit - 1, 0) }
 
-    /// Learns that a look took much longer than it may: somebody else wants this processor, and a
+    /// Learns that a look took many times what it may: somebody else wants this processor, and a
     /// thread that sleeps gets it back sooner than one that yields.
     mutating func overran(at now: NIODeadline) {
         credit = 0
