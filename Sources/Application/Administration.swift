@@ -184,14 +184,11 @@ package struct Administration: Sendable {
         return try await ports.store.write { [ports] tx in
             let key = "adjustment:\(account):\(requestID)"
             let old = try Self.standing(of: account, tx)
-            let change = amount > .zero ? "+\(amount)" : "\(amount)"
-            // What a repetition must have in common with the first: all that it asks for.
+            // What was asked for, by which a repetition is known beside its reason.
             let expiry = expiresAt.map { ", expires \($0)" } ?? ""
+            let terms = "\(amount > .zero ? "+" : "")\(amount)\(expiry) →"
             if let earlier = try tx.adminLog.adminAct(key: key) {
-                let isForEver = !earlier.after.contains(", expires ")
-                guard earlier.after.hasPrefix("\(change) →"), earlier.by.reason == by.reason,
-                    expiresAt == nil ? isForEver : earlier.after.hasSuffix(expiry)
-                else {
+                guard earlier.after.hasPrefix(terms), earlier.by.reason == by.reason else {
                     throw Failure(
                         .mismatch, "This request id was used for another adjustment.")
                 }
@@ -212,12 +209,11 @@ package struct Administration: Sendable {
                 throw StoreError.corrupt("adjustment \(key) moved credits without an act")
             }
             let new = try Self.standing(of: account, tx)
-            let balance = Credits(micro: new.ledger.posted)
             try tx.adminLog.insert(
                 AdminAct(
                     id: id, key: key, kind: .creditsAdjusted, by: by,
                     object: account.description, before: "\(Credits(micro: old.ledger.posted))",
-                    after: "\(change) → \(balance)\(expiry)", at: now))
+                    after: "\(terms) \(Credits(micro: new.ledger.posted))", at: now))
             return (standing: new, isDoneNow: true)
         }
     }

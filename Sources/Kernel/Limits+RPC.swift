@@ -94,12 +94,16 @@ extension Limits {
     /// microseconds: about what sleeping and waking cost both ends of a short call on one machine.
     package static let rpcLingerMicroseconds: Int64 = 50
 
-    /// A loop whose looks are not rewarded tries again in one of so many turns: at worst a
-    /// microsecond of processor time in each.
+    /// A loop whose looks are not rewarded tries again in one of so many turns: about a
+    /// microsecond of processor time in each, unless ``rpcLingerOverrunMicroseconds`` ends it.
     package static let rpcLingerTrialEvery = 64
 
-    /// How long a loop does not look after a look that took twenty times its time, in
-    /// milliseconds: a share of the processor was lost, and others will want the next one too.
+    /// A look that took so long, in microseconds, lost the processor to somebody for a turn of the
+    /// scheduler's; a stall of a tenth of it is common on virtual machines, and nobody's turn.
+    package static let rpcLingerOverrunMicroseconds: Int64 = 1_000
+
+    /// How long a loop does not look after such a look, in milliseconds: who wanted the processor
+    /// will want it again.
     package static let rpcLingerOverrunPauseMilliseconds: Int64 = 1_000
 
     /// How long no other connection of a loop may have read before one is looked at, in

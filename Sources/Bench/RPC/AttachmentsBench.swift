@@ -90,12 +90,7 @@ package struct AttachmentsBench: Sendable {
     private func measured(
         _ server: ChildProcess, _ body: () async throws -> [String: Double]
     ) async throws -> [String: Double] {
-        let before = Clocks.processorNanoseconds(of: server.identifier)
-        var figures = try await body()
-        guard let before, let after = Clocks.processorNanoseconds(of: server.identifier),
-            let count = figures[Figure.count], count > 0
-        else { throw Failure(.unavailable, "The server of the attachments has gone.") }
-        figures[Figure.serverCPU] = Double(after - before) / 1_000 / count
+        var figures = try await server.addingServerTime(body)
         figures[Figure.megabytes] = (figures[Figure.perSecond] ?? 0) * Double(bytes) / 1e6
         return figures
     }

@@ -13,7 +13,7 @@ struct EchoServer: Sendable {
         let name = caller.variant.rawValue + (inPool ? " pool" : "")
         return BenchPlan.Step(series: Series(name, callers: callers)) { seconds in
             let clientBefore = Clocks.ownProcessorNanoseconds()
-            return try await measured {
+            return try await process.addingServerTime {
                 let outcome = try await ClosedLoop.run(
                     callers: callers, seconds: seconds,
                     on: inPool ? nil : caller.client.executor
@@ -35,7 +35,7 @@ struct EchoServer: Sendable {
         let variant = caller.variant
         let name = name ?? variant.rawValue
         return BenchPlan.Step(series: Series("\(name) press", callers: callers)) { seconds in
-            try await measured {
+            try await process.addingServerTime {
                 try await plan.peers.run(
                     "rpc-press",
                     ["call", address, "\(callers)", "\(seconds)"]
@@ -50,7 +50,7 @@ struct EchoServer: Sendable {
     func overHTTP(_ plan: BenchPlan, callers: Int) -> BenchPlan.Step {
         let method = Methods.EchoService.echo
         return BenchPlan.Step(series: Series("typed http", callers: callers)) { seconds in
-            try await measured {
+            try await process.addingServerTime {
                 try await plan.peers.run(
                     "nginx-echo",
                     [
@@ -67,7 +67,7 @@ struct EchoServer: Sendable {
         _ plan: BenchPlan, credential: String, callers: Int, rate: Double
     ) -> BenchPlan.Step {
         BenchPlan.Step(series: Series("full half load", callers: callers)) { seconds in
-            try await measured {
+            try await process.addingServerTime {
                 var figures = try await plan.peers.run(
                     "rpc-press",
                     ["pace", address, "\(callers)", "\(seconds)", "\(rate)", credential]
@@ -76,18 +76,5 @@ struct EchoServer: Sendable {
                 return figures
             }
         }
-    }
-
-    /// Adds what the server used of the processors for each call.
-    private func measured(
-        _ body: () async throws -> [String: Double]
-    ) async throws -> [String: Double] {
-        let before = Clocks.processorNanoseconds(of: process.identifier)
-        var figures = try await body()
-        guard let before, let after = Clocks.processorNanoseconds(of: process.identifier),
-            let count = figures[Figure.count], count > 0
-        else { throw Failure(.unavailable, "The echo server has gone.") }
-        figures[Figure.serverCPU] = Double(after - before) / 1_000 / count
-        return figures
     }
 }

@@ -51,15 +51,11 @@ struct ForeignEcho: Sendable {
     func step(_ plan: BenchPlan, callers: Int) -> BenchPlan.Step {
         let target = name == "nginx" ? "\(address)/" : address
         return BenchPlan.Step(series: Series(name, callers: callers)) { seconds in
-            let before = Clocks.processorNanoseconds(of: process.identifier)
-            var figures = try await plan.peers.run(
-                "\(name)-echo", ["call", target, "\(callers)", "\(seconds)"]
-            ).figures
-            guard let before, let after = Clocks.processorNanoseconds(of: process.identifier),
-                let count = figures[Figure.count], count > 0
-            else { throw Failure(.unavailable, "The server of \(name) has gone.") }
-            figures[Figure.serverCPU] = Double(after - before) / 1_000 / count
-            return figures
+            try await process.addingServerTime {
+                try await plan.peers.run(
+                    "\(name)-echo", ["call", target, "\(callers)", "\(seconds)"]
+                ).figures
+            }
         }
     }
 }

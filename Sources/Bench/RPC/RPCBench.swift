@@ -100,14 +100,11 @@ package struct RPCBench: Sendable {
         _ server: ChildProcess, address: String, bytes: Int, callers: Int
     ) -> BenchPlan.Step {
         BenchPlan.Step(series: Series("raw", callers: callers)) { seconds in
-            let before = Clocks.processorNanoseconds(of: server.identifier)
-            let outcome = try await plan.peers.run(
-                "raw-echo", ["call", address, "\(bytes)", "\(callers)", "\(seconds)"])
-            var figures = outcome.figures
-            if let before, let after = Clocks.processorNanoseconds(of: server.identifier) {
-                figures[Figure.serverCPU] = Double(after - before) / 1_000 / outcome.count
+            try await server.addingServerTime {
+                try await plan.peers.run(
+                    "raw-echo", ["call", address, "\(bytes)", "\(callers)", "\(seconds)"]
+                ).figures
             }
-            return figures
         }
     }
 

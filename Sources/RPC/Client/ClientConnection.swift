@@ -33,7 +33,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     private var isRunningCommands = false
     private var isReading = false
     private var lingering: Linger?
-    private var callerLingering: Linger?
+    private var callerLinger = LingerPolicy()
     /// Requests since the last flush.
     var unflushedPackets = 0
     /// A flush will come by itself.
@@ -241,10 +241,10 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
         if machine.callCount > 0 {
             lingering?.lookForBytes { isNeeded() || commands.withLock { !$0.isEmpty } }
         } else {
-            callerLingering?.lookForCaller {
+            // Who has the answer may ask again at once, from another thread.
+            callerLinger.look {
                 commands.withLock { !$0.isEmpty }
-            } isNeeded: {
-                isNeeded()
+                    ? .rewarded : isNeeded() ? .interrupted : .waiting
             }
         }
     }
@@ -337,7 +337,6 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     func channelActive(context: ChannelHandlerContext) {
         lastHeard = .now()
         lingering = Linger(context)
-        callerLingering = Linger(context)
         armTimer()
         context.fireChannelActive()
     }

@@ -29,12 +29,6 @@ struct Linger {
             return isNeeded() ? .interrupted : .waiting
         }
     }
-
-    /// Looks for a caller on another thread, if that is worth it, until one has come, the time is
-    /// over or somebody else needs the loop.
-    mutating func lookForCaller(hasCome: () -> Bool, isNeeded: () -> Bool) {
-        policy.look { hasCome() ? .rewarded : isNeeded() ? .interrupted : .waiting }
-    }
 }
 
 extension LingerPolicy {
@@ -44,14 +38,16 @@ extension LingerPolicy {
     }
 
     /// Looks until something is found or the time is over, if it is worth it.
-    fileprivate mutating func look(_ glance: () -> Glance) {
+    mutating func look(_ glance: () -> Glance) {
         let patience = TimeAmount.microseconds(Limits.rpcLingerMicroseconds)
         let start = NIODeadline.now()
         guard wantsToLook(at: start) else { return }
         while true {
             let found = glance()
             let now = NIODeadline.now()
-            if now - start > patience * 20 { return overran(at: now) }
+            if now - start > .microseconds(Limits.rpcLingerOverrunMicroseconds) {
+                return overran(at: now)
+            }
             switch found {
             case .rewarded where now - start < patience: return looked(isRewarded: true)
             case .interrupted: return interrupted()
