@@ -82,7 +82,7 @@ import TollgateKernel
                 #expect(out.endedSessions == 1)
                 let act = try await admin.listAdminActs(V1.ListAdminActsRequest()).acts.first
                 #expect(act?.kind == "account_signed_out")
-                #expect(act?.before == "1 login sessions")
+                #expect(act?.before == "1 login session")
                 let nobody = await error {
                     _ = try await admin.signOutAccount(
                         V1.SignOutAccountRequest(by: by, accountId: "0H2K9QW3ZT4BM"))
