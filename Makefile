@@ -50,7 +50,7 @@ bench: release  ## measure rpc, store, audit, chat… into Benchmarks/results [N
 	@Scripts/bench-prerequisites
 	@Benchmarks/peers/build $(BUILD)/peers
 	@mkdir -p Benchmarks/results
-	@for name in rpc attachments store audit chat connections stream; do \
+	@for name in rpc attachments store turnstile audit chat connections stream; do \
 	    echo "bench $$name" && \
 	    more=$$(test $$name = rpc && echo --allocations); \
 	    $(TOLLGATE) bench $$name $$more --json --peers $(BUILD)/peers \

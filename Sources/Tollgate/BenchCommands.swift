@@ -23,6 +23,7 @@ struct BenchCommand: AsyncParsableCommand {
               tollgate bench rpc                  echoes, beside a raw epoll echo
               tollgate bench attachments          1 MiB attachments, beside TCP alone
               tollgate bench store --json         durable holds, beside plain C on SQLite, pgbench
+              tollgate bench turnstile            holds of a server and of jobs on one store
               tollgate bench audit                the audit of a long history, beside a plain pass
               tollgate bench chat --rounds 3      chats through the gateway, beside libcurl alone
               tollgate bench connections          idle connections, what they keep in memory
@@ -33,9 +34,9 @@ struct BenchCommand: AsyncParsableCommand {
                                                   chats with a server that runs, each written down
             """,
         subcommands: [
-            BenchRPC.self, BenchAttachments.self, BenchStore.self, BenchAudit.self,
-            BenchChat.self, BenchConnections.self, BenchStream.self, BenchServe.self,
-            BenchLoad.self, BenchCall.self,
+            BenchRPC.self, BenchAttachments.self, BenchStore.self, BenchTurnstile.self,
+            BenchAudit.self, BenchChat.self, BenchConnections.self, BenchStream.self,
+            BenchServe.self, BenchLoad.self, BenchCall.self, BenchNeighbour.self,
         ])
 }
 

@@ -59,6 +59,17 @@ struct BenchCommandTests {
         #expect(figures(document, "offeredPerSecond").allSatisfy { $0 > 1 })
     }
 
+    @Test func `a server and jobs that write one store are measured at once`() async throws {
+        let document = try await bench(
+            "turnstile", peers: ["raw-echo"], ["--callers", "8", "--jobs-callers", "3"])
+        #expect(Set(names(document)) == ["serve alone 8", "serve 8", "jobs 3"])
+        let counts = figures(document, "count")
+        #expect(counts.count == 6)
+        #expect(counts.allSatisfy { $0 > 0 }, "each side held something in each round")
+        #expect((document["jobsP99Milliseconds"] as? Double ?? 0) > 0)
+        #expect((document["serveShareOfAlone"] as? Double ?? 0) > 0)
+    }
+
     @Test func `each call's allocations are counted in server and client`() async throws {
         let document = try await bench(
             "rpc", peers: ["allocations", "raw-echo", "rpc-press"],

@@ -10,7 +10,7 @@ package struct Peers: Sendable {
     package init(folder: String) { self.folder = folder }
 
     /// What every peer writes as its last line.
-    package struct Outcome: Sendable, Decodable {
+    package struct Outcome: Sendable, Codable {
         var count: Double
         var seconds: Double
         var cpuSeconds: Double
@@ -51,10 +51,17 @@ package struct Peers: Sendable {
 
     /// Runs a peer to its end and reads its figures.
     func run(_ name: String, _ arguments: [String]) async throws -> Outcome {
-        let text = try await ChildProcess(try path(name), arguments).result()
+        try Outcome(lastLineOf: await ChildProcess(try path(name), arguments).result())
+    }
+}
+
+extension Peers.Outcome {
+    /// Reads the last line of what a program wrote.
+    /// - Throws: A ``Failure`` if there are no figures in it.
+    init(lastLineOf text: String) throws {
         guard let line = text.split(whereSeparator: \.isNewline).last,
-            let outcome = try? JSONDecoder().decode(Outcome.self, from: Data(line.utf8))
-        else { throw Failure(.internalError, "\(name) told no figures.") }
-        return outcome
+            let outcome = try? JSONDecoder().decode(Self.self, from: Data(line.utf8))
+        else { throw Failure(.internalError, "A program told no figures: “\(text.suffix(200))”.") }
+        self = outcome
     }
 }

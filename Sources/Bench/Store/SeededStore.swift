@@ -72,6 +72,21 @@ struct SeededStore: Sendable {
         }
     }
 
+    /// Writes down who the customers are, for another process.
+    func writeAccounts() throws {
+        let numbers = try JSONEncoder().encode(accounts.map(\.rawValue))
+        try numbers.write(to: URL(fileURLWithPath: Self.accountsFile(folder)))
+    }
+
+    /// The store whose customers another process wrote down.
+    static func readingAccounts(of folder: String) throws -> SeededStore {
+        let file = try Data(contentsOf: URL(fileURLWithPath: Self.accountsFile(folder)))
+        let numbers = try JSONDecoder().decode([Int64].self, from: file)
+        return SeededStore(folder: folder, accounts: numbers.map { AccountID(rawValue: $0) })
+    }
+
+    private static func accountsFile(_ folder: String) -> String { "\(folder)/accounts.json" }
+
     /// Moves what is in the write-ahead log into the file, so that the file alone is the store: the
     /// connection that is closed last is a reader's, which may not do it.
     static func fold(_ file: String) throws {
