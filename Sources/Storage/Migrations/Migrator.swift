@@ -136,7 +136,7 @@ struct Migrator: Sendable {
         case .restate(let table, let was, let becomes),
             .widen(let table, _, let was, let becomes):
             try restate(table, was, becomes, connection)
-        case .statement, .refuse: return
+        case .statement, .refuse, .spread: return
         }
     }
 
