@@ -76,6 +76,9 @@ public final class TollgateClient: Sendable {
     /// When it returns, their sockets are closed.
     public func close() async { await transport.close() }
 
+    /// What the client holds now; nothing once it is closed.
+    package var population: ClientPopulation { get async { await transport.population } }
+
     // MARK: Calls
 
     /// Calls a method with one response; generated stubs are the usual caller.
