@@ -116,6 +116,26 @@ public final class TollgateClient: Sendable {
         }
     }
 
+    /// Calls a method with one response; everything that came with it.
+    func response(
+        _ method: MethodDescriptor, _ request: [UInt8], attachment: [UInt8], options: CallOptions
+    ) async throws -> IncomingResponse {
+        try await observed(method, options) { options in
+            var call = outgoing(method, request, options)
+            call.attach(attachment)
+            let hedgeAfter = method.isIdempotent ? options.hedgeAfterMilliseconds : nil
+            let bound = options.attemptTimeoutMilliseconds
+            return try await retries.run(call, attemptMilliseconds: bound) {
+                (attempt) async throws(RPCError) in
+                guard let hedgeAfter else { return try await self.transport.exchange(attempt) }
+                return try await self.retries.hedge(attempt, afterMilliseconds: hedgeAfter) {
+                    [transport] (attempt) async throws(RPCError) in
+                    try await transport.exchange(attempt)
+                }
+            }
+        }
+    }
+
     /// A call as most are: nobody looks on, so it goes past what is there for those who do.
     private func plainUnary(_ call: OutgoingCall) async throws -> [UInt8] {
         let clock = ContinuousClock()
