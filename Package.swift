@@ -248,7 +248,7 @@ let package = Package(
             [
                 "CChecksum", "FuzzTargets", "TollgateKernel", "TollgateRPC", "TollgateWire",
                 logging,
-                nioCore, nioEmbedded, nioPosix, nioTestUtilities,
+                nioCore, nioEmbedded, nioPosix, nioSSL, nioTestUtilities,
             ], exclude: ["Corpus"]),
         // What is fed with hostile bytes, by RPCTests and by `make fuzz`.
         .target(

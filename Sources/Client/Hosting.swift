@@ -64,6 +64,15 @@ public struct HostedCall: Sendable {
     /// The call's metadata.
     public var userFields: [String: String] { context.userFields }
 
+    /// Bytes that the caller sent beside its request; empty if there are none.
+    public var attachment: [UInt8] { context.attachmentBytes }
+
+    /// Sends bytes beside the answer; streams have no place for them.
+    public func setAnswerAttachment(_ bytes: [UInt8]) { context.setResponseAttachment(bytes) }
+
+    /// Sends metadata with the answer, or with the end of a stream.
+    public func setAnswerFields(_ fields: [String: String]) { context.setTrailers(fields) }
+
     /// How long the answer may still take, in milliseconds; the handler is cancelled then.
     public var remainingMilliseconds: Int64 { context.deadline.remainingMilliseconds }
 }

@@ -103,25 +103,25 @@ package final class RetryPolicy: Sendable {
     // MARK: Hedging
 
     /// What a racing call has to tell.
-    private enum Event: Sendable {
-        case answer(Result<[UInt8], RPCError>)
+    private enum Event<Value: Sendable>: Sendable {
+        case answer(Result<Value, RPCError>)
         case due
     }
 
     /// Runs an attempt, and a second one beside it if the first has not answered in time; the first
     /// success counts, the other call is cancelled and awaited.
-    func hedge(
+    func hedge<Value: Sendable>(
         _ call: OutgoingCall, afterMilliseconds: Int64,
-        _ attempt: @escaping @Sendable (OutgoingCall) async throws(RPCError) -> [UInt8]
-    ) async throws(RPCError) -> [UInt8] {
-        let result = await withTaskGroup(of: Event.self) { group in
+        _ attempt: @escaping @Sendable (OutgoingCall) async throws(RPCError) -> Value
+    ) async throws(RPCError) -> Value {
+        let result = await withTaskGroup(of: Event<Value>.self) { group in
             group.addTask { await Self.answer(call, attempt) }
             group.addTask {
                 try? await Task.sleep(for: .milliseconds(max(0, afterMilliseconds)))
                 return .due
             }
             var running = 1
-            var last = Result<[UInt8], RPCError>.failure(Self.cancelled)
+            var last = Result<Value, RPCError>.failure(Self.cancelled)
             for await event in group {
                 switch event {
                 case .answer(let result):
@@ -144,10 +144,10 @@ package final class RetryPolicy: Sendable {
         return try result.get()
     }
 
-    private static func answer(
+    private static func answer<Value: Sendable>(
         _ call: OutgoingCall,
-        _ attempt: @Sendable (OutgoingCall) async throws(RPCError) -> [UInt8]
-    ) async -> Event {
+        _ attempt: @Sendable (OutgoingCall) async throws(RPCError) -> Value
+    ) async -> Event<Value> {
         do throws(RPCError) {
             return .answer(.success(try await attempt(call)))
         } catch {

@@ -76,6 +76,9 @@ public final class TollgateClient: Sendable {
     /// When it returns, their sockets are closed.
     public func close() async { await transport.close() }
 
+    /// What the client holds now; nothing once it is closed.
+    package var population: ClientPopulation { get async { await transport.population } }
+
     // MARK: Calls
 
     /// Calls a method with one response; generated stubs are the usual caller.
@@ -108,6 +111,26 @@ public final class TollgateClient: Sendable {
                 return try await self.retries.hedge(attempt, afterMilliseconds: hedgeAfter) {
                     [transport] (attempt) async throws(RPCError) in
                     try await transport.unary(attempt)
+                }
+            }
+        }
+    }
+
+    /// Calls a method with one response; everything that came with it.
+    func response(
+        _ method: MethodDescriptor, _ request: [UInt8], attachment: [UInt8], options: CallOptions
+    ) async throws -> IncomingResponse {
+        try await observed(method, options) { options in
+            var call = outgoing(method, request, options)
+            call.attach(attachment)
+            let hedgeAfter = method.isIdempotent ? options.hedgeAfterMilliseconds : nil
+            let bound = options.attemptTimeoutMilliseconds
+            return try await retries.run(call, attemptMilliseconds: bound) {
+                (attempt) async throws(RPCError) in
+                guard let hedgeAfter else { return try await self.transport.exchange(attempt) }
+                return try await self.retries.hedge(attempt, afterMilliseconds: hedgeAfter) {
+                    [transport] (attempt) async throws(RPCError) in
+                    try await transport.exchange(attempt)
                 }
             }
         }

@@ -4,11 +4,15 @@ import Synchronization
 /// The one place that makes tasks for callers in C: their threads wait for them.
 enum BlockingCall {
     /// Runs `body` in a task and waits for it on this thread, which must be none of Swift's pool.
+    ///
+    /// `canceller` cancels the task; it is waited for nevertheless.
     static func run<Value: Sendable>(
-        _ body: @escaping @Sendable () async -> Value
+        _ canceller: Canceller? = nil, _ body: @escaping @Sendable () async -> Value
     ) -> Value {
         let outcome = Outcome<Value>()
-        Task { outcome.set(await body()) }
+        let task = Task { outcome.set(await body()) }
+        let number = canceller?.begin { task.cancel() }
+        defer { if let number { canceller?.end(number) } }
         return outcome.wait()
     }
 

@@ -12,7 +12,7 @@ struct CallFailure: Error {
         case let error as TollgateError: self.init(error)
         case let error as CallFailure: self = error
         case is CancellationError:
-            self.init(code: "cancelled", "The client was closed.")
+            self.init(code: "cancelled", "The call was cancelled.")
         default:
             self.init(code: "internal_error", "\(error)")
         }

@@ -14,8 +14,9 @@ final class ClientHandle: Sendable {
         var isClosing = false
     }
 
-    init(addresses: String, credential: String?) throws {
-        let client = try TollgateClient(.init(address: addresses, credential: credential))
+    init(addresses: String, credential: String?, tls: TollgateClientTLS? = nil) throws {
+        let client = try TollgateClient(
+            .init(address: addresses, credential: credential, tls: tls))
         self.client = client
         watching = BlockingCall.start { await client.run() }
     }
@@ -52,47 +53,6 @@ final class ClientHandle: Sendable {
             await watching.value
         }
         if mustWait { hasNoCalls.wait() }
-    }
-}
-
-/// The clients that C holds.
-///
-/// What C takes for a pointer is a number that is never given out again, so that a call which comes
-/// after its client's end is refused, and touches no memory that is another's by then.
-enum OpenClients {
-    private struct Table {
-        var lastNumber: UInt = 0
-        var handles: [UInt: ClientHandle] = [:]
-    }
-
-    private static let table = Mutex(Table())
-
-    /// Keeps a client until ``remove(_:)``.
-    static func add(_ handle: ClientHandle) -> OpaquePointer? {
-        let number = table.withLock { table in
-            // Spread as addresses are, for whoever keeps marks in the lowest bits.
-            table.lastNumber += 16
-            table.handles[table.lastNumber] = handle
-            return table.lastNumber
-        }
-        return OpaquePointer(bitPattern: number)
-    }
-
-    /// The client behind C's pointer.
-    /// - Throws: ``CallFailure`` if there is none, or none any more.
-    static func find(_ pointer: OpaquePointer?) throws -> ClientHandle {
-        guard let pointer else {
-            throw CallFailure(code: "invalid_request", "The client is NULL.")
-        }
-        let number = UInt(bitPattern: pointer)
-        guard let handle = table.withLock({ $0.handles[number] }) else { throw CallFailure.closed }
-        return handle
-    }
-
-    /// Takes a client out; nil if somebody else has.
-    static func remove(_ pointer: OpaquePointer?) -> ClientHandle? {
-        let number = UInt(bitPattern: pointer)
-        return table.withLock { $0.handles.removeValue(forKey: number) }
     }
 }
 

@@ -6,6 +6,7 @@ struct PreparedCall: Sendable {
     private let handle: ClientHandle
     private let method: MethodDescriptor
     private let options: CallOptions
+    private let canceller: Canceller?
 
     /// Checks the arguments, and begins a call of the client.
     /// - Throws: ``CallFailure`` if one of them is NULL, no such method exists or the client is
@@ -14,7 +15,8 @@ struct PreparedCall: Sendable {
         _ client: OpaquePointer?, _ name: UnsafePointer<CChar>?,
         _ options: UnsafePointer<tollgate_options>?, streaming: MethodDescriptor.Streaming
     ) throws {
-        let handle = try OpenClients.find(client)
+        guard let client else { throw CallFailure(code: "invalid_request", "The client is NULL.") }
+        guard let handle = Open.clients.find(client) else { throw CallFailure.closed }
         let name = name.map { String(cString: $0) } ?? ""
         guard let method = Methods.all.first(where: { $0.fullName == name }) else {
             throw CallFailure(code: "invalid_request", "There is no method “\(name)”.")
@@ -23,15 +25,27 @@ struct PreparedCall: Sendable {
             let kind = streaming == .unary ? "a stream of responses" : "one response"
             throw CallFailure(code: "invalid_request", "\(name) has \(kind).")
         }
+        self.options = try Self.options(options?.pointee)
+        canceller = try Self.canceller(options?.pointee.canceller)
         try handle.beginCall()
         self.handle = handle
         self.method = method
-        self.options = Self.options(options?.pointee)
     }
 
-    private static func options(_ given: tollgate_options?) -> CallOptions {
+    private static func canceller(_ pointer: OpaquePointer?) throws -> Canceller? {
+        guard let pointer else { return nil }
+        guard let canceller = Open.cancellers.find(pointer) else {
+            throw CallFailure(code: "invalid_request", "The canceller has been given back.")
+        }
+        return canceller
+    }
+
+    private static func options(_ given: tollgate_options?) throws -> CallOptions {
         var options = CallOptions()
         guard let given else { return options }
+        guard given.fields != nil || given.field_count == 0 else {
+            throw CallFailure(code: "invalid_request", "The fields are NULL.")
+        }
         options.authorization = given.authorization.map { String(cString: $0) }
         options.affinityKey = given.affinity_key.map { String(cString: $0) }
         if given.timeout_milliseconds > 0 {
@@ -39,6 +53,12 @@ struct PreparedCall: Sendable {
         }
         if given.hedge_after_milliseconds > 0 {
             options.hedgeAfterMilliseconds = given.hedge_after_milliseconds
+        }
+        for field in UnsafeBufferPointer(start: given.fields, count: given.field_count) {
+            guard let name = field.name, let value = field.value else {
+                throw CallFailure(code: "invalid_request", "A field's name or value is NULL.")
+            }
+            options.userFields[String(cString: name)] = String(cString: value)
         }
         return options
     }
@@ -58,13 +78,29 @@ struct PreparedCall: Sendable {
         try WireJSON.text(of: bytes, as: method.response)
     }
 
-    /// Makes the call.
-    func answer(_ payload: [UInt8]) async -> Result<[UInt8], CallFailure> {
-        do {
-            return .success(try await handle.client.unaryBytes(method, payload, options: options))
-        } catch {
-            return .failure(CallFailure(error))
+    /// Makes the call and waits for it on this thread.
+    func answer(_ payload: [UInt8]) throws -> [UInt8] {
+        try wait { try await handle.client.unaryBytes(method, payload, options: options) }
+    }
+
+    /// Makes the call with an attachment and waits for it on this thread.
+    func exchange(_ payload: [UInt8], _ attachment: [UInt8]) throws -> CallAnswer<[UInt8]> {
+        try wait {
+            try await handle.client.exchangeBytes(
+                method, payload, attachment: attachment, options: options)
         }
+    }
+
+    private func wait<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Value
+    ) throws -> Value {
+        try BlockingCall.run(canceller) { () -> Result<Value, CallFailure> in
+            do {
+                return .success(try await body())
+            } catch {
+                return .failure(CallFailure(error))
+            }
+        }.get()
     }
 
     /// Makes the call and gives each message to `callback` on this thread, until it returns false.
@@ -83,6 +119,8 @@ struct PreparedCall: Sendable {
                 handoff.finish(CallFailure(error))
             }
         }
+        let number = canceller?.begin { task.cancel() }
+        defer { if let number { canceller?.end(number) } }
         let failure = handoff.drain(callback)
         BlockingCall.run { await task.value }
         return failure

@@ -43,6 +43,18 @@ extension Limits {
     /// connection always finds one while the next is made.
     package static let rpcStreamUnsentBytes = 128 * 1_024
 
+    /// What a frame costs beside its payload, in bytes, about: messages without bytes have to count
+    /// too, or as many as their writer likes would wait.
+    package static let rpcFrameOverheadBytes = 32
+
+    /// Bytes that may wait on a client's connection for a server that does not read, before further
+    /// calls are refused: bRPC's 64 MiB, four of the longest requests.
+    package static let rpcClientQueuedBytes = 64 * 1_024 * 1_024
+
+    /// Frames of a server that are answered although so much waits for it, about a MiB of answers:
+    /// one that reads slowly may go on sending for minutes, one that does not read is left.
+    package static let rpcAnswersWhileCrowded = 32_768
+
     /// Bytes of all streams that a connection hands to its socket at once: what is behind them,
     /// such as the answer of a short call, waits for no more than this.
     package static let rpcStreamBytesInFlight = 128 * 1_024

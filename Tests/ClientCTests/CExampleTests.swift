@@ -29,25 +29,39 @@ import TollgateRPC
         return words.split(separator: " ").map(String.init)
     }
 
-    @Test func `the example in C compiles without a warning and is answered`() async throws {
+    /// Compiles an example as its users do; the program.
+    private func compile(_ name: String, into folder: URL) async throws -> String {
         let products = try #require(
             Self.products, "libTollgateC.so is not beside the tests; was the product built?")
-        let folder = FileManager.default.temporaryDirectory
-            .appendingPathComponent("tollgate-c-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let program = folder.appendingPathComponent("ask").path
+        let program = folder.appendingPathComponent(name).path
         let compiled = try await run(
             "/usr/bin/env",
             Self.compiler + [
-                "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o", program,
-                Self.package.appendingPathComponent("Examples/c/ask.c").path,
+                "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread", "-o", program,
+                Self.package.appendingPathComponent("Examples/c/\(name).c").path,
                 "-I", Self.package.appendingPathComponent("Sources/CTollgate/include").path,
                 "-L", products.path, "-lTollgateC", "-Wl,-rpath,\(products.path)",
                 // The debug library takes Swift's runtime from where the compiler has it.
                 "-Wl,--allow-shlib-undefined",
             ])
-        #expect(compiled.status == 0, "\(compiled.output)")
+        try #require(compiled.status == 0, "\(compiled.output)")
+        return program
+    }
+
+    /// A folder that is removed after `body`.
+    private func withFolder(_ body: (URL) async throws -> Void) async throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("tollgate-c-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try await body(folder)
+    }
+
+    @Test func `the example in C compiles without a warning and is answered`() async throws {
+        try await withFolder { try await checkAsking(compile("ask", into: $0)) }
+    }
+
+    private func checkAsking(_ program: String) async throws {
         var configuration = RPCServerConfiguration(credentials: .verified(by: AnyCredential()))
         configuration.port = 0
         try await withRPCServer(configuration, services: services) { server in
@@ -62,13 +76,58 @@ import TollgateRPC
         }
     }
 
+    /// Both ends know each other by one certificate, which is its own authority.
+    @Test func `the example of attachments is encrypted, answered, and gives up when told`()
+        async throws
+    {
+        try await withFolder { folder in
+            let program = try await compile("attach", into: folder)
+            let (certificate, key) = (folder.path + "/c.pem", folder.path + "/c.key")
+            let made = try await run(
+                "/usr/bin/env",
+                [
+                    "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate,
+                    "-days", "2", "-subj", "/CN=web.internal", "-addext",
+                    "subjectAltName=IP:127.0.0.1",
+                ])
+            try #require(made.status == 0, "\(made.output)")
+            var configuration = RPCServerConfiguration(credentials: .none)
+            configuration.port = 0
+            configuration.tls = ServerTLS(certificatePath: certificate, keyPath: key)
+            configuration.tls?.clientAuthoritiesPath = certificate
+            configuration.tls?.requiresClientCertificate = true
+            try await withRPCServer(configuration, services: services) { server in
+                let address = try #require(try await server.address).description
+                let known = [certificate, certificate, key]
+                let answered = try await run(
+                    program, [address, "key", "a picture", "60000"] + known)
+                #expect(answered.status == 0, "\(answered.output)")
+                #expect(answered.output.contains("beside them: a picture"), "\(answered.output)")
+                #expect(answered.output.contains("from = attach.c"), "\(answered.output)")
+                let left = try await run(program, [address, "key", "hang", "100"] + known)
+                #expect(left.status == 1)
+                #expect(left.output.contains("cancelled: The call was cancelled"), "\(left.output)")
+                let unknown = try await run(
+                    program, [address, "key", "a picture", "60000", certificate])
+                #expect(unknown.status == 1, "\(unknown.output)")
+            }
+        }
+    }
+
     private var services: [ServiceRegistration] {
         [
             ServiceRegistration(
                 name: "tollgate.v1.DiagnosticsService",
                 methods: [
-                    .unary(Methods.DiagnosticsService.ping) { (request: V1.PingRequest, _) in
-                        V1.PingResponse(payload: request.payload)
+                    .unary(Methods.DiagnosticsService.ping) { (request: V1.PingRequest, context) in
+                        let attachment = context.attachmentBytes
+                        if attachment == Array("hang".utf8) {
+                            try await Task.sleep(for: .seconds(60))
+                        }
+                        if !attachment.isEmpty { context.setResponseAttachment(attachment) }
+                        context.setTrailers(["from": context.userFields["example"] ?? ""])
+                        return V1.PingResponse(payload: request.payload)
                     }
                 ]),
             ServiceRegistration(

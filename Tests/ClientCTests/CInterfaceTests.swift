@@ -21,8 +21,12 @@ import TollgateRPC
             ServiceRegistration(
                 name: "tollgate.v1.DiagnosticsService",
                 methods: [
-                    .unary(Methods.DiagnosticsService.ping) { (request: V1.PingRequest, _) in
-                        V1.PingResponse(payload: request.payload)
+                    .unary(Methods.DiagnosticsService.ping) { (request: V1.PingRequest, context) in
+                        if request.payload == [0xff] { try await Self.hang() }
+                        let attachment = context.attachmentBytes
+                        if !attachment.isEmpty { context.setResponseAttachment(attachment + [0]) }
+                        context.setTrailers(["a": context.userFields["a"] ?? "none", "b": ""])
+                        return V1.PingResponse(payload: request.payload)
                     }
                 ]),
             ServiceRegistration(
@@ -39,12 +43,21 @@ import TollgateRPC
                                 .rateLimited, "Wait a little.", retryAfterMilliseconds: 250)
                         }
                         for word in (request.turns.first?.content ?? "").split(separator: " ") {
+                            if word == "hang" { try await Self.hang() }
                             try await writer.write(.init(event: .delta(String(word))))
                         }
                         try await writer.write(.init(event: .done(.init(finishReason: "stop"))))
                     }
                 ]),
         ]
+    }
+
+    /// Signalled by each handler that hangs.
+    private static let hanging = DispatchSemaphore(value: 0)
+
+    private static func hang() async throws {
+        hanging.signal()
+        try await Task.sleep(for: .seconds(60))
     }
 
     /// Runs `body` on a thread that may block, with the address of a server.
@@ -87,6 +100,114 @@ import TollgateRPC
         }
         #expect(json?.contains(#""payload":"AQI=""#) == true, "\(json ?? "nothing")")
         #expect(bytes.map { Array($0.prefix(4)) } == [0x0a, 2, 1, 2])
+    }
+
+    @Test func `bytes and metadata go beside a message, and others come back`() async throws {
+        let seen = try await onThread { address -> [String] in
+            let client = tollgate_connect(address, "key", nil)
+            defer { tollgate_close(client) }
+            return "a".withCString { name in
+                "value".withCString { value in
+                    var field = tollgate_field(name: name, value: value)
+                    var options = tollgate_options()
+                    return withUnsafePointer(to: &field) { fields -> [String] in
+                        options.fields = fields
+                        options.field_count = 1
+                        var answer = tollgate_answer()
+                        let status = tollgate_exchange(
+                            client, "tollgate.v1.DiagnosticsService/Ping", nil, 0, [1, 2, 3], 3,
+                            &options, &answer, nil)
+                        defer { tollgate_answer_clear(&answer) }
+                        let attachment = UnsafeBufferPointer(
+                            start: answer.attachment, count: answer.attachment_length)
+                        let entries = UnsafeBufferPointer(
+                            start: answer.fields, count: answer.field_count)
+                        return ["\(status)", "\(Array(attachment))"]
+                            + entries.map {
+                                "\(String(cString: $0.name))=\(String(cString: $0.value))"
+                            }
+                    }
+                }
+            }
+        }
+        #expect(seen == ["0", "[1, 2, 3, 0]", "a=value", "b="])
+    }
+
+    @Test func `an answer with nothing beside it has no NULL, and can be cleared twice`()
+        async throws
+    {
+        let seen = try await onThread { address -> [Bool] in
+            let client = tollgate_connect(address, "key", nil)
+            defer { tollgate_close(client) }
+            var answer = tollgate_answer()
+            let status = tollgate_exchange(
+                client, "tollgate.v1.DiagnosticsService/Ping", nil, 0, nil, 0, nil, &answer, nil)
+            let isThere = answer.message != nil && answer.attachment != nil
+            let isEmpty = answer.attachment_length == 0
+            tollgate_answer_clear(&answer)
+            let isCleared = answer.message == nil && answer.fields == nil
+            tollgate_answer_clear(&answer)
+            tollgate_answer_clear(nil)
+            return [status == 0, isThere, isEmpty, isCleared]
+        }
+        #expect(seen == [true, true, true, true])
+    }
+
+    @Test func `another thread cancels a call and a stream, and what begins later`() async throws {
+        let codes = try await onThread { address -> [String] in
+            let client = tollgate_connect(address, "key", nil)
+            defer { tollgate_close(client) }
+            let number = UInt(bitPattern: client)
+            let canceller = tollgate_canceller_create()
+            let cancellerNumber = UInt(bitPattern: canceller)
+            let callers = DispatchGroup()
+            let codes = Mutex<[String]>([])
+            func begin(_ call: @escaping @Sendable (inout tollgate_options) -> String) {
+                callers.enter()
+                Thread.detachNewThread {
+                    var options = tollgate_options()
+                    options.canceller = OpaquePointer(bitPattern: cancellerNumber)
+                    let code = call(&options)
+                    codes.withLock { $0.append(code) }
+                    callers.leave()
+                }
+            }
+            let hang: @Sendable (inout tollgate_options) -> String = { options in
+                var error = tollgate_error()
+                let answer = tollgate_call_json(
+                    OpaquePointer(bitPattern: number), "tollgate.v1.DiagnosticsService/Ping",
+                    #"{"payload": "/w=="}"#, &options, &error)
+                tollgate_free(answer)
+                return answer == nil ? Self.text(error) : "answered"
+            }
+            begin(hang)
+            begin { options in
+                var error = tollgate_error()
+                let status = "session".withCString { session in
+                    options.authorization = session
+                    return tollgate_stream_json(
+                        OpaquePointer(bitPattern: number), "tollgate.v1.ChatService/Ask",
+                        #"{"turns": [{"role": "user", "content": "one hang"}]}"#, &options,
+                        { _, _ in 0 }, nil, &error)
+                }
+                return status == 0 ? "answered" : Self.text(error)
+            }
+            Self.hanging.wait()
+            Self.hanging.wait()
+            tollgate_cancel(canceller)
+            callers.wait()
+            var options = tollgate_options()
+            options.canceller = canceller
+            codes.withLock { $0.append(hang(&options)) }
+            tollgate_canceller_destroy(canceller)
+            // What it was is no canceller any more, and is not taken for one.
+            codes.withLock { $0.append(hang(&options)) }
+            tollgate_cancel(canceller)
+            tollgate_canceller_destroy(canceller)
+            tollgate_canceller_destroy(nil)
+            return codes.withLock { $0 }
+        }
+        #expect(codes == ["cancelled", "cancelled", "cancelled", "invalid_request"])
     }
 
     @Test func `a stream's messages come one by one, until the callback has enough`()
@@ -210,6 +331,11 @@ import TollgateRPC
         let ping = "tollgate.v1.DiagnosticsService/Ping"
         #expect(tollgate_call_json(client, ping, "{", nil, &error) == nil)
         #expect(tollgate_call_json(client, ping, nil, nil, nil) == nil)
+        var options = tollgate_options()
+        options.field_count = 1
+        #expect(tollgate_call_json(client, ping, "{}", &options, &error) == nil)
+        #expect(tollgate_exchange(client, ping, nil, 0, nil, 0, nil, nil, &error) == -1)
+        #expect(tollgate_exchange(client, ping, nil, 0, nil, 1, nil, nil, &error) == -1)
         #expect(Self.text(error) == "invalid_request")
         tollgate_close(client)
         tollgate_close(nil)

@@ -56,7 +56,7 @@ import TollgateRPC
         try await withServers(services) { _, addresses in
             var configuration = configuration(addresses)
             configuration.balancing = .roundRobin
-            try await withTollgateClient(configuration) { client in
+            try await withCheckedClient(configuration) { client in
                 for _ in 0..<30 {
                     _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
                 }
@@ -69,7 +69,7 @@ import TollgateRPC
         let journal = Journal()
         let services = ["a", "b", "c"].map { ping($0, journal) }
         try await withServers(services) { _, addresses in
-            try await withTollgateClient(configuration(addresses)) { client in
+            try await withCheckedClient(configuration(addresses)) { client in
                 var options = patient
                 options.affinityKey = "account-7"
                 for _ in 0..<20 {
@@ -104,7 +104,7 @@ import TollgateRPC
                 journal.note("go on")
                 try await group.waitForAll()
             }
-            await client.close()
+            try await closeChecked(client)
             #expect(transport.connectionCount == 0)
         }
     }
@@ -134,7 +134,7 @@ import TollgateRPC
             }
             release.note("go on")
             _ = try await held
-            await client.close()
+            try await closeChecked(client)
         }
         #expect(journal.all.count { $0 == "b" } >= 40)
     }
@@ -156,14 +156,39 @@ import TollgateRPC
             }
             #expect(resolver.count == 1)
             #expect(Array(transport.inFlight.keys) == [addresses[0]])
-            await client.close()
+            try await closeChecked(client)
         }
         #expect(journal.all == Array(repeating: "a", count: 5))
     }
 
+    @Test func `no call waits until another address's connection is closed`() async throws {
+        let journal = Journal()
+        let resolver = ScriptedResolver(
+            answers: [
+                [ServerAddress(host: "old", port: 1)], [ServerAddress(host: "new", port: 1)],
+            ])
+        let transport = ClusterTransport(
+            [ServerAddress(host: "tollgate.test", port: 7_400)], resolver: resolver
+        ) { address in LingeringTransport(host: address.host, journal: journal) }
+        let client = TollgateClient(
+            transport: transport, retries: RetryPolicy(retriesInHand: 0))
+        // A call that finds nobody has the names looked up again, a second later at the latest.
+        var answer: [UInt8]?
+        while answer == nil {
+            answer = try? await client.unaryBytes(Methods.DiagnosticsService.ping, [])
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(answer == [1])
+        #expect(journal.all == ["old is leaving"], "it is closed, and nobody waits for it")
+        async let closing: Void = client.close()
+        #expect(await journal.wait(for: "somebody waits for old"))
+        journal.note("old may go")
+        await closing
+    }
+
     @Test func `a name that stands for nothing is an error that names it`() async throws {
         let configuration = TollgateClientConfiguration(address: "no-such-host.invalid:7400")
-        try await withTollgateClient(configuration) { client in
+        try await withCheckedClient(configuration) { client in
             let error = await errorOf {
                 _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
             }
@@ -181,7 +206,7 @@ import TollgateRPC
                 testConfiguration(port: 0), services: [ping("c", journal)]
             ) { try #require(try await $0.address) }
             let all = addresses + [victim.description]
-            try await withTollgateClient(configuration(all)) { client in
+            try await withCheckedClient(configuration(all)) { client in
                 let over = Journal()
                 try await withThrowingTaskGroup(of: Int.self) { group in
                     for _ in 0..<8 {
@@ -248,7 +273,7 @@ import TollgateRPC
                     }
                 }
             }
-            await client.close()
+            try await closeChecked(client)
         }
         #expect(journal.all.count >= calls)
         #expect(journal.all.count <= calls + Limits.clientRetriesInHand)
@@ -260,7 +285,7 @@ import TollgateRPC
             func use() async throws {
                 var configuration = configuration(addresses + ["127.0.0.1:1"])
                 configuration.connectionsPerAddress = 4
-                try await withTollgateClient(configuration) { client in
+                try await withCheckedClient(configuration) { client in
                     await withTaskGroup(of: Void.self) { group in
                         for _ in 0..<50 {
                             group.addTask {
@@ -297,6 +322,34 @@ import TollgateRPC
         #expect(throws: TollgateError.self) {
             try TollgateClient(TollgateClientConfiguration(address: addresses))
         }
+    }
+}
+
+/// Reaches nobody as `old`, everybody as `new`, and is slow to close as `old`.
+private struct LingeringTransport: ClientTransport {
+    let host: String
+    let journal: Journal
+
+    func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
+        if host == "new" { return [1] }
+        throw RPCError(
+            code: RPCError.Code.connectionRefused, text: "nobody there", isNotProcessed: true)
+    }
+
+    func openStream(_ call: OutgoingCall) async throws(RPCError) -> any IncomingStream {
+        throw RPCError(code: RPCError.Code.badRequest, text: "no streams here")
+    }
+
+    func leave(_ left: @escaping @Sendable () -> Void) {
+        if host == "old", !journal.all.contains("old is leaving") {
+            journal.note("old is leaving")
+        }
+    }
+
+    func close() async {
+        guard host == "old" else { return }
+        journal.note("somebody waits for old")
+        _ = await journal.wait(for: "old may go")
     }
 }
 

@@ -35,12 +35,12 @@ import TollgateRPC
             _ = try await DiagnosticsServiceClient(client).ping(V1.PingRequest())
         }
         #expect(gone?.code == "unavailable")
-        await client.close()
+        try await closeChecked(client)
     }
 
     @Test func aClosedClientCallsNobody() async throws {
         try await withTestClient(.inProcess, services: [ping]) { (client, _) async throws in
-            await client.close()
+            try await closeChecked(client)
             let error = await errorOf {
                 _ = try await DiagnosticsServiceClient(client).ping(V1.PingRequest())
             }
@@ -94,7 +94,7 @@ import TollgateRPC
             }.bind(host: "127.0.0.1", port: 0).get()
         let port = try #require(channel.localAddress?.port)
         let configuration = TollgateClientConfiguration(address: "127.0.0.1:\(port)")
-        try await withTollgateClient(configuration) { (client) async throws in
+        try await withCheckedClient(configuration) { (client) async throws in
             var deltas: [V1.AnswerEvent.Event?] = []
             let error = await errorOf {
                 try await ChatServiceClient(client).ask(V1.AskRequest()) { stream in

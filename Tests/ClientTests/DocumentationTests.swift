@@ -56,6 +56,12 @@ import TollgateClient
         }
     }
 
+    private func attached(_ client: TollgateClient, photo: [UInt8]) async throws -> [UInt8] {
+        let answer: CallAnswer<V1.PingResponse> = try await client.exchange(
+            Methods.DiagnosticsService.ping, V1.PingRequest(payload: [1]), attachment: photo)
+        return answer.attachment
+    }
+
     private func weighed(session: String) -> CallOptions {
         var options = CallOptions(authorization: session)
         options.priority = .background

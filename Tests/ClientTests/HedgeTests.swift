@@ -1,3 +1,4 @@
+import NIOCore
 import Synchronization
 import Testing
 import TollgateClient
@@ -111,4 +112,123 @@ private final class SlowFirst: ClientTransport {
         #expect(transport.cancelled == 1)
         #expect(transport.attempts == 1)
     }
+
+    /// Addresses of a fixed list; nothing is looked up.
+    private struct Numbers: AddressResolver {
+        func resolve(
+            _ target: ServerAddress, on eventLoop: any EventLoop
+        ) -> EventLoopFuture<[ServerAddress]> { eventLoop.makeSucceededFuture([target]) }
+    }
+
+    private func cluster(
+        _ hosts: [String], _ strategy: BalancingStrategy, _ visits: Visits,
+        answers: @escaping @Sendable (_ host: String, _ visit: Int) -> Visits.Answer
+    ) -> ClusterTransport {
+        ClusterTransport(
+            hosts.map { ServerAddress(host: $0, port: 1) }, strategy: strategy,
+            resolver: Numbers()
+        ) { address in VisitedServer(host: address.host, visits: visits, answers: answers) }
+    }
+
+    @Test(arguments: BalancingStrategy.allCases, [nil, "account-7"])
+    func `a hedge goes to another server than the first attempt`(
+        strategy: BalancingStrategy, key: String?
+    ) async throws {
+        for _ in 0..<20 {
+            let visits = Visits()
+            // Who is asked first never answers.
+            let transport = cluster(["a", "b"], strategy, visits) { _, visit in
+                visit == 1 ? .never : .bytes([2])
+            }
+            let client = TollgateClient(transport: transport)
+            var options = options(hedge: 1)
+            options.affinityKey = key
+            let answer = try await client.unaryBytes(
+                Methods.DiagnosticsService.ping, [], options: options)
+            #expect(answer == [2])
+            #expect(visits.all.count == 2)
+            #expect(Set(visits.all).count == 2, "\(visits.all)")
+            try await closeChecked(client)
+        }
+    }
+
+    @Test func `a hedge of the only server goes there`() async throws {
+        let visits = Visits()
+        let transport = cluster(["a"], .leastLatency, visits) { _, visit in
+            visit == 1 ? .never : .bytes([2])
+        }
+        let client = TollgateClient(transport: transport)
+        let answer = try await client.unaryBytes(
+            Methods.DiagnosticsService.ping, [], options: options(hedge: 1))
+        #expect(answer == [2])
+        #expect(visits.all == ["a", "a"])
+        try await closeChecked(client)
+    }
+
+    @Test(arguments: BalancingStrategy.allCases, [nil, "account-7"])
+    func `a retry goes to another server than the one that has just failed`(
+        strategy: BalancingStrategy, key: String?
+    ) async throws {
+        for _ in 0..<20 {
+            let visits = Visits()
+            let transport = cluster(["a", "b"], strategy, visits) { _, visit in
+                visit < 3 ? .failure : .bytes([2])
+            }
+            let client = TollgateClient(transport: transport)
+            var options = options(hedge: nil)
+            options.affinityKey = key
+            let answer = try await client.unaryBytes(
+                Methods.DiagnosticsService.ping, [], options: options)
+            #expect(answer == [2])
+            let places = visits.all
+            #expect(places.count == 3)
+            #expect(zip(places, places.dropFirst()).allSatisfy { $0 != $1 }, "\(places)")
+            try await closeChecked(client)
+        }
+    }
+}
+
+/// Which servers were asked, in order.
+private final class Visits: Sendable {
+    enum Answer {
+        case bytes([UInt8])
+        case failure
+        case never
+    }
+
+    private let hosts: Mutex<[String]> = Mutex([])
+
+    var all: [String] { hosts.withLock { $0 } }
+
+    /// Notes a visit; which one of all it is, from 1.
+    func note(_ host: String) -> Int {
+        hosts.withLock { hosts in
+            hosts.append(host)
+            return hosts.count
+        }
+    }
+}
+
+/// A server of a cluster that notes who asks it.
+private struct VisitedServer: ClientTransport {
+    let host: String
+    let visits: Visits
+    let answers: @Sendable (_ host: String, _ visit: Int) -> Visits.Answer
+
+    func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
+        switch answers(host, visits.note(host)) {
+        case .bytes(let bytes): return bytes
+        case .failure:
+            throw RPCError(code: RPCError.Code.endOfFile, text: "broken off")
+        case .never:
+            try? await Task.sleep(for: .seconds(60))
+            throw RPCError(code: RPCError.Code.cancelled, text: "cancelled")
+        }
+    }
+
+    func openStream(_ call: OutgoingCall) async throws(RPCError) -> any IncomingStream {
+        throw RPCError(code: RPCError.Code.badRequest, text: "no streams here")
+    }
+
+    func close() async {}
 }

@@ -9,7 +9,7 @@ import TollgateWire
 /// What is fed with hostile bytes: by libFuzzer for hours, by the tests' own mutations in seconds.
 package enum FuzzTargets {
     /// How many there are; an input's first byte says which one it is for.
-    package static let count: UInt8 = 5
+    package static let count: UInt8 = 6
 
     /// Runs one input; returning at all is the verdict.
     package static func run(_ input: UnsafeRawBufferPointer) {
@@ -20,7 +20,8 @@ package enum FuzzTargets {
         case 1: meta(bytes)
         case 2: streamMeta(bytes)
         case 3: json(bytes)
-        default: connection(bytes)
+        case 4: connection(bytes)
+        default: HTTPTarget.run(bytes)
         }
     }
 

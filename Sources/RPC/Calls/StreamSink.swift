@@ -85,7 +85,7 @@ package final class StreamSink: Sendable {
                 guard state.isOpen else { return .wait }
                 let wasEmpty = !state.hasPieces
                 state.window.wrote(message.readableBytes)
-                state.unsentBytes += message.readableBytes
+                state.unsentBytes += message.readableBytes + Limits.rpcFrameOverheadBytes
                 state.queued.append(message)
                 return wasEmpty ? .queuedFirst : .queued
             }
@@ -158,8 +158,8 @@ package final class StreamSink: Sendable {
             }
             let length = min(message.readableBytes, Limits.rpcFragmentBytes)
             let fragment = message.readSlice(length: length) ?? ByteBuffer()
-            state.unsentBytes -= length
             let hasContinuation = message.readableBytes > 0
+            state.unsentBytes -= length + (hasContinuation ? 0 : Limits.rpcFrameOverheadBytes)
             if hasContinuation { state.queued.prepend(message) }
             return (
                 .fragment(fragment, hasContinuation: hasContinuation), state.hasPieces,

@@ -116,8 +116,8 @@ extension ClientConnection {
                     streamID: server, sourceStreamID: id, frameType: .data)
                 meta.hasContinuation = hasContinuation
                 write(meta, bytes)
-                // A frame costs about this beside its payload, so that empty ones count too.
-                taken += bytes.readableBytes + 32
+                // So that empty ones count too.
+                taken += bytes.readableBytes + Limits.rpcFrameOverheadBytes
             case .finish:
                 if let frame = machine.finish(id) {
                     write(frame)

@@ -27,6 +27,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
 
     private let executor: LoopExecutor
     let credential: [UInt8]?
+    private let queueLimitBytes: Int
     private let retired: @Sendable (ClientConnection) -> Void
     private let commands: Mutex<[Command]> = Mutex([])
     private var batch: [Command] = []
@@ -50,6 +51,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     private(set) var context: ChannelHandlerContext?
     private var probe: LivenessProbe
     private var lastHeard = NIODeadline.now()
+    private var answersWhileCrowded = 0
     private var timer: (moment: NIODeadline, scheduled: Scheduled<Void>)?
     /// No new call can begin on the connection.
     private(set) var isRetired = false
@@ -57,10 +59,12 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     /// Makes a connection's handler; `retired` is told once when no new call can begin on it.
     init(
         executor: LoopExecutor, credential: [UInt8]?, keepalive: Keepalive = Keepalive(),
+        queueLimitBytes: Int = Limits.rpcClientQueuedBytes,
         retired: @escaping @Sendable (ClientConnection) -> Void
     ) {
         self.executor = executor
         self.credential = credential
+        self.queueLimitBytes = queueLimitBytes
         probe = LivenessProbe(keepalive)
         self.retired = retired
     }
@@ -102,7 +106,10 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
         let call = ClientCall(outgoing)
         let stream = source(of: call)
         switch await pack(call) {
-        case .failure(let error): return .failure(error)
+        case .failure(let error):
+            // Call and stream hold each other until the end of either.
+            call.end(.failure(error))
+            return .failure(error)
         case .success: break
         }
         return await perform(call).map { _ in stream }
@@ -214,9 +221,12 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
         case .consumed(let call, let total, let messages):
             guard let id = call.id else { return }
             if let frame = machine.feedback(id, consumed: total, messages: messages) {
-                write(frame)
+                answer(frame)
             }
-        case .close: context?.close(promise: nil)
+        case .close:
+            // The calls do not wait until the server has taken its leave.
+            endCalls()
+            context?.close(promise: nil)
         }
     }
 
@@ -252,8 +262,36 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     private static let cancelled = RPCError(
         code: RPCError.Code.cancelled, text: "The call was cancelled")
 
+    // MARK: Servers that do not read
+
+    /// As much waits for the server as may: it does not read, or not as fast as is called.
+    private var isCrowded: Bool {
+        guard let context else { return false }
+        return !context.channel.isWritable || outbound.readableBytes >= queueLimitBytes
+    }
+
+    private static let crowded = RPCError(
+        code: RPCError.Code.overcrowded,
+        text: "The server reads more slowly than it is called; this call was not sent",
+        isNotProcessed: true)
+
+    /// Whether what the server sent may still be answered: one that makes us talk and does not
+    /// listen is left.
+    private func mayAnswer() -> Bool {
+        guard isCrowded else {
+            answersWhileCrowded = 0
+            return true
+        }
+        answersWhileCrowded += 1
+        if answersWhileCrowded > Limits.rpcAnswersWhileCrowded { context?.close(promise: nil) }
+        return answersWhileCrowded <= Limits.rpcAnswersWhileCrowded
+    }
+
+    private func answer(_ frame: StreamFrameMeta) { if mayAnswer() { write(frame) } }
+
     private func start(_ call: ClientCall) {
         guard !call.isCancelled else { return call.end(.failure(Self.cancelled)) }
+        guard !isCrowded else { return call.end(.failure(Self.crowded)) }
         do throws(RPCError) {
             let ticket = try machine.begin(
                 call, deadline: call.outgoing.deadline.moment, opensStream: call.stream != nil,
@@ -272,6 +310,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     }
 
     private func notify(_ call: ClientCall) {
+        guard !isCrowded else { return call.end(.failure(Self.crowded)) }
         do throws(RPCError) {
             let ticket = try machine.beginOneWay()
             do throws(RPCError) {
@@ -408,14 +447,14 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
             call.continuation = nil
         case .late(let streamID):
             guard let streamID else { return }
-            write(StreamFrameMeta(streamID: streamID, frameType: .reset))
+            answer(StreamFrameMeta(streamID: streamID, frameType: .reset))
         }
     }
 
     private func receiveControl(_ ours: EnvelopeExtension) {
         switch machine.receiveControl(ours) {
         case .ignore: break
-        case .reply(let pong): write(pong)
+        case .reply(let pong): if mayAnswer() { write(pong) }
         case .retire(let refused):
             for call in refused {
                 call.end(.failure(ClientConnectionStateMachine<ClientCall>.goneAway))
@@ -430,7 +469,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     private func receiveStreamFrame(_ frame: Frame, _ meta: StreamFrameMeta) throws {
         switch machine.receive(meta, payloadBytes: frame.bodySize) {
         case .ignore: break
-        case .reply(let reply): write(reply)
+        case .reply(let reply): answer(reply)
         case .response:
             var packet = frame.body
             var decoder = FrameDecoder()
@@ -446,7 +485,7 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
             call.stream?.deliver(message)
         case .feedback(let call, let consumed): call.sink?.peerConsumed(consumed)
         case .ended(let call, let error, let trailers, let reply):
-            if let reply { write(reply) }
+            if let reply { answer(reply) }
             call.end(error.map { .failure($0) } ?? .success(.init(userFields: trailers)))
         }
     }
@@ -465,7 +504,22 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
         timer?.scheduled.cancel()
         timer = nil
         readyStreams = []
+        outbound.clear()
+        endCalls()
+    }
+
+    private func endCalls() {
         for (call, error) in machine.close() { call.end(.failure(error)) }
         retire()
+    }
+
+    /// What the connection holds; on the event loop.
+    var population: ClientPopulation {
+        var population = ClientPopulation()
+        population.connections = 1
+        population.calls = machine.callCount
+        population.readyStreams = readyStreams.count
+        population.queuedBytes = outbound.readableBytes + streamBytesInFlight
+        return population
     }
 }

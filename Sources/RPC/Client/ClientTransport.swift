@@ -21,9 +21,21 @@ package protocol ClientTransport: Sendable {
 
     /// Ends every call and the connections; later calls fail.
     func close() async
+
+    /// Begins what ``close()`` does and waits for nothing; `left` is called when it is done.
+    func leave(_ left: @escaping @Sendable () -> Void)
+
+    /// What the transport holds now.
+    var population: ClientPopulation { get async }
 }
 
 extension ClientTransport {
+    /// For transports that have nothing to end before their ``close()``.
+    package func leave(_ left: @escaping @Sendable () -> Void) {}
+
+    /// For transports that hold nothing.
+    package var population: ClientPopulation { get async { ClientPopulation() } }
+
     /// For transports that carry nothing beside the message.
     package func exchange(_ call: OutgoingCall) async throws(RPCError) -> IncomingResponse {
         IncomingResponse(payload: try await unary(call))

@@ -28,8 +28,18 @@ package final class SocketTransport: ClientTransport {
         var nextWaiter: UInt64 = 0
         var failures = 0
         var notBefore = NIODeadline.uptimeNanoseconds(0)
-        /// The connection's socket, from the first packet of its handshake on.
-        var channel: EventLoopFuture<any Channel>?
+        /// Every connection whose socket is open: the one for new calls, and those that a server
+        /// is leaving and that still carry what it had accepted.
+        var living: [ObjectIdentifier: Living] = [:]
+        /// The connection that is being made.
+        var attempt: EventLoopFuture<any Channel>?
+        /// When the next one is made.
+        var pause: Scheduled<Void>?
+    }
+
+    private struct Living {
+        let connection: ClientConnection
+        let channel: any Channel
     }
 
     private struct Waiter {
@@ -47,6 +57,7 @@ package final class SocketTransport: ClientTransport {
     private let keepalive: Keepalive
     private let tls: ClientTLS?
     private let executor: LoopExecutor
+    private let queueLimitBytes: Int
     private let state = Mutex(State())
 
     private var eventLoop: any EventLoop { executor.eventLoop }
@@ -55,11 +66,14 @@ package final class SocketTransport: ClientTransport {
     ///
     /// `credential` goes with each connection's first request. The files of `tls` are read for each
     /// connection, so new ones are taken without a restart. The connection lives on the loop of
-    /// `executor`; without one, on whose turn it is.
+    /// `executor`; without one, on whose turn it is. Calls are refused while more than
+    /// `queueLimitBytes` wait for the server.
     package init(
         _ endpoint: Endpoint, credential: [UInt8]?, tls: ClientTLS? = nil,
-        keepalive: Keepalive = Keepalive(), executor: LoopExecutor? = nil
+        keepalive: Keepalive = Keepalive(), executor: LoopExecutor? = nil,
+        queueLimitBytes: Int = Limits.rpcClientQueuedBytes
     ) {
+        self.queueLimitBytes = queueLimitBytes
         self.endpoint = endpoint
         self.keepalive = keepalive
         self.credential = credential
@@ -89,20 +103,63 @@ package final class SocketTransport: ClientTransport {
         try await connection(for: call).openDuplex(call).get()
     }
 
-    /// Ends every call and the connection; returns when its socket is closed.
-    package func close() async {
-        let (phase, waiters, channel) = state.withLock { state in
+    /// Ends every call and every connection, those too that a server is leaving; returns when
+    /// their sockets are closed.
+    ///
+    /// A server that does not take its leave has ``Limits/rpcCloseMilliseconds`` for it.
+    package func close() async { try? await beginClose().get() }
+
+    package func leave(_ left: @escaping @Sendable () -> Void) {
+        beginClose().whenComplete { _ in left() }
+    }
+
+    private func beginClose() -> EventLoopFuture<Void> {
+        let (waiters, living, attempt, pause) = state.withLock { state in
             defer {
                 state.phase = .closed
                 state.waiters = [:]
+                state.pause = nil
             }
-            return (state.phase, state.waiters, state.channel)
+            return (
+                state.waiters.values, Array(state.living.values), state.attempt, state.pause
+            )
         }
-        for waiter in waiters.values { waiter.finish(.failure(Self.closed)) }
-        if case .ready(let connection) = phase { connection.submit(.close) }
-        // One that is only being made is closed as soon as it is.
-        if case .connecting = phase { channel?.whenSuccess { $0.close(promise: nil) } }
-        try? await channel?.flatMap(\.closeFuture).get()
+        pause?.cancel()
+        for waiter in waiters { waiter.finish(.failure(Self.closed)) }
+        // One that is only being made is living too, as soon as it has a socket.
+        for one in living { one.connection.submit(.close) }
+        let sockets = living.map(\.channel.closeFuture)
+        let ends = sockets + (attempt.map { [$0.map { _ in }] } ?? [])
+        let promise = eventLoop.makePromise(of: Void.self)
+        let patience = eventLoop.scheduleTask(in: .milliseconds(Limits.rpcCloseMilliseconds)) {
+            [eventLoop] in
+            for one in living { ClientTLS.sever(one.channel) }
+            // Whoever still looks for an address will find that nobody wants a socket any more.
+            EventLoopFuture.andAllComplete(sockets, on: eventLoop).whenComplete { _ in
+                promise.succeed()
+            }
+        }
+        EventLoopFuture.andAllComplete(ends, on: eventLoop).whenComplete { _ in
+            patience.cancel()
+            promise.succeed()
+        }
+        return promise.futureResult
+    }
+
+    /// What the transport holds now.
+    package var population: ClientPopulation {
+        get async {
+            let (waiters, isMaking, living) = state.withLock { state in
+                (state.waiters.count, state.attempt != nil, Array(state.living.values))
+            }
+            let held = try? await eventLoop.submit {
+                living.reduce(into: ClientPopulation()) { $0.add($1.connection.population) }
+            }.get()
+            var population = held ?? ClientPopulation()
+            population.waiters = waiters
+            population.attempts = isMaking ? 1 : 0
+            return population
+        }
     }
 
     private static let closed = RPCError(
@@ -164,12 +221,13 @@ package final class SocketTransport: ClientTransport {
             switch state.phase {
             case .ready(let connection): return .finish(.success(connection))
             case .closed: return .finish(.failure(Self.closed))
-            case .connecting:
+            case .connecting, .idle:
+                guard state.waiters.count < Limits.rpcPendingCallsPerConnection else {
+                    return .finish(.failure(Self.overcrowded))
+                }
                 state.waiters[number] = waiter
-                return .wait
-            case .idle:
+                if case .connecting = state.phase { return .wait }
                 state.phase = .connecting
-                state.waiters[number] = waiter
                 return .connect(at: state.notBefore)
             }
         }
@@ -180,11 +238,21 @@ package final class SocketTransport: ClientTransport {
             if moment <= .now() {
                 connect()
             } else {
-                // The pause may outlast the client.
-                eventLoop.scheduleTask(deadline: moment) { if !self.isClosed { self.connect() } }
+                let pause = eventLoop.scheduleTask(deadline: moment) { self.connect() }
+                let isWanted = state.withLock { state in
+                    if case .closed = state.phase { return false }
+                    state.pause = pause
+                    return true
+                }
+                // The pause does not outlast the client.
+                if !isWanted { pause.cancel() }
             }
         }
     }
+
+    private static let overcrowded = RPCError(
+        code: RPCError.Code.overcrowded, text: "Too many calls wait for a connection",
+        isNotProcessed: true)
 
     private enum Step {
         case finish(Result<ClientConnection, RPCError>)
@@ -216,34 +284,59 @@ package final class SocketTransport: ClientTransport {
     }
 
     private func connect(_ encrypt: @escaping @Sendable (any Channel) throws -> Void) {
-        let handler = ClientConnection(
-            executor: executor, credential: credential, keepalive: keepalive
-        ) { [weak self] connection in self?.retired(connection) }
+        guard !isClosed else { return }
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(.milliseconds(Limits.rpcConnectTimeoutMilliseconds))
+            // What is not writable any more has as much as a connection may keep.
+            .channelOption(
+                .writeBufferWaterMark,
+                value: .init(low: max(1, queueLimitBytes / 2), high: queueLimitBytes)
+            )
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try encrypt(channel)
-                    try channel.pipeline.syncOperations.addHandler(handler)
+                    try self.adopt(channel)
                 }
             }
-        let channel: EventLoopFuture<any Channel>
+        let attempt: EventLoopFuture<any Channel>
         switch endpoint {
         case .address(let host, let port):
-            channel = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            attempt = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .connect(host: host, port: port)
         case .unix(let path):
-            channel = bootstrap.connect(unixDomainSocketPath: path)
+            attempt = bootstrap.connect(unixDomainSocketPath: path)
         case .inProcess(let server):
-            channel = server.connectInProcess(bootstrap, on: eventLoop)
+            attempt = server.connectInProcess(bootstrap, on: eventLoop)
         }
-        state.withLock { $0.channel = channel }
-        channel.flatMap(Self.secured).whenComplete { result in
+        let secured = attempt.flatMap { channel in Self.secured(channel).map { channel } }
+        state.withLock { $0.attempt = secured }
+        secured.whenComplete { result in
+            self.state.withLock { $0.attempt = nil }
             switch result {
-            case .success: self.connected(handler)
+            case .success(let channel): self.connected(channel)
             case .failure(let error): self.failed(error)
             }
         }
+    }
+
+    /// Gives a socket its connection, which is living from now on until the socket is closed.
+    private func adopt(_ channel: any Channel) throws {
+        let connection = ClientConnection(
+            executor: executor, credential: credential, keepalive: keepalive,
+            queueLimitBytes: queueLimitBytes
+        ) { [weak self] connection in self?.retired(connection) }
+        let key = ObjectIdentifier(channel)
+        let isWanted = state.withLock { state in
+            if case .closed = state.phase { return false }
+            state.living[key] = Living(connection: connection, channel: channel)
+            return true
+        }
+        // The client was closed meanwhile: so is the socket.
+        guard isWanted else { throw ChannelError.ioOnClosedChannel }
+        channel.closeFuture.whenComplete { [weak self] _ in
+            _ = self?.state.withLock { $0.living.removeValue(forKey: key) }
+        }
+        try channel.pipeline.syncOperations.addHandler(connection)
     }
 
     /// Waits for the handshake of a connection that has one.
@@ -252,9 +345,10 @@ package final class SocketTransport: ClientTransport {
         return watch?.done ?? channel.eventLoop.makeSucceededVoidFuture()
     }
 
-    private func connected(_ connection: ClientConnection) {
+    private func connected(_ channel: any Channel) {
+        let connection = state.withLock { $0.living[ObjectIdentifier(channel)]?.connection }
         // Lost again before anybody could use it.
-        guard !connection.isRetired else { return failed(ChannelError.eof) }
+        guard let connection, !connection.isRetired else { return failed(ChannelError.eof) }
         let waiters = state.withLock { state -> [UInt64: Waiter]? in
             guard case .connecting = state.phase else { return nil }
             state.phase = .ready(connection)

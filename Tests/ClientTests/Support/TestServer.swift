@@ -57,14 +57,49 @@ func withTestClient<Result>(
                     .inProcess(server), credential: Array("key".utf8), executor: executor),
                 executor: executor)
             let result = try await body(client, server)
+            try await expectNothingGoesOn(in: client)
             await client.close()
+            #expect(await client.population == ClientPopulation())
             return result
         }
         let address = try #require(try await server.address)
-        return try await withTollgateClient(
+        return try await withCheckedClient(
             TollgateClientConfiguration(address: address.description, credential: "key")
         ) { client in try await body(client, server) }
     }
+}
+
+/// Lends a client as ``withTollgateClient(_:_:)`` does, and counts what is left of it: nothing once
+/// every call has returned, and no connection once it is closed.
+func withCheckedClient<Result>(
+    _ configuration: TollgateClientConfiguration,
+    _ body: (TollgateClient) async throws -> Result
+) async throws -> Result {
+    var closed: TollgateClient?
+    let result = try await withTollgateClient(configuration) { client in
+        closed = client
+        let result = try await body(client)
+        try await expectNothingGoesOn(in: client)
+        return result
+    }
+    #expect(await closed?.population == ClientPopulation())
+    return result
+}
+
+/// Every call of a client has returned: no call, stream, waiting task or byte may stay behind.
+func expectNothingGoesOn(in client: TollgateClient) async throws {
+    for _ in 0..<1_000 {
+        if await client.population.isIdle { return }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("the client still holds \(await client.population)")
+}
+
+/// Closes a client, and counts what is left of it.
+func closeChecked(_ client: TollgateClient) async throws {
+    try await expectNothingGoesOn(in: client)
+    await client.close()
+    #expect(await client.population == ClientPopulation())
 }
 
 /// The error that a call ends in; nil if it succeeds.

@@ -70,6 +70,20 @@ import TollgateKernel
         #expect(counts == Dictionary(uniqueKeysWithValues: addresses(4).map { ($0, 100) }))
     }
 
+    @Test(arguments: BalancingStrategy.allCases)
+    func `once each address had an attempt, the one that had the last is passed over`(
+        strategy: BalancingStrategy
+    ) {
+        var random = SeededRandom(seed: SeededRandom.seed)
+        var balancer = balancer(strategy, 2)
+        let visited = addresses(2)
+        for step in 0..<100 {
+            let address = balancer.pick(at: Int64(step), avoiding: visited, using: &random)
+            #expect(address == visited[0])
+            balancer.ended(visited[0], .answered, after: 1, at: Int64(step), using: &random)
+        }
+    }
+
     @Test func `a key keeps its address while others come and go`() {
         var random = SeededRandom(seed: SeededRandom.seed)
         var balancer = balancer(.leastLatency, 5)

@@ -31,7 +31,9 @@ func withTestServer<Result>(
         let transport = SocketTransport(endpoint, credential: credential.map { Array($0.utf8) })
         do {
             let result = try await body(transport, server)
+            try await expectNothingGoesOn(in: transport)
             await transport.close()
+            #expect(await transport.population == ClientPopulation())
             try await expectNothingLeft(in: server)
             return result
         } catch {
@@ -39,6 +41,15 @@ func withTestServer<Result>(
             throw error
         }
     }
+}
+
+/// Every call of a client has returned: no call, stream, waiting task or byte may stay behind.
+func expectNothingGoesOn(in transport: some ClientTransport) async throws {
+    for _ in 0..<1_000 {
+        if await transport.population.isIdle { return }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("the client still holds \(await transport.population)")
 }
 
 /// Everybody has left: no connection, call or stream may stay behind.

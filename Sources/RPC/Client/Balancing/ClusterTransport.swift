@@ -20,9 +20,16 @@ package final class ClusterTransport: ClientTransport {
         var balancer: LoadBalancer
         var generator = SystemRandomNumberGenerator()
         var pools: [ServerAddress: [Connection]] = [:]
-        /// Connections to addresses that left the list, to be closed by the next task that can.
-        var leaving: [any ClientTransport] = []
+        /// Connections to addresses that left the list, until their sockets are closed.
+        var leaving: [UInt64: any ClientTransport] = [:]
+        var lastLeaving: UInt64 = 0
         var isClosed = false
+    }
+
+    /// A connection on its way out.
+    private struct Leaver {
+        let number: UInt64
+        let transport: any ClientTransport
     }
 
     /// An address and one of its connections, in use by one call.
@@ -43,9 +50,6 @@ package final class ClusterTransport: ClientTransport {
     private final class Shared: Sendable {
         let state: Mutex<State>
         let absence: AsyncStream<Void>.Continuation
-        /// Whether connections are to be closed: looked at after each call, without the lock.
-        let hasLeaving = Atomic(false)
-
         init(_ strategy: BalancingStrategy, _ absence: AsyncStream<Void>.Continuation) {
             state = Mutex(State(balancer: LoadBalancer(strategy)))
             self.absence = absence
@@ -53,15 +57,34 @@ package final class ClusterTransport: ClientTransport {
 
         /// Takes a new list; connections to addresses that are gone from it end with their calls.
         func update(_ addresses: [ServerAddress]) {
-            state.withLock { state in
+            let idle = state.withLock { state in
                 state.balancer.update(addresses)
                 let kept = Set(addresses)
-                for (address, pool) in state.pools where !kept.contains(address) {
-                    state.leaving += pool.filter { $0.inFlight == 0 }.map(\.transport)
-                    let busy = pool.contains { $0.inFlight > 0 }
-                    state.pools[address] = busy ? pool : nil
+                var idle: [Leaver] = []
+                for (address, pool) in state.pools
+                where !kept.contains(address) && pool.allSatisfy({ $0.inFlight == 0 }) {
+                    idle += Self.take(address, &state)
                 }
-                hasLeaving.store(!state.leaving.isEmpty, ordering: .releasing)
+                return idle
+            }
+            leave(idle)
+        }
+
+        /// Takes an address's connections out of use.
+        static func take(_ address: ServerAddress, _ state: inout State) -> [Leaver] {
+            (state.pools.removeValue(forKey: address) ?? []).map { connection in
+                state.lastLeaving += 1
+                state.leaving[state.lastLeaving] = connection.transport
+                return Leaver(number: state.lastLeaving, transport: connection.transport)
+            }
+        }
+
+        /// Has connections close; only the cluster's own close waits for them.
+        func leave(_ leavers: [Leaver]) {
+            for leaver in leavers {
+                leaver.transport.leave { [weak self] in
+                    _ = self?.state.withLock { $0.leaving.removeValue(forKey: leaver.number) }
+                }
             }
         }
     }
@@ -141,13 +164,28 @@ package final class ClusterTransport: ClientTransport {
             state.isClosed = true
             defer {
                 state.pools = [:]
-                state.leaving = []
+                state.leaving = [:]
             }
-            return state.pools.values.flatMap { $0 }.map(\.transport) + state.leaving
+            return state.pools.values.flatMap { $0 }.map(\.transport) + state.leaving.values
         }
         directory.close()
         shared.absence.finish()
+        // All at once, so that a server that does not take its leave holds up no other's end.
+        for transport in transports { transport.leave {} }
         for transport in transports { await transport.close() }
+    }
+
+    /// What all connections hold now, those on their way out included.
+    package var population: ClientPopulation {
+        get async {
+            let transports = shared.state.withLock { state in
+                state.pools.values.flatMap { $0 }.map(\.transport) + state.leaving.values
+            }
+            var population = ClientPopulation()
+            population.waiters = directory.waiterCount
+            for transport in transports { population.add(await transport.population) }
+            return population
+        }
     }
 
     /// Runs an attempt at one address, and at others while none of them begins it.
@@ -156,22 +194,17 @@ package final class ClusterTransport: ClientTransport {
         then finish: (Value, Lease) -> Result
     ) async throws(RPCError) -> Result {
         try await directory.prepare(until: call.deadline)
-        var visited = call.trail?.addresses ?? []
+        // Shared with the call's other attempts: a hedge goes where none of them is.
+        let trail = call.trail ?? CallTrail()
         var moves = 0
         while true {
-            let lease = try self.lease(call, avoiding: visited)
+            let lease = try self.lease(call, trail)
             do throws(RPCError) {
-                let value = try await body(lease.transport)
-                if shared.hasLeaving.load(ordering: .acquiring) { await closeLeaving() }
-                return finish(value, lease)
+                return finish(try await body(lease.transport), lease)
             } catch {
-                // What went well needs no trail.
-                visited.append(lease.address)
-                call.trail?.visit(lease.address)
                 end(lease, Self.outcome(error))
-                await closeLeaving()
                 guard Self.mayMove(error), moves < Limits.clientMoves,
-                    call.deadline.remainingMilliseconds > 0, hasOther(than: visited)
+                    call.deadline.remainingMilliseconds > 0, hasOther(than: trail.addresses)
                 else {
                     if Self.mayMove(error) { directory.invalidate() }
                     throw error
@@ -206,16 +239,17 @@ package final class ClusterTransport: ClientTransport {
 
     // MARK: Leases
 
-    private func lease(
-        _ call: OutgoingCall, avoiding visited: [ServerAddress]
-    ) throws(RPCError) -> Lease {
+    /// Chooses an address that no attempt of the call is or was at, if there is one, and notes it
+    /// in the same breath: two attempts may choose at the same time.
+    private func lease(_ call: OutgoingCall, _ trail: CallTrail) throws(RPCError) -> Lease {
         let now = NIODeadline.now()
         let lease = shared.state.withLock { state -> Lease? in
             guard !state.isClosed,
                 let address = state.balancer.pick(
-                    at: Int64(now.uptimeNanoseconds), key: call.affinityKey, avoiding: visited,
-                    using: &state.generator)
+                    at: Int64(now.uptimeNanoseconds), key: call.affinityKey,
+                    avoiding: trail.addresses, using: &state.generator)
             else { return nil }
+            trail.visit(address)
             let (slot, transport) = use(address, &state)
             return Lease(address: address, transport: transport, slot: slot, began: now)
         }
@@ -251,13 +285,14 @@ package final class ClusterTransport: ClientTransport {
 
     private func end(_ lease: Lease, _ outcome: LoadBalancer.Outcome) {
         let now = NIODeadline.now()
-        let isAbsent = shared.state.withLock { state in
+        let (isAbsent, leavers) = shared.state.withLock { state in
             state.balancer.ended(
                 lease.address, outcome, after: (now - lease.began).nanoseconds,
                 at: Int64(now.uptimeNanoseconds), using: &state.generator)
-            giveBack(lease, &state)
-            return state.balancer.isAbsent(lease.address)
+            let leavers = giveBack(lease, &state)
+            return (state.balancer.isAbsent(lease.address), leavers)
         }
+        shared.leave(leavers)
         if isAbsent { shared.absence.yield() }
     }
 
@@ -271,18 +306,19 @@ package final class ClusterTransport: ClientTransport {
     }
 
     private func release(_ lease: Lease) {
-        shared.state.withLock { state in
+        let leavers = shared.state.withLock { state in
             state.balancer.released(lease.address)
-            giveBack(lease, &state)
+            return giveBack(lease, &state)
         }
+        shared.leave(leavers)
     }
 
-    private func giveBack(_ lease: Lease, _ state: inout State) {
+    /// Ends a lease; the connections that are to leave now, if its address had left the list.
+    private func giveBack(_ lease: Lease, _ state: inout State) -> [Leaver] {
         guard let isIdle = Self.giveBack(lease.slot, &state.pools[lease.address]), isIdle,
             !state.balancer.contains(lease.address)
-        else { return }
-        state.leaving += state.pools.removeValue(forKey: lease.address)?.map(\.transport) ?? []
-        shared.hasLeaving.store(true, ordering: .releasing)
+        else { return [] }
+        return Shared.take(lease.address, &state)
     }
 
     /// Whether nothing uses the pool any more; nil if the pool has gone.
@@ -292,15 +328,6 @@ package final class ClusterTransport: ClientTransport {
         guard pool?.indices.contains(slot) == true else { return nil }
         pool?[slot].inFlight -= 1
         return pool?.allSatisfy { $0.inFlight == 0 }
-    }
-
-    private func closeLeaving() async {
-        let leaving = shared.state.withLock { state in
-            defer { state.leaving = [] }
-            shared.hasLeaving.store(false, ordering: .releasing)
-            return state.leaving
-        }
-        for transport in leaving { await transport.close() }
     }
 
     // MARK: Supervision
@@ -353,11 +380,12 @@ package final class ClusterTransport: ClientTransport {
 
     private func probed(_ lease: Lease, isWell: Bool) {
         let now = Int64(NIODeadline.now().uptimeNanoseconds)
-        shared.state.withLock { state in
+        let leavers = shared.state.withLock { state in
             state.balancer.probed(
                 lease.address, isWell: isWell, at: now, using: &state.generator)
-            giveBack(lease, &state)
+            return giveBack(lease, &state)
         }
+        shared.leave(leavers)
     }
 
     // MARK: For tests and status pages

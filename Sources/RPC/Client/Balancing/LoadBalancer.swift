@@ -99,7 +99,10 @@ struct LoadBalancer {
         } else if let absent = leastLongGone(avoiding: avoided) {
             choice = absent
         } else {
-            let rest = present.isEmpty ? Array(members.indices) : present
+            // Each had its attempt: whoever had the last one is not asked again at once.
+            let others = present.filter { members[$0].address != avoided.last }
+            let rest =
+                !others.isEmpty ? others : !present.isEmpty ? present : Array(members.indices)
             choice = pick(among: rest, key: key, at: now, using: &generator)
         }
         members[choice].inFlight += 1

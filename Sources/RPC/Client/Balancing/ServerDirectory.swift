@@ -59,7 +59,14 @@ final class ServerDirectory: Sendable {
         release(.failure(ClusterTransport.closed))
     }
 
+    /// Calls that wait for an address.
+    var waiterCount: Int { state.withLock { $0.waiters.count } }
+
     // MARK: Waiting
+
+    private static let overcrowded = RPCError(
+        code: RPCError.Code.overcrowded, text: "Too many calls wait for an address",
+        isNotProcessed: true)
 
     private func wait(until deadline: CallDeadline) async -> Result<Void, RPCError> {
         let number = state.withLock { state in
@@ -91,6 +98,9 @@ final class ServerDirectory: Sendable {
             if state.isClosed { return .failure(ClusterTransport.closed) }
             guard state.isResolving else {
                 return .failure(Self.unknown(targets))
+            }
+            guard state.waiters.count < Limits.rpcPendingCallsPerConnection else {
+                return .failure(Self.overcrowded)
             }
             state.waiters[number] = (waiter, timer)
             return nil
