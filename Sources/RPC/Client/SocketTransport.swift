@@ -31,9 +31,9 @@ package final class SocketTransport: ClientTransport {
         /// Every connection whose socket is open: the one for new calls, and those that a server
         /// is leaving and that still carry what it had accepted.
         var living: [ObjectIdentifier: Living] = [:]
-        /// The connection that is being made.
-        var attempt: EventLoopFuture<any Channel>?
-        /// When the next one is made.
+        /// Kept once the connection that is being made is made or is not.
+        var attempt: EventLoopPromise<Void>?
+        /// What the attempt waits for before it begins.
         var pause: Scheduled<Void>?
     }
 
@@ -124,12 +124,15 @@ package final class SocketTransport: ClientTransport {
                 state.waiters.values, Array(state.living.values), state.attempt, state.pause
             )
         }
-        pause?.cancel()
+        if let pause {
+            pause.cancel()
+            endAttempt()
+        }
         for waiter in waiters { waiter.finish(.failure(Self.closed)) }
         // One that is only being made is living too, as soon as it has a socket.
         for one in living { one.connection.submit(.close) }
         let sockets = living.map(\.channel.closeFuture)
-        let ends = sockets + (attempt.map { [$0.map { _ in }] } ?? [])
+        let ends = sockets + (attempt.map { [$0.futureResult] } ?? [])
         let promise = eventLoop.makePromise(of: Void.self)
         let patience = eventLoop.scheduleTask(in: .milliseconds(Limits.rpcCloseMilliseconds)) {
             [eventLoop] in
@@ -228,6 +231,7 @@ package final class SocketTransport: ClientTransport {
                 state.waiters[number] = waiter
                 if case .connecting = state.phase { return .wait }
                 state.phase = .connecting
+                state.attempt = eventLoop.makePromise()
                 return .connect(at: state.notBefore)
             }
         }
@@ -245,7 +249,10 @@ package final class SocketTransport: ClientTransport {
                     return true
                 }
                 // The pause does not outlast the client.
-                if !isWanted { pause.cancel() }
+                if !isWanted {
+                    pause.cancel()
+                    endAttempt()
+                }
             }
         }
     }
@@ -267,6 +274,7 @@ package final class SocketTransport: ClientTransport {
     // MARK: Connecting
 
     private func connect() {
+        state.withLock { $0.pause = nil }
         guard let tls, case .address(let host, _) = endpoint else { return connect { _ in } }
         // Files are read on a thread that may block.
         NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { try tls.makeContext() }
@@ -284,7 +292,7 @@ package final class SocketTransport: ClientTransport {
     }
 
     private func connect(_ encrypt: @escaping @Sendable (any Channel) throws -> Void) {
-        guard !isClosed else { return }
+        guard !isClosed else { return endAttempt() }
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(.milliseconds(Limits.rpcConnectTimeoutMilliseconds))
             // What is not writable any more has as much as a connection may keep.
@@ -298,20 +306,19 @@ package final class SocketTransport: ClientTransport {
                     try self.adopt(channel)
                 }
             }
-        let attempt: EventLoopFuture<any Channel>
+        let channel: EventLoopFuture<any Channel>
         switch endpoint {
         case .address(let host, let port):
-            attempt = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            channel = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .connect(host: host, port: port)
         case .unix(let path):
-            attempt = bootstrap.connect(unixDomainSocketPath: path)
+            channel = bootstrap.connect(unixDomainSocketPath: path)
         case .inProcess(let server):
-            attempt = server.connectInProcess(bootstrap, on: eventLoop)
+            channel = server.connectInProcess(bootstrap, on: eventLoop)
         }
-        let secured = attempt.flatMap { channel in Self.secured(channel).map { channel } }
-        state.withLock { $0.attempt = secured }
-        secured.whenComplete { result in
-            self.state.withLock { $0.attempt = nil }
+        channel.flatMap { channel in
+            Self.secured(channel).map { channel }
+        }.whenComplete { result in
             switch result {
             case .success(let channel): self.connected(channel)
             case .failure(let error): self.failed(error)
@@ -349,6 +356,7 @@ package final class SocketTransport: ClientTransport {
         let connection = state.withLock { $0.living[ObjectIdentifier(channel)]?.connection }
         // Lost again before anybody could use it.
         guard let connection, !connection.isRetired else { return failed(ChannelError.eof) }
+        endAttempt()
         let waiters = state.withLock { state -> [UInt64: Waiter]? in
             guard case .connecting = state.phase else { return nil }
             state.phase = .ready(connection)
@@ -360,7 +368,17 @@ package final class SocketTransport: ClientTransport {
         for waiter in waiters.values { waiter.finish(.success(connection)) }
     }
 
+    /// Lets go whoever waits until nothing is being made any more.
+    private func endAttempt() {
+        let attempt = state.withLock { state in
+            defer { state.attempt = nil }
+            return state.attempt
+        }
+        attempt?.succeed()
+    }
+
     private func failed(_ error: any Error) {
+        endAttempt()
         let waiters = state.withLock { state in
             if case .connecting = state.phase { state.phase = .idle }
             state.failures += 1
