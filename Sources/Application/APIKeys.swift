@@ -38,7 +38,8 @@ package struct APIKeys: Sendable {
     /// Makes a key; the secret is shown this once.
     ///
     /// - Throws: `invalid_request` for a wish nobody can have, `not_found` for an unknown model,
-    ///   `conflict` with ``Limits/apiKeysOfAccount`` keys.
+    ///   `conflict` with ``Limits/apiKeysOfAccount`` keys, or with
+    ///   ``Limits/apiKeysMadeOfAccount`` made of late.
     package func create(_ wish: Wish, for account: AccountID) async throws -> (
         secret: APIKeySecret, key: APIKey
     ) {
@@ -59,6 +60,15 @@ package struct APIKeys: Sendable {
                 throw Failure(
                     .conflict,
                     "An account has at most \(Limits.apiKeysOfAccount) API keys; revoke one first.")
+            }
+            let since = now.adding(milliseconds: -Limits.endedKeyMemoryMilliseconds)
+            guard try tx.apiKeys.keysMade(by: account, since: since) < Limits.apiKeysMadeOfAccount
+            else {
+                throw Failure(
+                    .conflict,
+                    "An account makes at most \(Limits.apiKeysMadeOfAccount) API keys in "
+                        + "\(Limits.endedKeyMemoryMilliseconds / 86_400_000) days; use one you "
+                        + "have, or make one later.")
             }
             for model in key.models where try tx.chat.model(model) == nil {
                 throw Failure(.notFound, "There is no model \(model); list the models.")

@@ -28,6 +28,8 @@ package struct DeleteAccount: Sendable {
     }
 
     private let ports: Ports
+    /// Where the account stands with which the last sweep ended.
+    private static let checkpoint = "account-deletion"
 
     /// Makes the use case.
     package init(_ ports: Ports) { self.ports = ports }
@@ -86,12 +88,21 @@ package struct DeleteAccount: Sendable {
     /// Goes on with deletions that did not fit into one transaction, and forgets which free calls
     /// who left had used on days before.
     ///
+    /// A run takes `limit` accounts and the next one goes on behind them, so that those which
+    /// cannot be finished keep nobody waiting.
+    ///
     /// Returns how many accounts and people that were; a run that broke off is gone on with by the
     /// next.
-    package func finish(fence: JobFence) async throws -> Int {
+    package func finish(
+        limit: Int = Limits.deletionsOfOneSweep, fence: JobFence
+    ) async throws -> Int {
         let now = ports.clock.now()
-        let unfinished = try await ports.store.read { tx in
-            try tx.departures.unfinished(limit: Limits.deletionsOfOneSweep)
+        let (place, unfinished) = try await ports.store.read { tx in
+            let place = try tx.jobs.checkpoint(of: Self.checkpoint) ?? 0
+            let behind = try tx.departures.unfinished(
+                after: AccountID(rawValue: place), limit: limit)
+            guard behind.isEmpty, place > 0 else { return (place, behind) }
+            return (place, try tx.departures.unfinished(after: nil, limit: limit))
         }
         var trouble: (any Error)?
         for account in unfinished {
@@ -102,6 +113,13 @@ package struct DeleteAccount: Sendable {
             } catch {
                 // One account that cannot be finished is told of, and keeps nobody else waiting.
                 trouble = trouble ?? error
+            }
+        }
+        let next = unfinished.count == limit ? unfinished.last?.rawValue ?? 0 : 0
+        if next != place {
+            try await ports.store.write { tx in
+                try fence.check(tx)
+                try tx.jobs.saveCheckpoint(next, of: Self.checkpoint)
             }
         }
         let forgotten = try await forgetTrials(now, fence)

@@ -1,3 +1,4 @@
+internal import Accounts
 package import Analytics
 package import Operations
 internal import Synchronization
@@ -11,8 +12,8 @@ package struct OperatorQueries: Sendable {
     /// Makes the queries.
     package init(_ ports: Ports) { self.ports = ports }
 
-    /// Re-adds the books and walks the hash chains in one consistent view, and asks the engine
-    /// beside it.
+    /// Re-adds the books and walks the hash chains in one consistent view, asks the engine beside
+    /// it, and looks for deletions that do not end.
     ///
     /// Two readers are busy with it, and the others are left for everybody else.
     ///
@@ -26,7 +27,24 @@ package struct OperatorQueries: Sendable {
         defer { auditing.giveBack() }
         async let engine = ports.store.read { tx in try tx.operations.auditEngine() }
         let books = try await ports.store.read { tx in try tx.operations.auditBooks() }
-        return try await books + [engine]
+        return try await books + [engine, deletions()]
+    }
+
+    /// C14: what the sweeper cannot finish is told by nobody else.
+    private func deletions() async throws -> AuditFinding {
+        let now = ports.clock.now()
+        let overdue = now.adding(milliseconds: -Limits.deletionMilliseconds)
+        let (all, stuck) = try await ports.store.read { tx in
+            (
+                try tx.departures.unfinished(after: nil, limit: .max).count,
+                try tx.departures.unfinished(begunBefore: overdue, limit: .max)
+            )
+        }
+        return AuditFinding(
+            check: "C14", summary: "no deletion of an account is stuck", rows: Int64(all),
+            violations: stuck.prefix(Limits.auditViolationsTold).map {
+                "account \($0) has been deleting for more than an hour"
+            }, violationCount: Int64(stuck.count))
     }
 
     /// Figures of periods that start in a span; without bounds the last 24 hours, or 30 days, with

@@ -22,8 +22,8 @@ package struct PlaceOrder: Sendable {
     /// its number is reused on each repetition, so one order is paid once.
     ///
     /// - Throws: `not_found` for an unknown product, `mismatch` if the key was used for another
-    ///   product, `unknown_outcome` or `unavailable` if WeChat Pay did not answer (repeat with the
-    ///   same key).
+    ///   product, `conflict` with ``Limits/unpaidOrdersOfAccount`` unpaid orders, `unknown_outcome`
+    ///   or `unavailable` if WeChat Pay did not answer (repeat with the same key).
     package func place(
         product key: ProductKey, for account: AccountID, idempotencyKey: IdempotencyKey
     ) async throws -> Order {
@@ -42,6 +42,9 @@ package struct PlaceOrder: Sendable {
             guard let product = try tx.orders.product(key), product.isEnabled else {
                 throw Failure(.notFound, "There is no product \(key) on sale; list the products.")
             }
+            guard try tx.orders.unpaidOrders(of: account) < Limits.unpaidOrdersOfAccount else {
+                throw Self.tooManyUnpaid
+            }
             let order = Self.order(
                 id, product, account, idempotencyKey, ports.policy, now)
             try tx.orders.insert(order)
@@ -50,6 +53,11 @@ package struct PlaceOrder: Sendable {
         guard order.state == .created, order.expiresAt > now else { return order }
         return try await requestPayment(for: order)
     }
+
+    private static let tooManyUnpaid = Failure(
+        .conflict,
+        "You have \(Limits.unpaidOrdersOfAccount) unpaid orders; pay one, or cancel one with "
+            + "`tollgate orders cancel`, then order again.")
 
     private static func order(
         _ id: OrderID, _ product: Product, _ account: AccountID, _ key: IdempotencyKey,

@@ -1,4 +1,5 @@
 internal import Chat
+package import Operations
 internal import TollgateKernel
 
 /// Seals every stored key under the present master key, after a rotation.
@@ -29,8 +30,32 @@ package struct ResealKeys: Sendable {
         self.vault = vault
     }
 
-    /// Goes over every key once.
-    package func run() async throws -> Report {
+    /// Writes down that the master key is rotated; the key itself lies outside the store.
+    ///
+    /// It is written before the key is changed: an act without a rotation can be explained, a
+    /// rotation without an act cannot.
+    package static func recordRotation(_ ports: Ports, by operatorOf: ActedBy) async throws {
+        try await record(.masterKeyRotated, after: "a fresh key", ports, operatorOf)
+    }
+
+    private static func record(
+        _ kind: AdminAct.Kind, after: String, _ ports: Ports, _ operatorOf: ActedBy
+    ) async throws {
+        let by = try operatorOf.checked()
+        let id = AdminActID(rawValue: ports.identifiers.next())
+        let now = ports.clock.now()
+        try await ports.store.write { tx in
+            try tx.adminLog.insert(
+                AdminAct(
+                    id: id, key: id.description, kind: kind, by: by, object: "master key",
+                    before: "the key before", after: after, at: now))
+        }
+    }
+
+    /// Goes over every key once, and writes the act before it changes the first: a run that is cut
+    /// off leaves it too.
+    package func run(by operatorOf: ActedBy) async throws -> Report {
+        try await Self.record(.keysResealed, after: "the present key", ports, operatorOf)
         var report = Report()
         var channel = ""
         while true {

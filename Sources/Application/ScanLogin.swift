@@ -51,15 +51,17 @@ package struct ScanLogin: Sendable {
             source: try ports.identityKey.sourceDigest(source), device: device.cut(toBytes: 64),
             createdAt: now, expiresAt: now.adding(milliseconds: Limits.loginAttemptMilliseconds))
         // The limits stand before the call to WeChat, which they protect.
-        try await ports.store.write { tx in
-            if let tooMany = LoginAttempt.tooMany(
-                ofSource: try tx.loginAttempts.attempts(source: attempt.source, notExpiredAt: now),
-                inAll: try tx.loginAttempts.attempts(source: [], notExpiredAt: now))
-            {
-                throw tooMany
-            }
+        // A refusal is a value, so that it costs the others of its batch nothing.
+        let refusal = try await ports.store.write { tx -> Failure? in
+            let ofSource = try tx.loginAttempts.count(under: attempt.source, at: now)
+            if let tooMany = LoginAttempt.tooMany(ofSource: ofSource) { return tooMany }
+            let part = LoginAttempt.part(ofSource: attempt.source)
+            let ofPart = try tx.loginAttempts.count(under: part, at: now)
+            if let tooMany = LoginAttempt.tooMany(ofPart: ofPart) { return tooMany }
             try tx.loginAttempts.insert(attempt)
+            return nil
         }
+        if let refusal { throw refusal }
         do {
             let code = try await officialAccount.makeCode(
                 scene: scene.text, lifetimeSeconds: Limits.loginAttemptMilliseconds / 1_000)

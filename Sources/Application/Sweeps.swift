@@ -42,7 +42,7 @@ package struct Sweeps: Sendable {
     /// Returns how many rows.
     package func forget(limit: Int, fence: JobFence) async throws -> Int {
         let now = ports.clock.now()
-        let share = max(1, limit / 4)
+        let share = max(1, limit / 5)
         var total = 0
         while true {
             let (rows, isLast) = try await ports.store.write { tx in
@@ -50,11 +50,12 @@ package struct Sweeps: Sendable {
                 let codes = try tx.auth.removeExpiredLoginCodes(now: now, limit: share)
                 let attempts = try tx.loginAttempts.removeExpiredAttempts(now: now, limit: share)
                 let sessions = try tx.auth.removeExpiredLoginSessions(now: now, limit: share)
+                let counts = try tx.loginAttempts.forgetCounts(now: now, limit: share)
                 let pushes = try tx.pushes.removePushes(
                     before: now.adding(milliseconds: -Limits.pushMemoryMilliseconds), limit: share)
                 return (
-                    codes + attempts + sessions + pushes,
-                    max(codes, attempts, sessions, pushes) < share
+                    codes + attempts + sessions + counts + pushes,
+                    max(codes, attempts, sessions, counts, pushes) < share
                 )
             }
             total += rows

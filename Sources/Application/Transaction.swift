@@ -37,6 +37,8 @@ package protocol Transaction {
     var orders: any OrderRepository { get }
     /// People's own keys at providers.
     var ownKeys: any OwnKeyRepository { get }
+    /// Rows that are kept for a time.
+    var retention: any RetentionRepository { get }
     /// Kinds of accounts.
     var tiers: any TierRepository { get }
     /// Messages to people.

@@ -47,7 +47,7 @@ extension StandardJobs {
     }
 
     func previewRollup() async throws -> JobPreview {
-        let (periods, _) = try await periodsToRollUp(job: "metric-rollup")
+        let (periods, _) = try await periodsToRollUp(job: Self.rollupJob)
         var items: [JobPreview.Item] = []
         for period in periods {
             try Task.checkCancellation()

@@ -16,18 +16,21 @@ package struct JobIntervals: Hashable, Sendable {
     package var outboxMilliseconds: Int64
     /// metric-rollup.
     package var metricRollupMilliseconds: Int64
+    /// retention.
+    package var retentionMilliseconds: Int64
 
     /// Makes intervals; the defaults suit a small service.
     package init(
         paymentReconcileMilliseconds: Int64 = 30_000, orderCloseMilliseconds: Int64 = 30_000,
         holdExpireMilliseconds: Int64 = 30_000, outboxMilliseconds: Int64 = 2_000,
-        metricRollupMilliseconds: Int64 = 60_000
+        metricRollupMilliseconds: Int64 = 60_000, retentionMilliseconds: Int64 = 3_600_000
     ) {
         self.paymentReconcileMilliseconds = paymentReconcileMilliseconds
         self.orderCloseMilliseconds = orderCloseMilliseconds
         self.holdExpireMilliseconds = holdExpireMilliseconds
         self.outboxMilliseconds = outboxMilliseconds
         self.metricRollupMilliseconds = metricRollupMilliseconds
+        self.retentionMilliseconds = retentionMilliseconds
     }
 }
 
@@ -38,6 +41,8 @@ package struct StandardJobs: Sendable {
     private let sweeps: Sweeps
     private let outbox: SendOutbox
     let previews: PreviewJobs
+    let retention: Retention
+    static let rollupJob = "metric-rollup"
     private let rollupHoursPerRun: Int64
 
     /// Gathers what the jobs do their work with.
@@ -46,6 +51,7 @@ package struct StandardJobs: Sendable {
         previews: PreviewJobs, rollupHoursPerRun: Int64 = Limits.rollupHoursPerRun
     ) {
         self.ports = ports
+        retention = Retention(ports, rollupJob: Self.rollupJob)
         self.rollupHoursPerRun = rollupHoursPerRun
         self.orders = orders
         self.sweeps = sweeps
@@ -64,7 +70,7 @@ package struct StandardJobs: Sendable {
                 schedule: schedule(intervals.holdExpireMilliseconds), preview: previewExpiry,
                 run: expire),
             JobDefinition(
-                name: "metric-rollup",
+                name: Self.rollupJob,
                 summary: "Counts chats, tokens, refusals, orders and revenue by hour and day.",
                 schedule: schedule(intervals.metricRollupMilliseconds), preview: previewRollup,
                 run: rollUp),
@@ -86,6 +92,11 @@ package struct StandardJobs: Sendable {
                 preview: previewReconcile,
                 hasWork: { try await !orders.ordersToQuery(limit: 1).isEmpty },
                 waiting: waitingOrders, run: reconcile),
+            JobDefinition(
+                name: "retention",
+                summary: "Removes what is older than it is needed for; never money's rows.",
+                schedule: schedule(intervals.retentionMilliseconds), preview: previewRetention,
+                run: retain),
         ]
     }
 
@@ -93,7 +104,7 @@ package struct StandardJobs: Sendable {
         let unpaid = try await orders.unpaidOrders(limit: Limits.ordersPerJobRun)
         return unpaid.first.map {
             JobWaiting(
-                what: unpaid.count == 1 ? "1 unpaid order" : "\(unpaid.count) unpaid orders",
+                what: Plural.of(unpaid.count, "unpaid order"),
                 nextAt: $0.nextQueryAt)
         }
     }
@@ -177,8 +188,8 @@ package struct StandardJobs: Sendable {
         try Task.checkCancellation()
         return JobReport(
             itemsDone: Int64(holds + lots + rows + runs),
-            summary: "\(holds) holds and \(lots) lots expired, "
-                + "\(rows) dead rows and \(runs) old runs forgotten")
+            summary: "\(Plural.of(holds, "hold")) and \(Plural.of(lots, "lot")) expired, "
+                + "\(Plural.of(rows, "dead row")) and \(Plural.of(runs, "old run")) forgotten")
     }
 
     private func drain(_ limit: Int, _ step: () async throws -> Int) async throws -> Int {
@@ -219,7 +230,8 @@ package struct StandardJobs: Sendable {
         }
         return JobReport(
             itemsDone: Int64(periods.count),
-            summary: "\(periods.count) periods counted, \(figures) figures")
+            summary: "\(Plural.of(periods.count, "period")) counted, "
+                + Plural.of(figures, "figure"))
     }
 }
 

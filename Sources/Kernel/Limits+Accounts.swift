@@ -45,6 +45,10 @@ extension Limits {
     /// transaction.
     package static let deletionsOfOneSweep = 100
 
+    /// How long a deletion may take before the audit tells of it: the sweeper comes by every half
+    /// minute, so one that is open after an hour has failed a hundred times.
+    package static let deletionMilliseconds: Int64 = 3_600_000
+
     /// Rows of one page of what is kept about a person: each may bring one of another table along,
     /// and 100 of either are read well within a millisecond.
     package static let exportRows = 100

@@ -29,6 +29,11 @@ extension Limits {
     /// API keys of one account that are not revoked: one for each program of a busy team.
     package static let apiKeysOfAccount = 50
 
+    /// API keys that one account makes in ``endedKeyMemoryMilliseconds``, the revoked ones
+    /// included: each of a busy team's four times, so that making and revoking in a loop leaves no
+    /// more rows than that.
+    package static let apiKeysMadeOfAccount = 200
+
     /// API keys one answer tells, the revoked ones included.
     package static let apiKeysPerAnswer = 200
 
@@ -51,9 +56,13 @@ extension Limits {
     /// Cancelled ones count, since each has cost a call to WeChat, which has a daily quota.
     package static let loginAttemptsOfSource: Int64 = 12
 
-    /// Login attempts in all in their lifetime: 400 a minute, and what one look at the index counts
-    /// in well under a millisecond.
+    /// Login attempts in all in their lifetime: 400 a minute.
     package static let loginAttemptsInAll: Int64 = 2_000
+
+    /// Parts that the sources of login attempts fall into by chance, each with its share of
+    /// ``loginAttemptsInAll``: two logins that begin at one moment seldom write the same row then,
+    /// and no count reads what all others write.
+    package static let loginAttemptParts: Int64 = 8
 
     /// The numbers a screen shows after a scan: two digits are read at a glance and typed without
     /// a mistake, and since a wrong one ends the attempt, a blind guess is right once in 90.

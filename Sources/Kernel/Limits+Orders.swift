@@ -1,4 +1,8 @@
 extension Limits {
+    /// Unpaid orders of one account: a person looks at two or three, and each is asked about at
+    /// WeChat Pay until its time is out.
+    package static let unpaidOrdersOfAccount = 10
+
     /// When payment-reconcile first asks about an unpaid order: a payer needs about a minute, and
     /// the notification usually comes first.
     package static let orderFirstQueryMilliseconds: Int64 = 60_000

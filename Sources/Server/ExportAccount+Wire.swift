@@ -35,7 +35,8 @@ extension AccountsHandlers {
         case .refusals(let refusals):
             response.refusals = refusals.map {
                 V1.ExportedRefusal(
-                    model: $0.model.rawValue, code: $0.code, atMilliseconds: $0.at.milliseconds)
+                    model: $0.model.rawValue, code: $0.code, atMilliseconds: $0.at.milliseconds,
+                    times: $0.times)
             }
         case .apiKeys(let keys): response.apiKeys = keys.map(V1.ExportedApiKey.init)
         case .loginSessions(let sessions):

@@ -56,6 +56,7 @@ struct StoredTransaction: Transaction {
     }
     var orders: any OrderRepository { StoredOrders(connection: connection) }
     var ownKeys: any OwnKeyRepository { StoredOwnKeys(connection: freshConnection) }
+    var retention: any RetentionRepository { StoredRetention(connection: connection) }
     var tiers: any TierRepository { StoredTiers(connection: freshConnection) }
     var outbox: any OutboxRepository { StoredOutbox(connection: connection) }
     var pushes: any PushRepository { StoredPushes(connection: connection) }

@@ -140,6 +140,9 @@ extension Settings {
         if let seconds = try number("jobs.metricRollupSeconds") {
             intervals.metricRollupMilliseconds = seconds * 1_000
         }
+        if let seconds = try number("jobs.retentionSeconds") {
+            intervals.retentionMilliseconds = seconds * 1_000
+        }
         return intervals
     }
 }

@@ -101,6 +101,7 @@ struct DataFolder: Sendable {
 
     private var masterPath: String { "\(path)/keys/master" }
     private var previousMasterPath: String { "\(path)/keys/master.previous" }
+    private var freshMasterPath: String { "\(path)/keys/master.new" }
 
     /// The master key before the last rotation, as long as its file is there.
     func previousMasterKey() throws -> [UInt8]? {
@@ -115,8 +116,27 @@ struct DataFolder: Sendable {
     ///
     /// - Throws: `conflict` while the key before is there: something may be sealed under it alone.
     func rotateMasterKey() throws {
+        try checkMayRotate()
+        let fresh = freshMasterPath
+        _ = try secret(at: fresh)
+        guard link(masterPath, previousMasterPath) == 0 || errno == EEXIST else {
+            throw Failure(
+                .unavailable, "\(previousMasterPath) cannot be made: \(Self.lastError()).")
+        }
+        // The key before must not be lost to a power cut that the new one survives.
+        Self.syncFolder(of: masterPath)
+        guard rename(fresh, masterPath) == 0 else {
+            throw Failure(.unavailable, "\(masterPath) cannot be changed: \(Self.lastError()).")
+        }
+        Self.syncFolder(of: masterPath)
+    }
+
+    /// Checks that there is a master key to rotate, and none before it.
+    ///
+    /// - Throws: As ``rotateMasterKey()``.
+    func checkMayRotate() throws {
         let files = FileManager.default
-        let fresh = "\(path)/keys/master.new"
+        let fresh = freshMasterPath
         guard files.fileExists(atPath: masterPath) else {
             throw Failure(
                 .notFound, "\(masterPath) is missing: there is nothing to rotate yet.")
@@ -130,17 +150,6 @@ struct DataFolder: Sendable {
                         + "`tollgate admin reseal`, put that file away, then rotate.")
             }
         }
-        _ = try secret(at: fresh)
-        guard link(masterPath, previousMasterPath) == 0 || errno == EEXIST else {
-            throw Failure(
-                .unavailable, "\(previousMasterPath) cannot be made: \(Self.lastError()).")
-        }
-        // The key before must not be lost to a power cut that the new one survives.
-        Self.syncFolder(of: masterPath)
-        guard rename(fresh, masterPath) == 0 else {
-            throw Failure(.unavailable, "\(masterPath) cannot be changed: \(Self.lastError()).")
-        }
-        Self.syncFolder(of: masterPath)
     }
 
     /// What a role shows the server, made at first use.

@@ -2,8 +2,27 @@ import Application
 import ArgumentParser
 import CLI
 import Foundation
+import Operations
 import Storage
 import TollgateKernel
+
+/// Who does something to a data folder's keys, and why: it stands in the operators' log.
+struct LocalAct: ParsableArguments {
+    @Option(name: .long, help: "Why, in a sentence; it stands in the operators' log.")
+    var reason: String = "the master key's rotation"
+
+    @Option(name: .customLong("operator"), help: "Who does it (TOLLGATE_OPERATOR; then USER).")
+    var person: String?
+
+    /// Who and why; the credential says that it was done on the machine itself.
+    var actedBy: ActedBy {
+        let variables = CommandEnvironment.current.variables.filter { !$0.value.isEmpty }
+        return ActedBy(
+            credential: "data folder",
+            person: person ?? variables["TOLLGATE_OPERATOR"] ?? variables["USER"] ?? "unnamed",
+            reason: reason, correlationID: 0)
+    }
+}
 
 /// `tollgate admin rotate-master-key`.
 struct AdminRotateMasterKey: AsyncParsableCommand {
@@ -27,11 +46,22 @@ struct AdminRotateMasterKey: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: RoleOptions
+    @OptionGroup var act: LocalAct
     @Flag(name: .long, help: "Writes the result as JSON.") var json = false
 
     func run() async throws {
         try await role {
-            let folder = try await options.settings([:], mustExist: true).folder
+            let settings = try await options.settings([:], mustExist: true)
+            let folder = settings.folder
+            try folder.checkMayRotate()
+            let backend = try await Backend.open(settings, role: .jobs)
+            do {
+                try await ResealKeys.recordRotation(backend.ports, by: act.actedBy)
+            } catch {
+                await backend.close()
+                throw error
+            }
+            await backend.close()
             try folder.rotateMasterKey()
             let console = CommandEnvironment.current.console
             let previous = "\(folder.path)/keys/master.previous"
@@ -60,6 +90,7 @@ struct AdminReseal: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: RoleOptions
+    @OptionGroup var act: LocalAct
     @Flag(name: .long, help: "Writes the result as JSON.") var json = false
 
     func run() async throws {
@@ -68,7 +99,8 @@ struct AdminReseal: AsyncParsableCommand {
             let backend = try await Backend.open(settings, role: .jobs)
             let report: ResealKeys.Report
             do {
-                report = try await ResealKeys(backend.ports, vault: backend.vault).run()
+                report = try await ResealKeys(backend.ports, vault: backend.vault)
+                    .run(by: act.actedBy)
             } catch {
                 await backend.close()
                 throw error
@@ -91,7 +123,7 @@ struct AdminReseal: AsyncParsableCommand {
                 ]))
             return
         }
-        console.line("\(report.keys) keys, \(report.resealed) of them sealed anew.")
+        console.line("\(Plural.of(report.keys, "key")), \(report.resealed) sealed anew.")
         for name in report.unreadable { console.line("opens under neither key: \(name)") }
         if report.unreadableCount == 0 {
             console.line("keys/master.previous is needed for older backups alone.")

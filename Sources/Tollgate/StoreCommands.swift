@@ -213,7 +213,8 @@ enum StoreText {
         ]
         for finding in report.findings {
             lines.append(
-                "\(finding.check)  \(finding.rows) rows, \(finding.violationCount) violations: "
+                "\(finding.check)  \(Plural.of(Int64(finding.rows), "row")), "
+                    + "\(Plural.of(Int64(finding.violationCount), "violation")): "
                     + finding.summary)
             lines += finding.violations.map { "    \($0)" }
         }

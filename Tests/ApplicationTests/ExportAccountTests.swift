@@ -118,7 +118,8 @@ import TollgateKernel
                             startedAt: now, firstTokenAt: nil, endedAt: now))
                 }
                 try tx.chat.insertRefusal(
-                    account: id, model: ModelName(rawValue: "m"), code: .quotaExhausted, at: now)
+                    account: id, model: ModelName(rawValue: "m\(number)"), code: .quotaExhausted,
+                    at: now)
                 try tx.apiKeys.insert(
                     APIKey(
                         id: APIKeyID(rawValue: ports.identifiers.next()),

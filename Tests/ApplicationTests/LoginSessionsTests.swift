@@ -87,44 +87,6 @@ import TollgateKernel
         }
     }
 
-    /// Ending a session and chats with it, all at once: each chat either held before it and is
-    /// settled, or is refused; nothing is left open.
-    @Test func `A session that ends among its chats leaves no hold`() async throws {
-        try await Asking.with(policy: noTrial) { asking in
-            let mine = try await asking.bench.signIn()
-            let sessions = LoginSessions(asking.bench.ports)
-            let answered = await withTaskGroup(of: Int.self) { group in
-                // No more than an account may have at once.
-                for number in 0..<6 {
-                    group.addTask {
-                        do {
-                            return try await ask(asking, mine, "chat-\(number)") == nil ? 0 : 1
-                        } catch let failure as Failure {
-                            #expect(failure.code == .unauthenticated)
-                        } catch {
-                            Issue.record(error)
-                        }
-                        return 0
-                    }
-                    if number == 2 {
-                        group.addTask {
-                            let ended = try? await sessions.end(mine.session.id, by: mine.token)
-                            #expect(ended?.isOwn == true)
-                            return 0
-                        }
-                    }
-                }
-                return await group.reduce(0, +)
-            }
-            let balance = try await asking.balance()
-            #expect(balance.posted == Credits(whole: 50 - Int64(answered)))
-            #expect(balance.held == .zero)
-            #expect(try await asking.bench.violations() == [])
-            let after = await #expect(throws: Failure.self) { try await ask(asking, mine, "late") }
-            #expect(after?.code == .unauthenticated)
-        }
-    }
-
     @Test func `An account keeps so many sessions, the newest among them`() async throws {
         try await TestBench.with { bench in
             var last: SignIn.SignedIn?

@@ -2,6 +2,7 @@ import Accounts
 import Application
 import Auth
 import Chat
+import Operations
 import Storage
 import TestSupport
 import Testing
@@ -15,6 +16,9 @@ import TollgateKernel
         previousKey: [UInt8](repeating: 3, count: 32), random: SystemRandom())
     /// The key before is put away.
     private let alone = Vault(masterKey: [UInt8](repeating: 4, count: 32), random: SystemRandom())
+
+    private let by = ActedBy(
+        credential: "data folder", person: "olga", reason: "a rotation", correlationID: 0)
 
     /// Accounts with a key of their own each, sealed under the old master key.
     private func bind(_ count: Int, _ bench: TestBench) async throws -> [OwnKey] {
@@ -53,7 +57,7 @@ import TollgateKernel
             try await bench.offer(channels: ["a", "b"])
             let keys = try await bind(2 * Limits.rowsPerJobTransaction + 7, bench)
             let reseal = ResealKeys(bench.ports, vault: present)
-            let report = try await reseal.run()
+            let report = try await reseal.run(by: by)
             #expect(report.keys == keys.count + 2)
             #expect(report.resealed == report.keys)
             #expect(report.unreadableCount == 0)
@@ -69,8 +73,13 @@ import TollgateKernel
                 try channels.map {
                     try alone.open($0.sealed, label: Vault.label(ofChannel: $0.channel))
                 } == ["key-a", "key-b"])
-            let again = try await reseal.run()
+            let again = try await reseal.run(by: by)
             #expect(again.keys == report.keys && again.resealed == 0)
+            // Each is in the operators' log, also the one that found nothing to do.
+            try await ResealKeys.recordRotation(bench.ports, by: by)
+            let acts = try await Administration(bench.ports).acts(before: nil, limit: 9)
+            #expect(acts.map(\.kind) == [.masterKeyRotated, .keysResealed, .keysResealed])
+            #expect(acts.allSatisfy { $0.by == by })
         }
     }
 
@@ -84,7 +93,7 @@ import TollgateKernel
             broken.sealed[15] ^= 1
             let wrong = broken
             try await bench.store.write { tx in try tx.ownKeys.save(wrong) }
-            let report = try await ResealKeys(bench.ports, vault: present).run()
+            let report = try await ResealKeys(bench.ports, vault: present).run(by: by)
             #expect(report.keys == 4 && report.resealed == 3 && report.unreadableCount == 1)
             #expect(
                 report.unreadable == [OwnKey.label(account: broken.account, channel: "a")])

@@ -218,9 +218,14 @@ import TollgateKernel
     }
 
     @Test func `Attempts of a source and in all are limited`() {
-        #expect(LoginAttempt.tooMany(ofSource: 11, inAll: 1_999) == nil)
-        #expect(LoginAttempt.tooMany(ofSource: 12, inAll: 12)?.code == .rateLimited)
-        #expect(LoginAttempt.tooMany(ofSource: 0, inAll: 2_000)?.code == .rateLimited)
+        #expect(LoginAttempt.tooMany(ofSource: 12) == nil)
+        #expect(LoginAttempt.tooMany(ofSource: 13)?.code == .rateLimited)
+        #expect(LoginAttempt.tooMany(ofPart: 250) == nil)
+        #expect(LoginAttempt.tooMany(ofPart: 251)?.code == .rateLimited)
+        let parts = Set((0...255 as ClosedRange<UInt8>).map { LoginAttempt.part(ofSource: [$0]) })
+        #expect(parts.count == Int(Limits.loginAttemptParts))
+        // No source's digest is a part's key.
+        #expect(parts.allSatisfy { $0.count == 1 })
     }
 }
 

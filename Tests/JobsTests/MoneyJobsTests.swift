@@ -224,7 +224,7 @@ import TollgateKernel
             #expect(old.summary.contains("0 lots"))
             jobs.bench.clock.advance(milliseconds: 86_400_000)
             let run = try await jobs.run("hold-expire")
-            #expect(run.summary.contains("1 lots"))
+            #expect(run.summary.contains("1 lot expired"))
             let queries = AccountQueries(jobs.bench.ports)
             #expect(try await queries.quota(of: account).ledger.posted == 0)
             jobs.bench.clock.advance(milliseconds: Limits.jobHistoryMilliseconds + 1)

@@ -82,6 +82,7 @@ import Weixin
             // They are not lost: the deletion comes to them, and erases them.
             jobs.bench.clock.advance(milliseconds: Limits.outboxBackOffMilliseconds)
             #expect(Set(try await results(jobs)) == ["withdrawn"])
+            try await jobs.run("hold-expire")
         }
     }
 

@@ -78,7 +78,7 @@ func sell(in store: SQLiteStore) async throws {
         let store = try await folder.open()
         let findings = try await OperatorQueries(try ports(store)).audit()
         await store.close()
-        #expect(findings.map(\.check) == ["C1", "C2", "C3", "C6", "C7", "C8", "C9", "C13"])
+        #expect(findings.map(\.check) == ["C1", "C2", "C3", "C6", "C7", "C8", "C9", "C13", "C14"])
         return findings.filter { $0.violationCount > 0 }.map(\.check)
     }
 

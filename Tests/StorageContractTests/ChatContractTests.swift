@@ -103,8 +103,6 @@ import TollgateKernel
             #expect(charged == [usage.charged.micro])
             #expect(try refused { try tx.chat.insert(self.usage(of: 2)) } == .constraint)
             try tx.chat.insertRefusal(
-                account: nil, model: ModelName(rawValue: "m"), code: .quotaExhausted, at: start)
-            try tx.chat.insertRefusal(
                 account: AccountID(rawValue: 1), model: ModelName(rawValue: "m"),
                 code: .quotaExhausted, at: start)
         }

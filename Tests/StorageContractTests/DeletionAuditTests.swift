@@ -64,57 +64,6 @@ import TollgateKernel
         }
     }
 
-    /// A hold and a deletion at one moment: what the other engine does with two transactions that
-    /// each read what the other writes.
-    @Test(arguments: Engine.all) func holdsAndADeletionAtOneMomentComeOneAfterTheOther(
-        _ engine: Engine
-    ) async throws {
-        for _ in 0..<4 {
-            try await withStore(on: engine) { store in
-                try await Self.open(in: store)
-                let ports = try Self.later(store)
-                async let deleted = Ending {
-                    _ = try await DeleteAccount(ports).delete(account().id, by: Self.by)
-                }
-                let held = await withTaskGroup(of: Ending.self) { group in
-                    for number in 0..<4 {
-                        group.addTask {
-                            await Ending {
-                                try await store.write { tx in
-                                    let standing = try tx.ledger.standing(
-                                        of: account().id, on: ShanghaiDay(start),
-                                        requestID: IdempotencyKey(rawValue: "r\(number)"))
-                                    guard standing?.account.deletedAt == nil else {
-                                        throw Failure(.unauthenticated, "gone")
-                                    }
-                                    _ = try Ledger(
-                                        tx.ledger, accounts: tx.accounts,
-                                        identifiers: ports.identifiers
-                                    ).hold(
-                                        HoldRequest(
-                                            account: account().id,
-                                            requestID: IdempotencyKey(rawValue: "r\(number)"),
-                                            requestHash: digest(9), source: .credits,
-                                            amount: Credits(micro: 10), trialDay: nil,
-                                            trialLimit: 0, expiresAt: .after(1_000)), at: start)
-                                }
-                            }
-                        }
-                    }
-                    return await group.reduce(into: [Ending: Int]()) { $0[$1, default: 0] += 1 }
-                }
-                // Either everybody held and nobody left, or who left was gone for all holds.
-                let outcome = await deleted
-                switch outcome {
-                case .failure(.conflict): #expect((held[.value] ?? 0) > 0)
-                case .value: #expect(held == [.failure(.unauthenticated): 4])
-                default: Issue.record("the deletion came to \(outcome)")
-                }
-                #expect(try await Self.complaints(store) == [])
-            }
-        }
-    }
-
     @Test(arguments: [
         "UPDATE accounts SET openid = 'openid-1'",
         "UPDATE accounts SET status = 'active', deleted_at = NULL",

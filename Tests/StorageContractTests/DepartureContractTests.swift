@@ -91,7 +91,7 @@ import Weixin
 
             try tx.departures.erase(openID: "openid-1")
             try tx.departures.begin(Self.owner, placeholder: digest(200), at: .after(5))
-            #expect(try tx.departures.unfinished(limit: 9) == [Self.owner])
+            #expect(try tx.departures.unfinished(after: nil, limit: 9) == [Self.owner])
             #expect(try tx.departures.erase(Self.owner, at: .after(5), limit: 2))
             #expect(try TextScan.columns(holding: "openid-1", tx) == [])
             #expect(try TextScan.columns(holding: "robot 1", tx) == [])
@@ -155,7 +155,7 @@ import Weixin
             #expect(try refused { try tx.accounts.update(revived) } == .constraint)
             row.status = .deleted
             try tx.accounts.update(row)
-            #expect(try tx.departures.unfinished(limit: 9) == [])
+            #expect(try tx.departures.unfinished(after: nil, limit: 9) == [])
             row.status = .deleting
             let again = row
             #expect(try refused { try tx.accounts.update(again) } == .constraint)

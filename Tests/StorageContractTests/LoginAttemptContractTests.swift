@@ -106,23 +106,30 @@ import TollgateKernel
         }
     }
 
-    @Test(arguments: Engine.all) func attemptsCountUntilTheyRunOut(_ engine: Engine) async throws {
+    @Test(arguments: Engine.all) func attemptsCountForFiveMinutesFromTheFirst(
+        _ engine: Engine
+    ) async throws {
         try await inTransaction(engine) { tx throws in
-            try tx.loginAttempts.insert(attempt(1, source: 50, expiresAt: .after(10)))
-            try tx.loginAttempts.insert(attempt(2, source: 50, expiresAt: .after(20)))
-            try tx.loginAttempts.insert(attempt(3, source: 51, expiresAt: .after(20)))
-            var cancelled = try attempt(4, source: 50, expiresAt: .after(20))
-            try tx.loginAttempts.insert(cancelled)
-            cancelled.state = .refused(.cancelled)
-            try tx.loginAttempts.save(cancelled, was: .pending)
-            let counts = { (source: [UInt8], moment: Int64) in
-                try tx.loginAttempts.attempts(source: source, notExpiredAt: .after(moment))
+            let life = Limits.loginAttemptMilliseconds
+            let count = { (key: UInt8, moment: Int64) in
+                try tx.loginAttempts.count(under: digest(key), at: .after(moment))
             }
-            #expect(try counts(digest(50), 9) == 3)
-            #expect(try counts(digest(50), 10) == 2)
-            #expect(try counts(digest(51), 10) == 1)
-            #expect(try counts([], 9) == 4)
-            #expect(try counts([], 20) == 0)
+            #expect(try count(50, 0) == 1)
+            #expect(try count(50, 9) == 2)
+            #expect(try count(51, 9) == 1)
+            #expect(try count(50, life - 1) == 3)
+            // The first has run out; then this one has.
+            #expect(try count(50, life) == 1)
+            #expect(try count(50, 2 * life - 1) == 2)
+            #expect(try count(50, 2 * life) == 1)
+            // A clock that was set back begins anew, and locks nobody out.
+            #expect(try count(50, 0) == 1)
+            #expect(try count(50, 1) == 2)
+            #expect(try tx.loginAttempts.forgetCounts(now: .after(life - 1), limit: 9) == 0)
+            #expect(try tx.loginAttempts.forgetCounts(now: .after(life + 8), limit: 9) == 1)
+            #expect(try count(51, 2 * life) == 1)
+            #expect(try tx.loginAttempts.forgetCounts(now: .after(9 * life), limit: 1) == 1)
+            #expect(try tx.loginAttempts.forgetCounts(now: .after(9 * life), limit: 9) == 0)
         }
     }
 
@@ -137,7 +144,6 @@ import TollgateKernel
             #expect(try tx.loginAttempts.removeExpiredAttempts(now: .after(4), limit: 2) == 2)
             #expect(try tx.loginAttempts.removeExpiredAttempts(now: .after(4), limit: 9) == 1)
             #expect(try tx.loginAttempts.attempt(secretDigest: digest(4)) != nil)
-            #expect(try tx.loginAttempts.attempts(source: [], notExpiredAt: start) == 1)
         }
     }
 }

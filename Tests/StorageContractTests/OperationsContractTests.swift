@@ -89,7 +89,7 @@ import TollgateKernel
                         number, model: index == 2 ? "b" : "a", tokens: number,
                         outcome: index == 1 ? .cancelled : .answered, endedAt: .after(moment)))
                 try tx.chat.insertRefusal(
-                    account: nil, model: ModelName(rawValue: "a"),
+                    account: AccountID(rawValue: 1), model: ModelName(rawValue: "a\(index)"),
                     code: index == 2 ? .rateLimited : .quotaExhausted, at: .after(moment))
                 var made = order(number)
                 made.createdAt = .after(moment)

@@ -1,4 +1,5 @@
 import Application
+import Operations
 import Testing
 import TollgateKernel
 
@@ -17,8 +18,16 @@ import TollgateKernel
         (StoredOrders.OrderText.toQuery, 3, "orders_to_query"),
         (StoredOrders.OrderText.toClose, 2, "orders_to_close"),
         (StoredOrders.OrderText.ofAccount, 3, "orders_of_account"),
-        (StoredLoginAttempts.Text.countOfSource, 2, "login_attempts_of_source"),
-        (StoredLoginAttempts.Text.countInAll, 1, "login_attempts_expiring"),
+        (StoredLoginAttempts.Text.forgetCounts, 2, "login_attempt_counts_by_age"),
+        (StoredOrders.OrderText.unpaid, 1, "orders_unsettled"),
+        (StoredRetention.Text.of(.refusals).remove, 2, "refusals_by_time"),
+        (StoredRetention.Text.of(.paymentNotifications).remove, 2, "payment_notifications_by_age"),
+        (StoredRetention.Text.of(.trialDays).remove, 2, "trial_days_by_day"),
+        (StoredRetention.Text.of(.usageRecords).remove, 2, "usage_by_end"),
+        (StoredRetention.Text.of(.incidents).remove, 2, "incidents_by_time"),
+        (StoredRetention.Text.of(.messages).remove, 2, "outbox_ended"),
+        (StoredRetention.Text.of(.apiKeys).remove, 2, "api_keys_unused"),
+        (StoredRetention.Text.of(.apiKeys).remove, 2, "holds_of_api_key"),
         (StoredLoginAttempts.Text.openOfPerson, 1, "login_attempts_open"),
         (StoredLoginAttempts.Text.bySecret, 1, "sqlite_autoindex_login_attempts_2"),
     ])

@@ -138,6 +138,10 @@ import TollgateKernel
         let report = try await run(["admin", "reseal", "--json"], loop, name: "reseal")
         #expect(report.contains(#""unreadable":0"#), "\(report)")
         #expect(!report.contains(#""resealed":0,"#), "\(report)")
+        // The rotation that was refused is no act.
+        let log = try await run(["admin", "log", "--json"], loop, name: "log")
+        #expect(log.split(separator: "master_key_rotated").count == 2, "\(log)")
+        #expect(log.split(separator: "keys_resealed").count == 2, "\(log)")
         try FileManager.default.removeItem(atPath: "\(keys)/master.previous")
         await loop.kill9("serve")
         try loop.start("serve")

@@ -25,8 +25,12 @@ package protocol DepartureRepository {
     /// - Returns: Whether nothing was left beyond that.
     func erase(_ account: AccountID, at now: Timestamp, limit: Int) throws(StoreError) -> Bool
 
-    /// Accounts that are being deleted, by number; at most `limit`.
-    func unfinished(limit: Int) throws(StoreError) -> [AccountID]
+    /// Accounts that are being deleted, by number, from the one after this (nil starts at the
+    /// first); at most `limit`.
+    func unfinished(after account: AccountID?, limit: Int) throws(StoreError) -> [AccountID]
+
+    /// Accounts whose deletion began before `moment` and has not ended, by number; at most `limit`.
+    func unfinished(begunBefore moment: Timestamp, limit: Int) throws(StoreError) -> [AccountID]
 
     /// Remembers how many free calls of a day a person who leaves has used, by the digest of their
     /// openid.

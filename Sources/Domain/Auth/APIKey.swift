@@ -113,6 +113,9 @@ package protocol APIKeyRepository {
     /// How many keys of an account are not revoked.
     func unrevokedKeys(of account: AccountID) throws(StoreError) -> Int
 
+    /// How many keys an account has made since `moment`, revoked or not.
+    func keysMade(by account: AccountID, since moment: Timestamp) throws(StoreError) -> Int
+
     /// Adds a key that was never used.
     func insert(_ key: APIKey) throws(StoreError)
 

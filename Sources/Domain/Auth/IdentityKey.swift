@@ -38,9 +38,9 @@ package struct IdentityKey: Sendable {
         try digest("login-code", code.characters)
     }
 
-    /// What wrong guesses are counted by, 32 bytes.
+    /// What wrong guesses are counted by, 32 bytes: one for all addresses of a ``GuessSource``.
     package func sourceDigest(_ source: String) throws(CryptographyError) -> [UInt8] {
-        try digest("source", source)
+        try digest("source", GuessSource.counted(source))
     }
 
     /// What one person's wrong answers to login attempts are counted by, 32 bytes.

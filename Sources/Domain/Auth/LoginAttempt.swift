@@ -74,17 +74,27 @@ package struct LoginAttempt: Hashable, Sendable {
         Limits.loginNumbers.lowerBound + Int64(random % UInt64(Limits.loginNumbers.count))
     }
 
-    /// Why no attempt may begin, given how many have not run out; nil if one may.
-    package static func tooMany(ofSource: Int64, inAll: Int64) -> Failure? {
-        let message: String
-        if ofSource >= Limits.loginAttemptsOfSource {
-            message = "Too many logins were begun from here; wait some minutes, or use a code."
-        } else if inAll >= Limits.loginAttemptsInAll {
-            message = "Too many logins are under way just now; wait a minute, or use a code."
-        } else {
-            return nil
-        }
-        return Failure(.rateLimited, message, retryAfterMilliseconds: 60_000)
+    /// What an attempt of a source (a digest) is counted under beside the source itself: one of
+    /// ``Limits/loginAttemptParts``.
+    package static func part(ofSource digest: [UInt8]) -> [UInt8] {
+        [(digest.first ?? 0) % UInt8(Limits.loginAttemptParts)]
+    }
+
+    /// Why no attempt of a source may begin that is its so-manieth; nil if it may.
+    package static func tooMany(ofSource count: Int64) -> Failure? {
+        guard count > Limits.loginAttemptsOfSource else { return nil }
+        return Failure(
+            .rateLimited,
+            "Too many logins were begun from here; wait some minutes, or use a code.",
+            retryAfterMilliseconds: 60_000)
+    }
+
+    /// Why no attempt may begin that is the so-manieth of its part of all sources; nil if it may.
+    package static func tooMany(ofPart count: Int64) -> Failure? {
+        guard count > Limits.loginAttemptsInAll / Limits.loginAttemptParts else { return nil }
+        return Failure(
+            .rateLimited, "Too many logins are under way just now; wait a minute, or use a code.",
+            retryAfterMilliseconds: 60_000)
     }
 
     /// Whether it has not run out; the moment of expiry itself is out.
@@ -251,9 +261,16 @@ package protocol LoginAttemptRepository {
     /// The attempt that a person has scanned or confirmed and nobody has redeemed, live or not.
     func openAttempt(openID: String) throws(StoreError) -> LoginAttempt?
 
-    /// How many attempts of a source (a digest; empty is all sources together) have not run out,
-    /// whatever became of them.
-    func attempts(source: [UInt8], notExpiredAt now: Timestamp) throws(StoreError) -> Int64
+    /// Counts one more attempt under a key (a source's digest, or a part of all sources).
+    ///
+    /// - Returns: How many there were since the first within ``Limits/loginAttemptMilliseconds``,
+    ///   whatever became of them; then counting begins anew.
+    func count(under key: [UInt8], at now: Timestamp) throws(StoreError) -> Int64
+
+    /// Forgets counts that began so long before `now` that they begin anew; at most `limit`.
+    ///
+    /// - Returns: How many.
+    func forgetCounts(now: Timestamp, limit: Int) throws(StoreError) -> Int
 
     /// Adds a pending attempt.
     func insert(_ attempt: LoginAttempt) throws(StoreError)

@@ -209,8 +209,11 @@ package protocol ChatRepository {
     func insert(_ usage: UsageRecord) throws(StoreError)
 
     /// Counts a refused question: which model was asked for, which code refused it.
+    ///
+    /// An account's refusals of one hour, model and code are one row, with the moment of the first:
+    /// who is refused all day writes no more rows than there are hours.
     func insertRefusal(
-        account: AccountID?, model: ModelName, code: Failure.Code, at now: Timestamp
+        account: AccountID, model: ModelName, code: Failure.Code, at now: Timestamp
     ) throws(StoreError)
 
     /// A hold's usage row; nil if its call came to nothing, or has not ended.
@@ -222,7 +225,8 @@ package protocol ChatRepository {
         -> [RefusedQuestion]
 }
 
-/// A question that was refused: which model was asked for, and why not; never its words.
+/// Questions of one hour that were refused: which model was asked for, and why not; never the
+/// words.
 package struct RefusedQuestion: Hashable, Sendable {
     /// Its place among all.
     package var number: Int64
@@ -230,15 +234,18 @@ package struct RefusedQuestion: Hashable, Sendable {
     package var model: ModelName
     /// The code it was refused with.
     package var code: String
-    /// When.
+    /// When the first was refused.
     package var at: Timestamp
+    /// How many were.
+    package var times: Int64
 
     /// Makes a value.
-    package init(number: Int64, model: ModelName, code: String, at: Timestamp) {
+    package init(number: Int64, model: ModelName, code: String, at: Timestamp, times: Int64) {
         self.number = number
         self.model = model
         self.code = code
         self.at = at
+        self.times = times
     }
 }
 

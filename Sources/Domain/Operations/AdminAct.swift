@@ -18,6 +18,10 @@ package struct AdminAct: Hashable, Sendable {
         case creditsAdjusted = "credits_adjusted"
         /// An account was deleted on its person's behalf.
         case accountDeleted = "account_deleted"
+        /// A fresh master key was put in the place of the one before.
+        case masterKeyRotated = "master_key_rotated"
+        /// Every stored key was gone over, to be sealed under the present master key.
+        case keysResealed = "keys_resealed"
     }
 
     /// The act.

@@ -3,7 +3,7 @@ package import TollgateKernel
 /// Something a person has to look at.
 package struct Incident: Hashable, Sendable {
     /// What kind.
-    package enum Kind: String, Hashable, Sendable {
+    package enum Kind: String, Hashable, Sendable, CaseIterable {
         /// A payment whose amount or currency is not the order's.
         case amountMismatch = "amount_mismatch"
         /// A second payment for an order.
@@ -22,6 +22,16 @@ package struct Incident: Hashable, Sendable {
         case undeliverableMessage = "undeliverable_message"
         /// An account's statement whose two sides differ.
         case statementMismatch = "statement_mismatch"
+
+        /// Whether it is about money or the books: such incidents are kept for ever.
+        package var isAboutMoney: Bool {
+            switch self {
+            case .gatewayMisconfigured, .undeliverableMessage: false
+            case .amountMismatch, .duplicatePayment, .unknownOrder, .undelivered, .paidAfterClose,
+                .storeRestored, .statementMismatch:
+                true
+            }
+        }
     }
 
     /// Unique: the same trouble is told once.

@@ -88,6 +88,9 @@ package protocol OrderRepository {
     /// An account's oldest order that is not settled (``OrderState/isSettled``); nil if none is.
     func unsettledOrder(of account: AccountID) throws(StoreError) -> Order?
 
+    /// How many orders of an account can still be paid: created, awaiting payment, or being closed.
+    func unpaidOrders(of account: AccountID) throws(StoreError) -> Int
+
     /// Stores what may change (state, codeURL, paidAt, transactionID, queryCount, nextQueryAt),
     /// guarded by the state and queryCount of `old`: `conflict` if it has moved on.
     func save(_ new: Order, replacing old: Order) throws(StoreError)

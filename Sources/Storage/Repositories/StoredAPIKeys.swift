@@ -24,6 +24,13 @@ struct StoredAPIKeys: APIKeyRepository {
         Int(try connection.first(Text.unrevoked, account.rawValue) { $0.integer(0) } ?? 0)
     }
 
+    func keysMade(by account: AccountID, since moment: Timestamp) throws(StoreError) -> Int {
+        Int(
+            try connection.first(Text.made, account.rawValue, moment.milliseconds) {
+                $0.integer(0)
+            } ?? 0)
+    }
+
     func insert(_ key: APIKey) throws(StoreError) {
         try connection.run(
             Text.insert, key.id.rawValue, key.account.rawValue, key.digest, key.name,
@@ -73,6 +80,8 @@ struct StoredAPIKeys: APIKeyRepository {
             "SELECT \(columns) FROM api_keys WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3")
         static let unrevoked = SQL(
             "SELECT COUNT(*) FROM api_keys WHERE account = $1 AND revoked_at IS NULL")
+        static let made = SQL(
+            "SELECT COUNT(*) FROM api_keys WHERE account = $1 AND created_at >= $2")
         static let insert = SQL(
             """
             INSERT INTO api_keys (\(columns))

@@ -77,7 +77,7 @@ struct StoredAnalytics: AnalyticsRepository {
             """)
         static let refusals = SQL(
             """
-            SELECT code, COUNT(*) FROM refusals
+            SELECT code, CAST(SUM(times) AS BIGINT) FROM refusals
             WHERE occurred_at >= $1 AND occurred_at < $2 GROUP BY code
             """)
         static let orders = SQL(

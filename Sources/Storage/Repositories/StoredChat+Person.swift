@@ -25,7 +25,7 @@ extension StoredChat {
         ) { row in
             RefusedQuestion(
                 number: row.integer(0), model: ModelName(rawValue: row.text(1)), code: row.text(2),
-                at: row.moment(3))
+                at: row.moment(3), times: row.integer(4))
         }
     }
 
@@ -39,7 +39,8 @@ extension StoredChat {
             """)
         static let refusals = SQL(
             """
-            SELECT id, model, code, occurred_at FROM refusals WHERE account = $1 AND id > $2
+            SELECT id, model, code, occurred_at, times FROM refusals
+            WHERE account = $1 AND id > $2
             ORDER BY id LIMIT $3
             """)
     }

@@ -1,3 +1,4 @@
+internal import Analytics
 internal import Chat
 internal import TollgateKernel
 
@@ -72,11 +73,11 @@ struct StoredChat: ChatRepository {
     }
 
     func insertRefusal(
-        account: AccountID?, model: ModelName, code: Failure.Code, at now: Timestamp
+        account: AccountID, model: ModelName, code: Failure.Code, at now: Timestamp
     ) throws(StoreError) {
         try connection.run(
-            Text.insertRefusal, account?.rawValue, model.rawValue, code.rawValue,
-            now.milliseconds)
+            Text.countRefusal, account.rawValue, model.rawValue, code.rawValue,
+            now.milliseconds, RollupResolution.hour.start(of: now).milliseconds)
     }
 
     private static func model(_ row: Row) throws(StoreError) -> ChatModel {
@@ -156,7 +157,11 @@ struct StoredChat: ChatRepository {
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
             ON CONFLICT (hold) DO NOTHING
             """)
-        static let insertRefusal = SQL(
-            "INSERT INTO refusals (account, model, code, occurred_at) VALUES ($1, $2, $3, $4)")
+        static let countRefusal = SQL(
+            """
+            INSERT INTO refusals (account, model, code, occurred_at, hour, times)
+            VALUES ($1, $2, $3, $4, $5, 1)
+            ON CONFLICT (account, hour, model, code) DO UPDATE SET times = refusals.times + 1
+            """)
     }
 }

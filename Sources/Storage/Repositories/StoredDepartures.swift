@@ -33,8 +33,19 @@ struct StoredDepartures: DepartureRepository {
         return max(most, keys) < limit
     }
 
-    func unfinished(limit: Int) throws(StoreError) -> [AccountID] {
-        try connection.all(Text.unfinished, bounded(limit)) { AccountID(rawValue: $0.integer(0)) }
+    func unfinished(after account: AccountID?, limit: Int) throws(StoreError) -> [AccountID] {
+        // Identifiers are positive.
+        try connection.all(Text.unfinished, account?.rawValue ?? 0, bounded(limit)) {
+            AccountID(rawValue: $0.integer(0))
+        }
+    }
+
+    func unfinished(
+        begunBefore moment: Timestamp, limit: Int
+    ) throws(StoreError) -> [AccountID] {
+        try connection.all(Text.begunBefore, moment.milliseconds, bounded(limit)) {
+            AccountID(rawValue: $0.integer(0))
+        }
     }
 
     func keepTrial(
@@ -101,7 +112,12 @@ struct StoredDepartures: DepartureRepository {
                 SELECT id FROM api_keys WHERE account = $2 AND name <> '' ORDER BY id LIMIT $3)
             """)
         static let unfinished = SQL(
-            "SELECT id FROM accounts WHERE status = 'deleting' ORDER BY id LIMIT $1")
+            "SELECT id FROM accounts WHERE status = 'deleting' AND id > $1 ORDER BY id LIMIT $2")
+        static let begunBefore = SQL(
+            """
+            SELECT id FROM accounts WHERE status = 'deleting' AND deleted_at < $1
+            ORDER BY id LIMIT $2
+            """)
         static let keepTrial = SQL(
             """
             INSERT INTO departed_trials (person, day, used) VALUES ($1, $2, $3)

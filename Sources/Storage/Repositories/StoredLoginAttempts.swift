@@ -17,14 +17,17 @@ struct StoredLoginAttempts: LoginAttemptRepository {
         try connection.first(Text.openOfPerson, openID, decode: Self.attempt)
     }
 
-    func attempts(source: [UInt8], notExpiredAt now: Timestamp) throws(StoreError) -> Int64 {
-        let count =
-            source.isEmpty
-            ? try connection.first(Text.countInAll, now.milliseconds) { $0.integer(0) }
-            : try connection.first(Text.countOfSource, source, now.milliseconds) {
-                $0.integer(0)
-            }
-        return count ?? 0
+    func count(under key: [UInt8], at now: Timestamp) throws(StoreError) -> Int64 {
+        let count = try connection.first(
+            Text.count, key, now.milliseconds,
+            now.milliseconds - Limits.loginAttemptMilliseconds
+        ) { $0.integer(0) }
+        return count ?? 1
+    }
+
+    func forgetCounts(now: Timestamp, limit: Int) throws(StoreError) -> Int {
+        try connection.run(
+            Text.forgetCounts, now.milliseconds - Limits.loginAttemptMilliseconds, bounded(limit))
     }
 
     func insert(_ attempt: LoginAttempt) throws(StoreError) {
@@ -112,9 +115,26 @@ struct StoredLoginAttempts: LoginAttemptRepository {
             SELECT \(columns) FROM login_attempts
             WHERE openid = $1 AND state IN ('scanned', 'confirmed')
             """)
-        static let countOfSource = SQL(
-            "SELECT COUNT(*) FROM login_attempts WHERE source = $1 AND expires_at > $2")
-        static let countInAll = SQL("SELECT COUNT(*) FROM login_attempts WHERE expires_at > $1")
+        // One statement that finds its row by its key: it reads nothing that others write. What
+        // began after now was begun before the clock was set back.
+        static let count = SQL(
+            """
+            INSERT INTO login_attempt_counts (counted, began_at, attempts) VALUES ($1, $2, 1)
+            ON CONFLICT (counted) DO UPDATE SET
+                attempts = CASE WHEN login_attempt_counts.began_at > $3
+                    AND login_attempt_counts.began_at <= excluded.began_at
+                    THEN login_attempt_counts.attempts + 1 ELSE 1 END,
+                began_at = CASE WHEN login_attempt_counts.began_at > $3
+                    AND login_attempt_counts.began_at <= excluded.began_at
+                    THEN login_attempt_counts.began_at ELSE excluded.began_at END
+            RETURNING attempts
+            """)
+        static let forgetCounts = SQL(
+            """
+            DELETE FROM login_attempt_counts WHERE counted IN (
+                SELECT counted FROM login_attempt_counts WHERE began_at <= $1
+                ORDER BY began_at LIMIT $2)
+            """)
         static let insert = SQL(
             """
             INSERT INTO login_attempts (\(columns))

@@ -43,6 +43,10 @@ struct StoredOrders: OrderRepository {
         try connection.first(OrderText.unsettled, account.rawValue, decode: Self.order)
     }
 
+    func unpaidOrders(of account: AccountID) throws(StoreError) -> Int {
+        Int(try connection.first(OrderText.unpaid, account.rawValue) { $0.integer(0) } ?? 0)
+    }
+
     func save(_ new: Order, replacing old: Order) throws(StoreError) {
         let changed = try connection.run(
             OrderText.save, new.state.rawValue, new.codeURL, new.paidAt?.milliseconds,
@@ -140,6 +144,11 @@ struct StoredOrders: OrderRepository {
             """
             SELECT \(columns) FROM orders WHERE account = $1 AND (\(Schema.unsettledOrders))
             ORDER BY id LIMIT 1
+            """)
+        static let unpaid = SQL(
+            """
+            SELECT COUNT(*) FROM orders WHERE account = $1 AND (\(Schema.unsettledOrders))
+                AND state IN ('created', 'awaiting_payment', 'closing')
             """)
         static let insertEvent = SQL(
             """

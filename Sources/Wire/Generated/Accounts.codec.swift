@@ -977,6 +977,7 @@ extension V1.ExportedRefusal: CBacked {
         self.model = try Reading.text(source.pointee.model, "tollgate.v1.ExportedRefusal.model")
         self.code = try Reading.text(source.pointee.code, "tollgate.v1.ExportedRefusal.code")
         self.atMilliseconds = source.pointee.at_milliseconds
+        self.times = source.pointee.times
     }
 
     func write(
@@ -989,6 +990,7 @@ extension V1.ExportedRefusal: CBacked {
             target.pointee.code = try arena.text(self.code, "tollgate.v1.ExportedRefusal.code")
         }
         target.pointee.at_milliseconds = self.atMilliseconds
+        target.pointee.times = self.times
     }
 }
 

@@ -321,6 +321,7 @@ extension V1.ExportedRefusal {
             FieldDescriptor(name: "model", jsonName: "model", number: 1, kind: .string),
             FieldDescriptor(name: "code", jsonName: "code", number: 2, kind: .string),
             FieldDescriptor(name: "at_milliseconds", jsonName: "atMilliseconds", number: 3, kind: .int64),
+            FieldDescriptor(name: "times", jsonName: "times", number: 4, kind: .int64),
         ]
     )
 }

@@ -775,7 +775,7 @@ extension V1 {
         }
     }
 
-    /// A question that was refused. Its words are not kept.
+    /// Questions of one hour that were refused. Their words are not kept.
     public struct ExportedRefusal: WireMessage {
         /// The model.
         public var model: String = ""
@@ -783,8 +783,11 @@ extension V1 {
         /// Why, such as `quota_exhausted`.
         public var code: String = ""
 
-        /// When, in milliseconds since 1970.
+        /// When the first was, in milliseconds since 1970.
         public var atMilliseconds: Int64 = 0
+
+        /// How many were.
+        public var times: Int64 = 0
 
         /// A message whose fields all have their defaults.
         public init() {}
@@ -793,11 +796,13 @@ extension V1 {
         public init(
             model: String = "",
             code: String = "",
-            atMilliseconds: Int64 = 0
+            atMilliseconds: Int64 = 0,
+            times: Int64 = 0
         ) {
             self.model = model
             self.code = code
             self.atMilliseconds = atMilliseconds
+            self.times = times
         }
     }
 

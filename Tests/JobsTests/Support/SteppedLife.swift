@@ -348,11 +348,16 @@ extension SteppedLife {
 
     private mutating func order() async throws {
         let placing = PlaceOrder(jobs.bench.ports, payments: jobs.payments)
-        orders.append(
-            try await placing.place(
-                product: ProductKey(rawValue: "starter"), for: someone(),
-                idempotencyKey: IdempotencyKey(rawValue: "o\(number())")))
-        count("orders")
+        do {
+            orders.append(
+                try await placing.place(
+                    product: ProductKey(rawValue: "starter"), for: someone(),
+                    idempotencyKey: IdempotencyKey(rawValue: "o\(number())")))
+            count("orders")
+        } catch let failure as Failure where failure.code == .conflict {
+            // Ten that nobody has paid.
+            count("orders refused")
+        }
     }
 
     /// The customer pays, if WeChat still lets them; every other time nobody tells us.

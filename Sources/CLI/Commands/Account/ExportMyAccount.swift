@@ -51,7 +51,8 @@ package struct ExportMyAccount: ServiceCommand {
             invocation.console.json(
                 .object([("file", .text(file)), ("rows", .number(Int64(rows)))]))
         } else {
-            invocation.console.line("Wrote \(rows) rows to \(TerminalText.line(file)).")
+            invocation.console.line(
+                "Wrote \(Amounts.count(Int64(rows), "row")) to \(TerminalText.line(file)).")
         }
     }
 

@@ -3294,7 +3294,7 @@ const ProtobufCMessageDescriptor tollgate__v1__exported_call__descriptor =
   (ProtobufCMessageInit) tollgate__v1__exported_call__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tollgate__v1__exported_refusal__field_descriptors[3] =
+static const ProtobufCFieldDescriptor tollgate__v1__exported_refusal__field_descriptors[4] =
 {
   {
     "model",
@@ -3332,16 +3332,29 @@ static const ProtobufCFieldDescriptor tollgate__v1__exported_refusal__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "times",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ExportedRefusal, times),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tollgate__v1__exported_refusal__field_indices_by_name[] = {
   2,   /* field[2] = at_milliseconds */
   1,   /* field[1] = code */
   0,   /* field[0] = model */
+  3,   /* field[3] = times */
 };
 static const ProtobufCIntRange tollgate__v1__exported_refusal__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor tollgate__v1__exported_refusal__descriptor =
 {
@@ -3351,7 +3364,7 @@ const ProtobufCMessageDescriptor tollgate__v1__exported_refusal__descriptor =
   "Tollgate__V1__ExportedRefusal",
   "tollgate.v1",
   sizeof(Tollgate__V1__ExportedRefusal),
-  3,
+  4,
   tollgate__v1__exported_refusal__field_descriptors,
   tollgate__v1__exported_refusal__field_indices_by_name,
   1,  tollgate__v1__exported_refusal__number_ranges,

@@ -776,7 +776,7 @@ struct  Tollgate__V1__ExportedCall
 
 
 /*
- * A question that was refused. Its words are not kept.
+ * Questions of one hour that were refused. Their words are not kept.
  */
 struct  Tollgate__V1__ExportedRefusal
 {
@@ -790,13 +790,17 @@ struct  Tollgate__V1__ExportedRefusal
    */
   char *code;
   /*
-   * When, in milliseconds since 1970.
+   * When the first was, in milliseconds since 1970.
    */
   int64_t at_milliseconds;
+  /*
+   * How many were.
+   */
+  int64_t times;
 };
 #define TOLLGATE__V1__EXPORTED_REFUSAL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__exported_refusal__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 /*

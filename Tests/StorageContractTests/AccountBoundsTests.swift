@@ -1,0 +1,106 @@
+import Accounts
+import Application
+import Auth
+import Operations
+import Orders
+import TestSupport
+import Testing
+import TollgateKernel
+
+@testable import Storage
+
+/// What one account may have of what costs others something.
+@Suite struct AccountBoundsTests {
+    private static let fence = JobFence(job: "retention", fencingToken: 0)
+
+    private func insertJob(_ bench: TestBench) async throws {
+        let now = bench.clock.now()
+        try await bench.store.write { tx in
+            try tx.jobs.insertIfNew(
+                JobRecord(
+                    name: Self.fence.job, nextDueAt: now, fencingToken: 0, holder: "",
+                    heartbeat: 0))
+        }
+    }
+
+    @Test(arguments: Engine.all) func ofOrdersMadeAtOnceSoManyCanBeUnpaid(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            let bench = try TestBench(over: store)
+            try await bench.offer()
+            let buyer = try await bench.signIn().session.account
+            let other = try await bench.signIn(openID: "o_bob").session.account
+            let payments = ScriptedPayments()
+            let placing = PlaceOrder(bench.ports, payments: payments)
+            @Sendable func order(_ key: String, for account: AccountID) async throws -> Order {
+                try await placing.place(
+                    product: ProductKey(rawValue: "starter"), for: account,
+                    idempotencyKey: IdempotencyKey(rawValue: key))
+            }
+            let endings = await withTaskGroup(of: Ending.self) { group in
+                for number in 0..<30 {
+                    group.addTask { await Ending { _ = try await order("k\(number)", for: buyer) } }
+                }
+                return await group.reduce(into: [Ending: Int]()) { $0[$1, default: 0] += 1 }
+            }
+            let most = Limits.unpaidOrdersOfAccount
+            #expect(endings == [.value: most, .failure(.conflict): 30 - most])
+            let made = try await store.read { tx in
+                try tx.orders.orders(of: buyer, before: nil, limit: 99)
+            }
+            #expect(made.count == most)
+            // Nobody else is kept from buying, nor is an order that is there from being found.
+            _ = try await order("k", for: other)
+            let known = try #require(made.first)
+            #expect(try await order(known.idempotencyKey.rawValue, for: buyer).id == known.id)
+            // One paid and one given up are two more.
+            let trade = try #require(payments.pay(known.outTradeNumber))
+            _ = try await BookPayment(bench.ports).book(queried: trade)
+            let follow = FollowUpOrders(bench.ports, payments: payments)
+            let last = try #require(made.last)
+            #expect(try await follow.cancel(last.id, of: buyer).state == .closed)
+            for key in ["more", "most"] { _ = try await order(key, for: buyer) }
+            let refused = await #expect(throws: Failure.self) {
+                try await order("too many", for: buyer)
+            }
+            #expect(refused?.message.contains("tollgate orders cancel") == true)
+            #expect(try await bench.violations() == [])
+        }
+    }
+
+    @Test(arguments: Engine.all) func keysMadeAndRevokedInALoopComeToAnEnd(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            let bench = try TestBench(over: store)
+            let owner = try await bench.signIn().session.account
+            let keys = APIKeys(bench.ports)
+            var made = 0
+            var refusal: Failure?
+            while refusal == nil, made <= Limits.apiKeysMadeOfAccount {
+                do {
+                    let key = try await keys.create(APIKeys.Wish(name: "loop"), for: owner).key
+                    _ = try await keys.revoke(key.id, of: owner)
+                    made += 1
+                } catch let failure as Failure {
+                    refusal = failure
+                }
+            }
+            #expect(refusal?.code == .conflict)
+            #expect(made == Limits.apiKeysMadeOfAccount)
+            try await insertJob(bench)
+            let retention = Retention(bench.ports, rollupJob: "metric-rollup")
+            func remove() async throws -> Int {
+                try await retention.remove(.apiKeys, limit: 1_000, fence: Self.fence)
+            }
+            #expect(try await remove() == 0)
+            bench.clock.advance(milliseconds: Limits.endedKeyMemoryMilliseconds + 1)
+            #expect(try await remove() == made)
+            _ = try await keys.create(APIKeys.Wish(name: "again"), for: owner)
+            let left = try await keys.list(of: owner)
+            #expect(left.map(\.name) == ["again"])
+            #expect(try await bench.violations() == [])
+        }
+    }
+}
