@@ -22,6 +22,8 @@ package struct Incident: Hashable, Sendable {
         case undeliverableMessage = "undeliverable_message"
         /// An account's statement whose two sides differ.
         case statementMismatch = "statement_mismatch"
+        /// A hold whose time is out and that cannot be ended.
+        case holdStuck = "hold_stuck"
     }
 
     /// Unique: the same trouble is told once.
