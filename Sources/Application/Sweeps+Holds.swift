@@ -28,8 +28,8 @@ extension Sweeps {
     ///
     /// Some at a time share a transaction; where one fails, fewer do, down to a single hold, so
     /// that a hold that cannot be ended keeps no other from ending, and a transaction that others
-    /// are in the way of becomes smaller. What fails alone is set aside for this run; if it was not only
-    /// others that were in its way, an incident tells of it.
+    /// are in the way of becomes smaller. What fails alone is set aside for this run; if it was
+    /// not only others that were in its way, an incident tells of it.
     ///
     /// - Throws: ``StoreError/fenced(_:)`` if the lease was lost, `unavailable` if the store is
     ///   away; what was ended before stays ended.

@@ -64,8 +64,8 @@ struct LedgerAudit {
     /// Lets an audit have what other reads must not: pages on SQLite, time on PostgreSQL.
     ///
     /// SQLite keeps more pages while `body` runs, and none of them afterwards: rows are joined by
-    /// keys that lie all over the file, and a page that was given up is read again. PostgreSQL keeps
-    /// its own pages, but would end a statement that reads every transfer.
+    /// keys that lie all over the file, and a page that was given up is read again. PostgreSQL
+    /// keeps its own pages, but would end a statement that reads every transfer.
     private func withRoomAndTime<Value>(
         _ body: () throws(StoreError) -> Value
     ) throws(StoreError) -> Value {
