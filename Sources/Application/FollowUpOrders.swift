@@ -285,7 +285,7 @@ package struct JobFence: Hashable, Sendable {
         self.fencingToken = fencingToken
     }
 
-    /// Throws ``StoreError/conflict(_:)`` if the lease was taken over.
+    /// Throws ``StoreError/fenced(_:)`` if the lease was taken over.
     package func check(_ tx: any Transaction) throws(StoreError) {
         try tx.jobs.checkFence(job: job, fencingToken: fencingToken)
     }

@@ -7,22 +7,10 @@ internal import Weixin
 
 /// What time brings to an end: holds, lots, codes, sessions, remembered pushes.
 package struct Sweeps: Sendable {
-    private let ports: Ports
+    let ports: Ports
 
     /// Makes the use case.
     package init(_ ports: Ports) { self.ports = ports }
-
-    /// Ends open holds whose time is out, in the customer's favour.
-    ///
-    /// Returns how many; call again while it returns `limit`.
-    package func expireHolds(limit: Int, fence: JobFence) async throws -> Int {
-        let now = ports.clock.now()
-        return try await ports.store.write { [ports] tx in
-            try fence.check(tx)
-            return try Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
-                .expireHolds(at: now, limit: limit)
-        }
-    }
 
     /// Moves the unreserved rest of lots whose time is out to `expired`.
     ///

@@ -151,11 +151,16 @@ package struct JobRunner: Sendable {
                     try tx.jobs.save(next, replacing: current)
                 }
             } catch let failure as Failure {
-                logger.warning(
-                    "a heartbeat was not written",
-                    metadata: ["job": "\(held.name)", "error": "\(failure)"])
+                tellMissedBeat(of: held.name, failure)
+            } catch StoreError.conflict(let what) {
+                tellMissedBeat(of: held.name, StoreError.conflict(what))
             }
         }
+    }
+
+    private func tellMissedBeat(of job: String, _ error: any Error) {
+        logger.warning(
+            "a heartbeat was not written", metadata: ["job": "\(job)", "error": "\(error)"])
     }
 
     private func finish(
@@ -190,20 +195,32 @@ package struct JobRunner: Sendable {
         let next =
             wasDue ? definition.schedule.next(after: held.nextDueAt, now: now) : held.nextDueAt
         do {
-            try await ports.store.write { [ended] tx in
-                try tx.jobs.checkFence(job: run.job, fencingToken: held.fencingToken)
-                guard let current = try tx.jobs.job(run.job) else { return }
-                var released = current
-                released.holder = ""
-                released.nextDueAt = next
-                try tx.jobs.save(released, replacing: current)
-                try tx.jobs.update(ended)
-            }
-        } catch StoreError.conflict {
+            try await store(ended, of: held, dueAt: next)
+        } catch StoreError.fenced {
             ended.state = .abandoned
             ended.summary = "the lease was taken over"
         }
         if case .failure(let error) = result, error is CancellationError { throw error }
         return ended
+    }
+
+    /// Stores a run's end and gives its lease back; a row that changed meanwhile is read again.
+    private func store(_ ended: JobRun, of held: JobRecord, dueAt next: Timestamp) async throws {
+        var attempt = 1
+        while true {
+            do {
+                return try await ports.store.write { tx in
+                    try tx.jobs.checkFence(job: ended.job, fencingToken: held.fencingToken)
+                    guard let current = try tx.jobs.job(ended.job) else { return }
+                    var released = current
+                    released.holder = ""
+                    released.nextDueAt = next
+                    try tx.jobs.save(released, replacing: current)
+                    try tx.jobs.update(ended)
+                }
+            } catch StoreError.conflict where attempt < Limits.jobConflictAttempts {
+                attempt += 1
+            }
+        }
     }
 }

@@ -164,10 +164,10 @@ package struct StandardJobs: Sendable {
                 return 0
             }
         }
-        let holds = await step {
-            try await drain(limit) {
-                try await sweeps.expireHolds(limit: limit, fence: context.fence)
-            }
+        var holds = EndedHolds()
+        holds.count = await step {
+            holds = try await sweeps.expireHolds(fence: context.fence)
+            return holds.count
         }
         let lots = await step {
             try await drain(limit) {
@@ -184,12 +184,18 @@ package struct StandardJobs: Sendable {
                 try await sweeps.forgetRuns(limit: most, fence: context.fence)
             }
         }
+        for hold in holds.setAside {
+            try await context.record("hold:\(hold.id)", "failed", detail: hold.reason)
+        }
         if let fault { throw fault }
         try Task.checkCancellation()
+        let aside = holds.setAside.isEmpty ? "" : "; \(Plural.of(holds.setAside.count, "hold")) could not end"
         return JobReport(
-            itemsDone: Int64(holds + lots + rows + runs),
-            summary: "\(Plural.of(holds, "hold")) and \(Plural.of(lots, "lot")) expired, "
-                + "\(Plural.of(rows, "dead row")) and \(Plural.of(runs, "old run")) forgotten")
+            itemsDone: Int64(holds.count + lots + rows + runs),
+            itemsFailed: Int64(holds.setAside.count),
+            summary: "\(Plural.of(holds.count, "hold")) and \(Plural.of(lots, "lot")) expired, "
+                + "\(Plural.of(rows, "dead row")) and \(Plural.of(runs, "old run")) forgotten"
+                + aside)
     }
 
     private func drain(_ limit: Int, _ step: () async throws -> Int) async throws -> Int {
@@ -248,9 +254,9 @@ private struct Tally {
         let result: String
         var detail = ""
         do {
-            result = try await step()
-        } catch StoreError.conflict(let what) {
-            throw StoreError.conflict(what)  // The lease was lost: nothing more may be written.
+            result = try await Self.repeatingConflicts(step)
+        } catch StoreError.fenced(let what) {
+            throw StoreError.fenced(what)  // The lease was lost: nothing more may be written.
         } catch let error as CancellationError {
             throw error
         } catch {
@@ -262,6 +268,21 @@ private struct Tally {
         guard kept < Limits.jobItemsKeptPerRun else { return }
         kept += 1
         try await context.record(reference, result, detail: detail)
+    }
+
+    /// Does it again where a row had changed since it was read: each step reads anew.
+    private static func repeatingConflicts(
+        _ step: () async throws -> String
+    ) async throws -> String {
+        var attempt = 1
+        while true {
+            do {
+                return try await step()
+            } catch StoreError.conflict where attempt < Limits.jobConflictAttempts {
+                attempt += 1
+                try Task.checkCancellation()
+            }
+        }
     }
 
     func report(of what: String) -> JobReport {

@@ -9,6 +9,10 @@ extension Limits {
     /// How long a run asked for by hand waits for a lease that another process holds.
     package static let jobLeaseWaitMilliseconds: Int64 = 30_000
 
+    /// How often a job does one thing whose rows changed meanwhile: what changes them is another
+    /// writer's single change, so the second reading nearly always holds.
+    package static let jobConflictAttempts = 3
+
     /// How long runs are kept.
     package static let jobHistoryMilliseconds: Int64 = 90 * 86_400_000
 

@@ -10,9 +10,13 @@ extension Limits {
     /// How long connecting to one address may take: libpq's least is two.
     package static let storeConnectSeconds = 5
 
-    /// How long a statement may run: closures take a millisecond, an audit of a large store reads
-    /// for a minute.
+    /// How long a statement may run: closures take a millisecond, an export of a long history some
+    /// seconds.
     package static let storeStatementMilliseconds: Int64 = 120_000
+
+    /// How long a statement of an audit may run: it reads every transfer, some hundred million of
+    /// them in an hour; one that takes longer waits for something that does not come.
+    package static let auditStatementMilliseconds: Int64 = 3_600_000
 
     /// How long a statement of a write may run, its COMMIT included: statements take a millisecond
     /// and a standby some more, so a COMMIT that waits longer waits for a standby that is gone.

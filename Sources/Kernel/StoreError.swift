@@ -7,6 +7,9 @@ package enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     case constraint(String)
     /// The row changed since it was read (guarded update), or does not exist.
     case conflict(String)
+    /// The lease under which it was written has a new holder: nothing more may be written under it,
+    /// and trying again never helps.
+    case fenced(String)
     /// A stored value is impossible: the file was damaged or written by something else.
     case corrupt(String)
     /// The engine failed: disk full, I/O error, locked.
@@ -16,6 +19,7 @@ package enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .constraint(let text): "constraint: \(text)"
         case .conflict(let text): "conflict: \(text)"
+        case .fenced(let text): "fenced: \(text)"
         case .corrupt(let text): "corrupt: \(text)"
         case .engine(let text): "engine: \(text)"
         }

@@ -24,7 +24,7 @@ struct LedgerAudit {
 
     /// The verdict of each checker that reads rows, over the state the transaction sees.
     func bookFindings() throws(StoreError) -> [AuditFinding] {
-        try withRoomForPages { () throws(StoreError) in
+        try withRoomAndTime { () throws(StoreError) in
             let walked = try walks()
             var findings: [AuditFinding] = []
             for checker in AuditText.checkers {
@@ -58,15 +58,25 @@ struct LedgerAudit {
 
     /// C13, over the same.
     func engineFinding() throws(StoreError) -> AuditFinding {
-        try withRoomForPages { () throws(StoreError) in try checkedByEngine() }
+        try withRoomAndTime { () throws(StoreError) in try checkedByEngine() }
     }
 
-    /// Lets SQLite keep more pages while `body` runs, and none of them afterwards: rows are joined
-    /// by keys that lie all over the file, and a page that was given up is read again.
-    private func withRoomForPages<Value>(
+    /// Lets an audit have what other reads must not: pages on SQLite, time on PostgreSQL.
+    ///
+    /// SQLite keeps more pages while `body` runs, and none of them afterwards: rows are joined by
+    /// keys that lie all over the file, and a page that was given up is read again. PostgreSQL
+    /// keeps its own pages, but would end a statement that reads every transfer.
+    private func withRoomAndTime<Value>(
         _ body: () throws(StoreError) -> Value
     ) throws(StoreError) -> Value {
-        guard case .sqlite(let connection) = connection else { return try body() }
+        let connection: SQLiteConnection
+        switch self.connection {
+        case .sqlite(let one): connection = one
+        case .postgreSQL(let one):
+            return try one.allowing(
+                statementMilliseconds: Limits.auditStatementMilliseconds, body)
+        case .refusing: return try body()
+        }
         let before = try connection.first(AuditText.pagesKept) { $0.integer(0) } ?? 0
         try connection.execute("PRAGMA cache_size = -\(Limits.auditCacheKibibytes)")
         defer {

@@ -214,9 +214,13 @@ final class InMemoryBooks: LedgerRepository, AccountRepository {
         return Array(after.sorted { $0.requestID.rawValue < $1.requestID.rawValue }.prefix(limit))
     }
 
-    func expiredHolds(at now: Timestamp, limit: Int) -> [Hold] {
+    func expiredHolds(at now: Timestamp, after hold: Hold?, limit: Int) -> [Hold] {
         calls += 1
-        let expired = holds.values.filter { $0.state == .held && $0.expiresAt <= now }
+        let expired = holds.values.filter { other in
+            guard other.state == .held, other.expiresAt <= now else { return false }
+            guard let hold else { return true }
+            return (other.expiresAt, other.id.rawValue) > (hold.expiresAt, hold.id.rawValue)
+        }
         let sorted = expired.sorted {
             ($0.expiresAt, $0.id.rawValue) < ($1.expiresAt, $1.id.rawValue)
         }

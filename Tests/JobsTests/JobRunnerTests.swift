@@ -101,10 +101,13 @@ import TollgateKernel
         }
     }
 
-    @Test func `A heartbeat the store was too busy for costs no run`() async throws {
+    @Test(arguments: [
+        Failure(.unavailable, "scripted") as any Error, StoreError.conflict("scripted"),
+    ])
+    func `A heartbeat the store was too busy for costs no run`(_ error: any Error) async throws {
         try await JobsBench.with { jobs in
             // Writes are: register, take the lease, beat, beat, beat, end.
-            let busy = CutStore(jobs.bench.store) { $0 == 3 || $0 == 4 }
+            let busy = CutStore(jobs.bench.store, throwing: error) { $0 == 3 || $0 == 4 }
             let gate = Gate()
             let work = job { _ in
                 try await gate.wait()

@@ -81,6 +81,25 @@ import TollgateKernel
         #expect(number == 6)
     }
 
+    @Test func `A row that changed meanwhile costs an item another try, not the run`()
+        async throws
+    {
+        try await JobsBench.with { jobs in
+            let order = try await orders(jobs, 1)[0]
+            jobs.payments.pay(order.outTradeNumber)
+            jobs.bench.clock.advance(milliseconds: 60_000)
+            // Writes are: register, lease, booking, booking again, item, end, end again.
+            let cut = CutStore(jobs.bench.store, throwing: StoreError.conflict("scripted")) {
+                $0 == 3 || $0 == 6
+            }
+            let run = try await jobs.run("payment-reconcile", over: cut)
+            #expect(run.state == .succeeded)
+            #expect(run.summary == "unpaid orders asked about: 1 paid")
+            #expect(cut.writes == 7)
+            #expect(try await state(jobs, order) == .delivered)
+        }
+    }
+
     @Test func `A run by hand asks about every unpaid order, whatever its pause`() async throws {
         try await JobsBench.with { jobs in
             let orders = try await orders(jobs, 2)
@@ -244,8 +263,8 @@ import TollgateKernel
             let account = try await jobs.bench.signIn().session.account
             _ = try await leaveHolds(1, of: account, jobs)
             jobs.bench.clock.advance(milliseconds: 86_400_000)
-            // Writes are: register, take the lease, end holds, expire lots.
-            let cut = CutStore(jobs.bench.store) { $0 == 3 }
+            // Writes are: register, take the lease, end both holds, end each alone, expire lots.
+            let cut = CutStore(jobs.bench.store) { (3...5).contains($0) }
             let run = try? await jobs.run("hold-expire", over: cut)
             #expect(run?.state != .succeeded)
             let queries = AccountQueries(jobs.bench.ports)

@@ -11,7 +11,7 @@ struct StoredNamesTests {
             (.undelivered, "undelivered"), (.paidAfterClose, "paid_after_close"),
             (.gatewayMisconfigured, "gateway_misconfigured"),
             (.undeliverableMessage, "undeliverable_message"),
-            (.statementMismatch, "statement_mismatch"),
+            (.statementMismatch, "statement_mismatch"), (.holdStuck, "hold_stuck"),
         ])
     func incidents(kind: Incident.Kind, name: String) {
         #expect(kind.rawValue == name)

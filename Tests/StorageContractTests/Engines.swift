@@ -108,6 +108,7 @@ func refused(_ body: () throws -> Void) throws -> RefusalKind? {
         switch error {
         case .constraint: return .constraint
         case .conflict: return .conflict
+        case .fenced: return .fenced
         case .corrupt: return .corrupt
         case .engine: return .engine
         }

@@ -70,6 +70,7 @@ func order(
 enum RefusalKind: Hashable {
     case constraint
     case conflict
+    case fenced
     case corrupt
     case engine
 }

@@ -59,10 +59,10 @@ import TollgateKernel
             try tx.jobs.checkFence(job: "a", fencingToken: 1)
             try tx.jobs.save(job("a", token: 2, holder: "two"), replacing: first)
             #expect(
-                try refused { try tx.jobs.checkFence(job: "a", fencingToken: 1) } == .conflict)
+                try refused { try tx.jobs.checkFence(job: "a", fencingToken: 1) } == .fenced)
             try tx.jobs.checkFence(job: "a", fencingToken: 2)
             #expect(
-                try refused { try tx.jobs.checkFence(job: "b", fencingToken: 2) } == .conflict)
+                try refused { try tx.jobs.checkFence(job: "b", fencingToken: 2) } == .fenced)
         }
     }
 

@@ -113,6 +113,52 @@ import TollgateKernel
         }
     }
 
+    /// Both at the moment the hold's time is out, each first every other time.
+    @Test(arguments: Engine.all) func settlingAndExpiringMeetAndOneOfThemWins(_ engine: Engine)
+        async throws
+    {
+        let rounds = 60
+        let price = Credits(micro: 7)
+        try await withStore(on: engine) { store in
+            try await fund(store, [10_000])
+            var settled: Int64 = 0
+            for round in 0..<rounds {
+                let hold = try await store.write { tx in
+                    try ledger(tx).hold(request("r\(round)", amount: 10), at: start)
+                }
+                let ends: [@Sendable (any Transaction) throws -> Bool] = [
+                    { try ledger($0).settle(hold.id, price: price, at: .after(1_000)).wasOpen },
+                    { try ledger($0).expireHolds(at: .after(1_000), limit: 10) == 1 },
+                ]
+                let wins = try await withThrowingTaskGroup(of: Int.self) { group in
+                    for place in round.isMultiple(of: 2) ? [0, 1] : [1, 0] {
+                        group.addTask { try await store.write(ends[place]) ? place : -1 }
+                    }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                let winners = wins.filter { $0 >= 0 }
+                #expect(winners.count == 1, "round \(round): \(wins)")
+                let state = try await store.read { tx in try tx.ledger.hold(hold.id)?.state }
+                #expect(state == (winners == [0] ? .settled : .expired))
+                if winners == [0] { settled += 1 }
+            }
+            print("settling won \(settled) of \(rounds) on \(engine.rawValue)")
+            let (balance, sums) = try await store.read { tx in
+                (
+                    try tx.ledger.customerLedger(owner),
+                    try tx.ledger.systemBalances(in: .microCredits)
+                )
+            }
+            #expect(balance?.held == 0)
+            #expect(balance?.posted == 10_000 - settled * price.micro)
+            // Who came late was answered all the same: what that cost is written off.
+            let late = (Int64(rounds) - settled) * price.micro
+            #expect(sums[.writtenOff, default: 0] == -late)
+            #expect(sums[.revenue, default: 0] == Int64(rounds) * price.micro)
+            try await expectCleanBooks(store)
+        }
+    }
+
     @Test(arguments: Engine.all) func lotsExpireUnderHoldsWithoutLosingACredit(_ engine: Engine)
         async throws
     {

@@ -48,6 +48,36 @@ struct PostgreSQLAuditTests {
         try schema.remove()
     }
 
+    @Test func `an audit may take longer than a read`() async throws {
+        let schema = try TemporarySchema()
+        var patience = PostgreSQLPatience()
+        patience.readMilliseconds = 700
+        let store = try await schema.open(patience: patience)
+        try await AuditTests.liveIn(store)
+        // Whoever reads lots now waits longer than a read may.
+        try schema.server.run(
+            """
+            ALTER TABLE lots RENAME TO quick_lots;
+            CREATE VIEW lots AS SELECT quick_lots.* FROM quick_lots, pg_sleep(1.5)
+            """, schema: schema.name)
+        let slow = await Ending {
+            try await store.read { tx in
+                _ = try connection(tx).all(SQL("SELECT id FROM lots")) { $0.integer(0) }
+            }
+        }
+        #expect(slow == .store("engine: canceling statement due to statement timeout (57014)"))
+        #expect(try await complaints(store) == [])
+        // What comes afterwards is limited as before.
+        let after = await Ending {
+            try await store.read { tx in
+                _ = try connection(tx).all(SQL("SELECT MAX(id) FROM lots")) { $0.integer(0) }
+            }
+        }
+        #expect(after == slow)
+        await store.close()
+        try schema.remove()
+    }
+
     @Test func aGuardThatWasSwitchedOffIsSeen() async throws {
         let schema = try TemporarySchema()
         let store = try await schema.open()

@@ -11,7 +11,7 @@ import TollgateKernel
         (StoredLedger.LedgerText.spendableLots, 3, "lots_open"),
         (StoredLedger.LedgerText.openLots, 2, "lots_open"),
         (StoredLedger.LedgerText.expiredLots, 2, "lots_expiring"),
-        (StoredLedger.LedgerText.expiredHolds, 2, "holds_open"),
+        (StoredLedger.LedgerText.expiredHolds, 4, "holds_open"),
         (StoredLedger.LedgerText.holdOfRequest, 2, "sqlite_autoindex_holds_1"),
         (StoredLedger.StatementText.place, 2, "sqlite_autoindex_transfers_2"),
         (StoredLedger.StatementText.totals, 3, "sqlite_autoindex_transfers_2"),
@@ -42,7 +42,8 @@ import TollgateKernel
                 switch parameters {
                 case 1: return try connection(tx).all(explained, 0, decode: decode)
                 case 2: return try connection(tx).all(explained, 0, 0, decode: decode)
-                default: return try connection(tx).all(explained, 0, 0, 0, decode: decode)
+                case 3: return try connection(tx).all(explained, 0, 0, 0, decode: decode)
+                default: return try connection(tx).all(explained, 0, 0, 0, 0, decode: decode)
                 }
             }
             #expect(plan.contains { $0.contains("INDEX \(index)") }, "\(plan)")

@@ -7,11 +7,16 @@ import TollgateKernel
 package final class CutStore: Store {
     private let base: any Store
     private let refuses: @Sendable (_ number: Int) -> Bool
+    private let error: any Error
     private let count = Mutex(0)
 
     /// Wraps a store; the first write has number 1.
-    package init(_ base: any Store, refuses: @escaping @Sendable (_ number: Int) -> Bool) {
+    package init(
+        _ base: any Store, throwing error: any Error = Failure(.unavailable, "scripted"),
+        refuses: @escaping @Sendable (_ number: Int) -> Bool
+    ) {
         self.base = base
+        self.error = error
         self.refuses = refuses
     }
 
@@ -23,7 +28,7 @@ package final class CutStore: Store {
             count += 1
             return count
         }
-        if refuses(number) { throw Failure(.unavailable, "scripted") }
+        if refuses(number) { throw error }
     }
 
     package func write<Value: Sendable>(

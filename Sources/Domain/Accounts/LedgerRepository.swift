@@ -268,8 +268,10 @@ package protocol LedgerRepository {
     func holds(of account: AccountID, after request: IdempotencyKey?, limit: Int)
         throws(StoreError) -> [Hold]
 
-    /// Open holds whose time is out at `now`, oldest expiry first; at most `limit`.
-    func expiredHolds(at now: Timestamp, limit: Int) throws(StoreError) -> [Hold]
+    /// Open holds whose time is out at `now`, oldest expiry first, from the one after this (nil
+    /// starts at the first); at most `limit`.
+    func expiredHolds(at now: Timestamp, after hold: Hold?, limit: Int)
+        throws(StoreError) -> [Hold]
 
     /// Adds a hold with what it reserves.
     func insert(_ hold: Hold, reservations: [LotReservation]) throws(StoreError)
@@ -320,6 +322,11 @@ package protocol LedgerRepository {
 }
 
 extension LedgerRepository {
+    /// Open holds whose time is out at `now`, oldest expiry first; at most `limit`.
+    package func expiredHolds(at now: Timestamp, limit: Int) throws(StoreError) -> [Hold] {
+        try expiredHolds(at: now, after: nil, limit: limit)
+    }
+
     /// A customer's transfers below a sequence number (nil starts at the newest), newest first.
     package func entries(
         of account: AccountID, before sequence: Int64?, limit: Int

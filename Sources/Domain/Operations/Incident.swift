@@ -22,13 +22,15 @@ package struct Incident: Hashable, Sendable {
         case undeliverableMessage = "undeliverable_message"
         /// An account's statement whose two sides differ.
         case statementMismatch = "statement_mismatch"
+        /// A hold whose time is out and that cannot be ended.
+        case holdStuck = "hold_stuck"
 
         /// Whether it is about money or the books: such incidents are kept for ever.
         package var isAboutMoney: Bool {
             switch self {
             case .gatewayMisconfigured, .undeliverableMessage: false
             case .amountMismatch, .duplicatePayment, .unknownOrder, .undelivered, .paidAfterClose,
-                .storeRestored, .statementMismatch:
+                .storeRestored, .statementMismatch, .holdStuck:
                 true
             }
         }

@@ -22,7 +22,7 @@ final class PostgreSQLConnection {
     private let handle: OpaquePointer
     private let warnings: Warnings
     private var prepared: Set<Int> = []
-    private let waitMilliseconds: Int64
+    private var waitMilliseconds: Int64
     private let isForWriting: Bool
     /// The first trouble since ``forgetTrouble()``.
     private(set) var trouble: Trouble?
@@ -143,6 +143,18 @@ final class PostgreSQLConnection {
             }
         }
         return name
+    }
+
+    /// Lets the statements of the present transaction that `body` sends take so long, and waits for
+    /// their answers as long; the limit ends with the transaction.
+    func allowing<Value>(
+        statementMilliseconds: Int64, _ body: () throws(StoreError) -> Value
+    ) throws(StoreError) -> Value {
+        try execute("SET LOCAL statement_timeout = \(statementMilliseconds)")
+        let before = waitMilliseconds
+        waitMilliseconds = statementMilliseconds + Limits.storeAnswerMarginMilliseconds
+        defer { waitMilliseconds = before }
+        return try body()
     }
 
     /// What became of a COMMIT.

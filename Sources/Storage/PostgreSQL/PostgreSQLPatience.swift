@@ -4,6 +4,8 @@ internal import TollgateKernel
 package struct PostgreSQLPatience: Hashable, Sendable {
     /// For a statement of a write, its COMMIT included, in milliseconds.
     package var statementMilliseconds = Limits.storeWriteStatementMilliseconds
+    /// For a statement of a read, in milliseconds; an audit has a limit of its own.
+    package var readMilliseconds = Limits.storeStatementMilliseconds
     /// For a write that others are in the way of, in milliseconds.
     package var writeMilliseconds = Limits.storeWriteMilliseconds
     /// For what became of a COMMIT, in milliseconds.

@@ -231,7 +231,7 @@ final class PostgreSQLSession {
     private var usualStatementMilliseconds: Int64 {
         switch purpose {
         case .writing: environment.patience.statementMilliseconds
-        case .reading: Limits.storeStatementMilliseconds
+        case .reading: environment.patience.readMilliseconds
         }
     }
 

@@ -29,7 +29,7 @@ struct StoredJobs: JobRepository {
     func checkFence(job: String, fencingToken: Int64) throws(StoreError) {
         let current = try connection.first(Text.fence, job) { $0.integer(0) }
         guard current == fencingToken else {
-            throw .conflict("the lease of \(job) was taken over")
+            throw .fenced("the lease of \(job) was taken over")
         }
     }
 

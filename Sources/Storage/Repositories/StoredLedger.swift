@@ -93,9 +93,12 @@ struct StoredLedger: LedgerRepository {
             decode: Self.hold)
     }
 
-    func expiredHolds(at now: Timestamp, limit: Int) throws(StoreError) -> [Hold] {
+    func expiredHolds(
+        at now: Timestamp, after hold: Hold?, limit: Int
+    ) throws(StoreError) -> [Hold] {
         try connection.all(
-            LedgerText.expiredHolds, now.milliseconds, bounded(limit), decode: Self.hold)
+            LedgerText.expiredHolds, now.milliseconds, hold?.expiresAt.milliseconds ?? .min,
+            hold?.id.rawValue ?? .min, bounded(limit), decode: Self.hold)
     }
 
     func insert(_ hold: Hold, reservations: [LotReservation]) throws(StoreError) {
@@ -242,7 +245,8 @@ struct StoredLedger: LedgerRepository {
         static let expiredHolds = SQL(
             """
             SELECT \(holdColumns) FROM holds WHERE state = 'held' AND expires_at <= $1
-            ORDER BY expires_at, id LIMIT $2
+                AND (expires_at, id) > ($2, $3)
+            ORDER BY expires_at, id LIMIT $4
             """)
         static let insertHold = SQL(
             """
