@@ -49,22 +49,24 @@ package struct OperatorQueries: Sendable {
 
     /// Figures of periods that start in a span; without bounds the last 24 hours, or 30 days, with
     /// the open period.
+    ///
+    /// They may come from a replica: figures are a minute old anyway.
     package func metrics(
         _ resolution: RollupResolution, from: Timestamp?, until: Timestamp?
     ) async throws -> [RollupPoint] {
         let until = until ?? ports.clock.now().adding(milliseconds: 1)
         let span: Int64 = resolution == .hour ? 86_400_000 : 30 * 86_400_000
         let from = from ?? resolution.start(of: until.adding(milliseconds: -span))
-        return try await ports.store.read { tx in
+        return try await ports.store.read(.stale) { tx in
             try tx.analytics.points(
                 resolution: resolution, from: from, until: until,
                 limit: Limits.metricPointsPerAnswer)
         }
     }
 
-    /// Incidents, newest first.
+    /// Incidents, newest first; perhaps from a replica, as they were seconds ago.
     package func incidents(limit: Int) async throws -> [Incident] {
-        try await ports.store.read { tx in try tx.operations.incidents(limit: limit) }
+        try await ports.store.read(.stale) { tx in try tx.operations.incidents(limit: limit) }
     }
 
     /// Each job's row and its last run.

@@ -88,6 +88,27 @@ import TollgateKernel
         }
     }
 
+    @Test func `Who changes the address within a network of IPv6 guesses no more often`()
+        async throws
+    {
+        try await TestBench.with { bench in
+            let signIn = SignIn(bench.ports)
+            func guess(from source: String) async -> Failure.Code? {
+                do {
+                    _ = try await signIn.signIn(typed: "ZZZZ-ZZZZ", source: source, device: "d")
+                    return nil
+                } catch {
+                    return (error as? Failure)?.code
+                }
+            }
+            var codes: [Failure.Code?] = []
+            for number in 1...7 { codes.append(await guess(from: "2001:db8:0:1::\(number)")) }
+            #expect(codes.suffix(2) == [.rateLimited, .rateLimited])
+            #expect(codes.prefix(5).allSatisfy { $0 == .unauthenticated })
+            #expect(await guess(from: "2001:db8:0:2::1") == .unauthenticated)
+        }
+    }
+
     @Test func `A session ends at logout and by time`() async throws {
         try await TestBench.with { bench in
             let signIn = SignIn(bench.ports)
