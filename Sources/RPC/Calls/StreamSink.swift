@@ -85,7 +85,8 @@ package final class StreamSink: Sendable {
                 guard state.isOpen else { return .wait }
                 let wasEmpty = !state.hasPieces
                 state.window.wrote(message.readableBytes)
-                state.unsentBytes += message.readableBytes
+                // Empty messages take room too.
+                state.unsentBytes += message.readableBytes + Limits.rpcStreamMessageBytes
                 state.queued.append(message)
                 return wasEmpty ? .queuedFirst : .queued
             }
@@ -160,6 +161,7 @@ package final class StreamSink: Sendable {
             let fragment = message.readSlice(length: length) ?? ByteBuffer()
             state.unsentBytes -= length
             let hasContinuation = message.readableBytes > 0
+            if !hasContinuation { state.unsentBytes -= Limits.rpcStreamMessageBytes }
             if hasContinuation { state.queued.prepend(message) }
             return (
                 .fragment(fragment, hasContinuation: hasContinuation), state.hasPieces,
