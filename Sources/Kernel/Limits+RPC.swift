@@ -139,9 +139,20 @@ extension Limits {
     /// supervisors kill after 30 s.
     package static let rpcDrainGraceMilliseconds: Int64 = 20_000
 
-    /// How long a closing connection waits for its peer to close too, in milliseconds: a round trip
-    /// with room to spare.
+    /// How long a closing connection waits for its peer to close too, once it has everything, in
+    /// milliseconds: a round trip with room to spare.
     package static let rpcCloseMilliseconds: Int64 = 1_000
+
+    /// How long a closing connection's peer may take nothing of what is left, in milliseconds: some
+    /// lost packets, or a window that opens a large piece at a time.
+    package static let rpcCloseStallMilliseconds: Int64 = 4_000
+
+    /// How long a closing connection's peer may take in all, in milliseconds, where no drain says
+    /// less: the largest answers over a slow line.
+    package static let rpcCloseMaximumMilliseconds: Int64 = 30_000
+
+    /// How often a closing connection is looked at, in milliseconds.
+    package static let rpcCloseLookMilliseconds: Int64 = 50
 
     /// How long making a connection may take, in milliseconds.
     package static let rpcConnectTimeoutMilliseconds: Int64 = 3_000

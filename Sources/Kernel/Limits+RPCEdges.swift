@@ -31,6 +31,12 @@ extension Limits {
     /// for each of ``rpcCallsInFlightPerConnection``.
     package static let rpcBytesInFlightPerConnection = 64 * 1_024 * 1_024
 
+    /// Bytes of answers that one connection's peer leaves unread before its calls are refused: as
+    /// many as bRPC allows (rpc-wire, 1.7: EOVERCROWDED).
+    ///
+    /// What was accepted before may take twice as much.
+    package static let rpcUnsentBytesPerConnection = 64 * 1_024 * 1_024
+
     /// Bytes of all requests that are being worked on: a small machine has a GiB for the server.
     package static let rpcBytesInFlight = 256 * 1_024 * 1_024
 
@@ -70,6 +76,10 @@ extension Limits {
 
     /// How long a request's body may take, in milliseconds.
     package static let rpcHTTPBodyMilliseconds: Int64 = 30_000
+
+    /// How long a peer may take for an answer of which it always takes some more, in milliseconds:
+    /// the longest JSON over a slow line, and nobody for ever.
+    package static let rpcHTTPAnswerMilliseconds: Int64 = 300_000
 
     /// How long a connection is kept open for the next request, in milliseconds.
     package static let rpcHTTPIdleMilliseconds: Int64 = 60_000

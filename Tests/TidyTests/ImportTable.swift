@@ -74,6 +74,7 @@ enum ImportTable {
                 "Sources/RPC/Edges/DeadPeers.swift": ["Glibc"],
                 // poll: a look at a socket before its loop sleeps.
                 "Sources/RPC/Loop/Linger.swift": ["Glibc"],
+                "Sources/RPC/Loop/OutboundGauge.swift": ["Glibc"],
                 // stat(2) and access(2), and a socket in the file system.
                 "Sources/RPC/TLS/FileStamp.swift": ["Glibc"],
                 // The event that tells the end of a handshake.

@@ -136,11 +136,12 @@ struct BenchCommandTests {
     @Test func `streams bring all their messages, and their pauses are told`() async throws {
         let document = try await bench(
             "stream", peers: ["raw-echo"], ["--streams", "20", "--seconds", "0.3"])
-        #expect(names(document) == ["streams 20", "timers 20"])
+        #expect(names(document) == ["streams 20", "timers 20", "cancels 1"])
         // Fifteen messages a stream, so fourteen pauses, in two rounds.
         #expect(figures(document, "count") == [280, 280, 280, 280])
         #expect(figures(document, "serverCPUMicroseconds").count == 2)
         #expect((document["gapErrorP99Microseconds"] as? Double ?? 0) > 0)
+        #expect((document["cancelP99Microseconds"] as? Double ?? 0) > 0)
     }
 
     /// The processes that a process has started.

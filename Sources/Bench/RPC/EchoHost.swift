@@ -14,7 +14,7 @@ package enum EchoVariant: String, Sendable, CaseIterable {
 }
 
 /// Hosts `example.EchoService/Echo`, the service that bRPC's own examples and load tools call, on
-/// the product's server; beside it a service that streams.
+/// the product's server; beside it services that stream.
 package struct EchoHost: Sendable {
     /// How much of the stack answers.
     package var variant: EchoVariant
@@ -57,7 +57,10 @@ package struct EchoHost: Sendable {
         if let metrics { configuration.pages.metrics = metrics }
         return try RPCServer(
             configuration,
-            services: [variant == .bare ? Self.bytes : Echo().service, TickService.service])
+            services: [
+                variant == .bare ? Self.bytes : Echo().service, TickService.service,
+                CancelService.service(),
+            ])
     }
 
     /// The service over bytes: what comes goes back.

@@ -8,12 +8,16 @@ import TollgateWire
 /// messages of a stream is from the pause with which they were written.
 ///
 /// Beside it, in the same run, as many tasks of one process keep the same pace by their timers
-/// alone: what those err is not the streams' doing.
+/// alone: what those err is not the streams' doing. And how long a stream's cancel takes to reach
+/// its handler.
 package struct StreamBench: Sendable {
     /// What is measured, and how long.
     package var plan: BenchPlan
     /// How many streams flow at once.
     package var streams: Int
+
+    /// How long a cancel may take to its handler, at the 99th percentile, in microseconds.
+    package static let cancelBudgetMicroseconds = 50_000.0
 
     /// How far a pause may be off, at the 99th percentile, in microseconds.
     package static let budgetMicroseconds = 20_000.0
@@ -43,6 +47,9 @@ package struct StreamBench: Sendable {
                     },
                     BenchPlan.Step(series: Series("timers", callers: streams)) { seconds in
                         try await keepTime(seconds: seconds)
+                    },
+                    BenchPlan.Step(series: Series("cancels", callers: 1)) { seconds in
+                        try await cancel(client, seconds: seconds)
                     },
                 ])
             }
@@ -106,6 +113,37 @@ package struct StreamBench: Sendable {
         }
     }
 
+    /// Leaves one stream after the other, and asks when its handler saw it: both processes have the
+    /// same clock.
+    private func cancel(
+        _ client: TollgateClient, seconds: Double
+    ) async throws -> [String: Double] {
+        var histogram = Histogram<UInt32>(highestTrackableValue: UInt64(UInt32.max))
+        let end = Clocks.monotonicNanoseconds() + Int64(seconds * 1e9)
+        var count = 0
+        repeat {
+            let request = Example.EchoRequest(message: UUID().uuidString)
+            let left = try await client.serverStream(CancelService.wait, request) {
+                (stream: ServerStream<Example.EchoResponse>) in
+                for try await message in stream where message.message == request.message {
+                    return Clocks.monotonicNanoseconds()
+                }
+                throw Self.wrongMessage
+            }
+            // A cancel that waited for the next call's packet would be late by this.
+            try await Task.sleep(for: .milliseconds(5))
+            let answer: Example.EchoResponse = try await client.unary(CancelService.seen, request)
+            guard let seen = Int64(answer.message) else { throw Self.wrongMessage }
+            _ = histogram.record(UInt64(min(max(1, seen - left), Int64(UInt32.max))))
+            count += 1
+        } while Clocks.monotonicNanoseconds() < end
+        return [
+            Figure.seconds: seconds, Figure.perSecond: Double(count) / seconds,
+            Figure.p50: Double(histogram.valueAtPercentile(50)) / 1_000,
+            Figure.p99: Double(histogram.valueAtPercentile(99)) / 1_000,
+        ]
+    }
+
     /// Runs as many bodies as there are streams; each logs its pauses, in nanoseconds.
     private func errors(
         on executor: (any TaskExecutor)?,
@@ -149,13 +187,19 @@ package struct StreamBench: Sendable {
 
     /// Fills in what is quoted, and what was to be reached: for a thousand streams alone.
     func judge(_ report: inout BenchReport) {
+        if let p99 = report.median("cancels", 1, Figure.p99) {
+            report.headlines["cancelP99Microseconds"] = p99
+            report.budgets.append(
+                Budget(
+                    "a stream's cancel at its handler, p99", p99, .atMost,
+                    Self.cancelBudgetMicroseconds, unit: "µs"))
+        }
         guard let p99 = report.median("streams", streams, Figure.p99) else { return }
         report.headlines["gapErrorP99Microseconds"] = p99
         guard streams >= 1_000 else { return }
-        report.budgets = [
+        report.budgets.append(
             Budget(
                 "\(streams) streams of 50 messages a second, p99 of the pauses' error", p99,
-                .atMost, Self.budgetMicroseconds, unit: "µs")
-        ]
+                .atMost, Self.budgetMicroseconds, unit: "µs"))
     }
 }

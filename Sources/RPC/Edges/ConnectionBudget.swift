@@ -15,6 +15,7 @@ final class ConnectionBudget: @unchecked Sendable {
     private var borrowedBytes = 0
     private var bytesInFlight = 0
     private var callsInFlight = 0
+    private(set) var unsentBytes = 0
     private var lastCall = NIODeadline.now()
 
     init(_ edge: ServerEdge, number: UInt64, peer: PeerAddress, isSpare: Bool) {
@@ -58,7 +59,10 @@ final class ConnectionBudget: @unchecked Sendable {
     func consumed() { giveBack() }
 
     /// The connection is gone.
-    func closed() { giveBack() }
+    func closed() {
+        giveBack()
+        noteUnsent(0)
+    }
 
     private func giveBack() {
         edge.removeUnverified(borrowedBytes)
@@ -100,6 +104,30 @@ final class ConnectionBudget: @unchecked Sendable {
         giveBack(bytes)
         callsInFlight -= 1
         if callsInFlight == 0 { lastCall = .now() }
+    }
+
+    // MARK: Answers
+
+    /// Counts what the peer leaves unread of its answers, beyond what every channel may keep.
+    func noteUnsent(_ bytes: Int) {
+        guard bytes != unsentBytes else { return }
+        edge.noteUnsent(bytes - unsentBytes)
+        unsentBytes = bytes
+    }
+
+    /// Refuses work whose answer nobody would read for a while.
+    /// - Throws: 1011 if too many bytes of answers wait.
+    func checkUnsent() throws(RPCError) {
+        guard unsentBytes < edge.limits.unsentBytesPerConnection else {
+            ServerEdge.refused("unsent_bytes")
+            throw ServerConnectionStateMachine.overcrowded
+        }
+    }
+
+    /// Whether one more answer may wait: what was accepted has twice the room that new calls need
+    /// to find.
+    func hasRoom(forAnswer bytes: Int) -> Bool {
+        unsentBytes + bytes <= 2 * edge.limits.unsentBytesPerConnection
     }
 
     /// How long the connection has been without a call; nil while one runs.

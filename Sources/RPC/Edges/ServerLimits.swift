@@ -22,7 +22,11 @@ package struct ServerLimits: Hashable, Sendable {
     /// Bytes of one connection's requests that are being worked on.
     package var bytesInFlightPerConnection = Limits.rpcBytesInFlightPerConnection
 
-    /// Bytes of all requests that are being worked on.
+    /// Bytes of answers that one connection's peer leaves unread before its calls are refused; what
+    /// was accepted may take twice as much.
+    package var unsentBytesPerConnection = Limits.rpcUnsentBytesPerConnection
+
+    /// Bytes of all requests that are being worked on, and of answers that are left unread.
     package var bytesInFlight = Limits.rpcBytesInFlight
 
     /// Calls of one method at once.

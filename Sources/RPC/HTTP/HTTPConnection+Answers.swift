@@ -134,20 +134,14 @@ extension HTTPConnection {
         phase = keepAlive ? .waiting : .closing
         // What the peer sent has been answered.
         budget.consumed()
-        wait(keepAlive ? Limits.rpcHTTPIdleMilliseconds : Limits.rpcPageMilliseconds)
         let written = promise ?? loop.eventLoop.makePromise(of: Void.self)
         if promise == nil { wrote(written.futureResult) }
         if !keepAlive {
             written.futureResult.assumeIsolated().whenComplete { _ in self.closeSoon() }
         }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
-    }
-
-    /// Ends our side and waits a little for the peer to end its own: a socket closed with bytes
-    /// unread would take the response back.
-    private func closeSoon() {
-        wait(Limits.rpcCloseMilliseconds)
-        context?.close(mode: .output, promise: nil)
+        context.write(wrapOutboundOut(.end(nil)), promise: written)
+        waitForReader(keepAlive ? Limits.rpcHTTPIdleMilliseconds : Limits.rpcPageMilliseconds)
+        context.flush()
     }
 
     // MARK: Streams of events

@@ -61,23 +61,23 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     var outgoing: Deque<Outgoing> = []
     /// A long message is being turned into JSON, and what comes after it waits.
     var isConverting = false
-    private let isEncrypted: Bool
     private var credential: [UInt8]?
     private var connection: ServerConnection?
     private var processor: NIOSingleStepByteToMessageProcessor<FrameDecoder>
     private var task: Task<Void, Never>?
     private var patience: Scheduled<Void>?
+    private var gauge: OutboundGauge?
+    private var farewell: Farewell?
     private var nextID: Int64 = 1
 
     init(
         core: ServerCore, loop: LoopContext, budget: ConnectionBudget,
-        identity: ConnectionIdentity? = nil, isEncrypted: Bool = false
+        identity: ConnectionIdentity? = nil
     ) {
         self.core = core
         self.loop = loop
         self.budget = budget
         self.identity = identity
-        self.isEncrypted = isEncrypted
         processor = NIOSingleStepByteToMessageProcessor(
             FrameDecoder(maximumBodyBytes: core.maximumBodyBytes))
     }
@@ -86,6 +86,7 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        gauge = OutboundGauge(context)
         // Neither a head that never ends nor an answer that nobody takes keeps the place for ever.
         wait(Limits.rpcPageMilliseconds)
     }
@@ -120,6 +121,9 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     private func leave() {
         context = nil
+        gauge = nil
+        farewell?.cancel()
+        farewell = nil
         let unwritten = outgoing
         outgoing = []
         for lost in unwritten { lost.written.fail(ChannelError.ioOnClosedChannel) }
@@ -139,6 +143,41 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         patience = loop.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) {
             channel.close(promise: nil)
         }
+    }
+
+    /// Closes the connection once its peer has taken nothing of an answer for so many milliseconds,
+    /// and in any case at a bound: who reads slowly is to have all of it.
+    func waitForReader(_ milliseconds: Int64) {
+        let bound = TimeAmount.milliseconds(max(milliseconds, Limits.rpcHTTPAnswerMilliseconds))
+        waitForReader(.milliseconds(milliseconds), until: .now() + bound)
+    }
+
+    private func waitForReader(_ period: TimeAmount, until bound: NIODeadline) {
+        patience?.cancel()
+        patience = nil
+        guard let channel = context?.channel, let gauge else { return }
+        let untaken = gauge.untakenBytes
+        patience = loop.eventLoop.assumeIsolated().scheduleTask(in: period) {
+            let left = self.gauge?.untakenBytes ?? 0
+            if left > 0, left < untaken, .now() < bound {
+                self.waitForReader(period, until: bound)
+            } else {
+                channel.close(promise: nil)
+            }
+        }
+    }
+
+    /// Ends our side and waits for the peer to take what is left and to end its own: a socket
+    /// closed with bytes unread would take the response back.
+    func closeSoon() {
+        guard let context, let gauge, farewell == nil else { return }
+        wait(nil)
+        let farewell = Farewell(gauge, on: loop.eventLoop) { [channel = context.channel] in
+            channel.close(promise: nil)
+        }
+        farewell.isWritten = true
+        self.farewell = farewell
+        context.close(mode: .output, promise: nil)
     }
 
     // MARK: Requests

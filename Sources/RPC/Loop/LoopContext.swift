@@ -9,6 +9,7 @@ import TollgateKernel
 final class LoopContext: @unchecked Sendable {
     let executor: LoopExecutor
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private var due = DueTable()
     private var timer: RepeatedTask?
     private var lastTick = NIODeadline.now()
     private(set) var isDraining = false
@@ -21,9 +22,6 @@ final class LoopContext: @unchecked Sendable {
 
     /// Gauges are read once in some seconds; a tick is too often for them.
     private static let ticksBetweenGauges = 100
-
-    /// Silence is counted in seconds, so it needs no closer look.
-    private static let ticksBetweenProbes = 10
 
     var eventLoop: any EventLoop { executor.eventLoop }
 
@@ -66,10 +64,18 @@ final class LoopContext: @unchecked Sendable {
             connectionGauge.record(connections.count)
             callGauge.record(callCount)
         }
-        if ticks % Self.ticksBetweenProbes == 0 {
-            for connection in connections.values { connection.checkLiveness(now) }
-        }
-        for connection in connections.values { connection.expireCalls(now) }
+        look(now)
+    }
+
+    /// Has the connections with something due look after it; how many there were.
+    @discardableResult
+    func look(_ now: NIODeadline) -> Int {
+        due.take(now).count { connections[$0]?.lookIfDue(now) == true }
+    }
+
+    /// Has a connection look at the clock once the loop is there; on the event loop.
+    func wake(_ connection: ServerConnection, at moment: NIODeadline) {
+        due.add(ObjectIdentifier(connection), due: moment)
     }
 
     func add(_ connection: ServerConnection) {
@@ -95,8 +101,11 @@ final class LoopContext: @unchecked Sendable {
     }
 
     /// Closes the connections once what they were sent is on its way; on the event loop.
-    func closeConnections() -> EventLoopFuture<Void> {
-        .andAllComplete(connections.values.map { $0.closeAfterFlush() }, on: eventLoop)
+    ///
+    /// At `end` those are left whose peers take long.
+    func closeConnections(until end: NIODeadline) -> EventLoopFuture<Void> {
+        .andAllComplete(
+            connections.values.map { $0.closeAfterFlush(until: end) }, on: eventLoop)
     }
 
     /// Succeeds once no call runs; on the event loop.

@@ -156,28 +156,42 @@ package final class RPCServer: Sendable {
     /// How long cancelled calls may take to end, in milliseconds.
     private static let patienceMilliseconds: Int64 = 5_000
 
+    /// Drains all event loops at once; each step is done everywhere before the next begins.
+    ///
+    /// What the grace leaves is the time that slow readers have for their last answers.
     private func drain(_ contexts: [LoopContext]) async throws {
-        for context in contexts {
-            try await context.eventLoop.submit { context.drain() }.get()
-        }
         let grace = TimeAmount.milliseconds(configuration.drainGraceMilliseconds)
-        for context in contexts {
+        let end = NIODeadline.now() + grace + .milliseconds(Self.patienceMilliseconds)
+        try await onEach(contexts) { context in
+            context.eventLoop.submit { context.drain() }
+        }
+        let logger = core.logger
+        try await onEach(contexts) { context in
             let loop = context.eventLoop
             let cancelling = loop.scheduleTask(in: grace) { context.cancelCalls() }
-            let leaving = loop.scheduleTask(
-                in: grace + .milliseconds(Self.patienceMilliseconds)
-            ) { [logger = core.logger] in
+            let leaving = loop.scheduleTask(deadline: end) {
                 logger.error("leaving calls behind that do not heed their cancellation")
                 context.stopWaiting()
             }
-            try await loop.flatSubmit { context.whenIdle() }.get()
-            cancelling.cancel()
-            leaving.cancel()
+            return loop.flatSubmit { context.whenIdle() }.always { _ in
+                cancelling.cancel()
+                leaving.cancel()
+            }
         }
-        for context in contexts {
-            try await context.eventLoop.flatSubmit { context.closeConnections() }.get()
-            try await context.eventLoop.submit { context.stop() }.get()
+        let soonest = NIODeadline.now() + .milliseconds(Limits.rpcCloseMilliseconds)
+        try await onEach(contexts) { context in
+            context.eventLoop.flatSubmit { context.closeConnections(until: max(end, soonest)) }
         }
+        try await onEach(contexts) { context in
+            context.eventLoop.submit { context.stop() }
+        }
+    }
+
+    /// Begins something on all event loops, then waits until it is done on each.
+    private func onEach(
+        _ contexts: [LoopContext], _ body: (LoopContext) -> EventLoopFuture<Void>
+    ) async throws {
+        for step in contexts.map(body) { try await step.get() }
     }
 }
 

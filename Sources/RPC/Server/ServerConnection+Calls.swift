@@ -45,6 +45,8 @@ extension ServerConnection {
     private func admit(
         _ request: IncomingRequest, _ route: Route
     ) throws(RPCError) -> RunningCall {
+        // Its answer would wait behind more than we keep.
+        if !isWritable { try budget.checkUnsent() }
         let deadline = request.deadline(of: route.method)
         let admission = try CallAdmission(
             route.gate, budget,
@@ -71,6 +73,7 @@ extension ServerConnection {
             packing: RunningCall.Packing(for: request))
         while calls.count <= Int(id.index) { calls.append(nil) }
         calls[Int(id.index)] = call
+        wake(at: deadline.moment)
         return call
     }
 
@@ -244,15 +247,34 @@ extension ServerConnection {
             throw Failure(.internalError, "The response is larger than a packet may be.")
         }
         guard machine.answer(call.id) else { return }
-        defer { record(call, code: 0) }
-        guard call.wantsReply else { return }
+        guard call.wantsReply else { return record(call, code: 0) }
         var meta = responseMeta(call.context.correlationID)
         meta.response = RpcResponseMeta()
         meta.userFields = extras.fields
         describe(&meta)
-        try write(
-            meta, bytes, attachment: extras.attachment ?? ByteBuffer(),
-            inStreamOf: machine.streamEnds(call.id)?.peer)
+        do {
+            if !isWritable { try checkRoom(for: bytes.count, extras) }
+            try write(
+                meta, bytes, attachment: extras.attachment ?? ByteBuffer(),
+                inStreamOf: machine.streamEnds(call.id)?.peer)
+        } catch {
+            // The caller is told why instead.
+            machine.answerFailed(call.id)
+            if meta.envelopeExtension != nil { machine.announcementFailed() }
+            throw error
+        }
+        record(call, code: 0)
+    }
+
+    /// Drops an answer for which there is no room, rather than to keep ever more of them.
+    @inline(never)
+    private func checkRoom(for bytes: Int, _ extras: ServerCallContext.Extras) throws {
+        let answer = bytes + (extras.attachment?.readableBytes ?? 0)
+        guard budget.hasRoom(forAnswer: answer) else {
+            throw Failure(
+                .unknownOutcome,
+                "The call was done, but too many answers wait unread on its connection.")
+        }
     }
 
     /// Answers a call with an error; nothing happens if it was answered or given up before.
@@ -351,23 +373,6 @@ extension ServerConnection {
         call.noteGivenUp(at: .now())
         call.cancel()
         if call.outcome != nil { forget(call) }
-    }
-
-    /// Answers the calls whose deadline has passed, and cancels their tasks.
-    ///
-    /// A peer that has not shown its credential in time has to make room.
-    func expireCalls(_ now: NIODeadline) {
-        let patience = TimeAmount.milliseconds(Limits.rpcFirstBytesMilliseconds)
-        if machine.awaitsCredential, now > opened + patience { return close() }
-        for id in machine.expired(now) {
-            guard let call = calls[Int(id.index)] else { continue }
-            if call.sink == nil {
-                answer(call, ServerConnectionStateMachine.timedOut)
-            } else {
-                endStream(call, ServerConnectionStateMachine.timedOut)
-            }
-            giveUp(id)
-        }
     }
 }
 

@@ -121,7 +121,7 @@ extension ServerConnection {
                 meta.hasContinuation = hasContinuation
                 writeStreamFrame(meta, bytes, flushes: false)
                 // A frame costs about this beside its payload, so that empty ones count too.
-                taken += bytes.readableBytes + 32
+                taken += bytes.readableBytes + Limits.rpcFrameOverheadBytes
             }
             if hasMore {
                 readyStreams.append(call)
@@ -179,6 +179,7 @@ extension ServerConnection {
                     streamID: ends.peer, sourceStreamID: ends.own, frameType: .data),
                 payload: inner)
         } catch {
+            if meta.envelopeExtension != nil { machine.announcementFailed() }
             core.logger.error("a stream cannot be opened", metadata: ["why": "\(error)"])
             close()
             return nil

@@ -44,14 +44,23 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     /// Bytes of streams that the channel has and the socket has not taken.
     var streamBytesInFlight = 0
     private(set) var context: ChannelHandlerContext?
+    /// What the peer has yet to take; nil without a channel.
+    private(set) var gauge: OutboundGauge?
+    /// How far the peer is with what it was sent.
+    var reader = ReaderProgress()
+    /// When the loop looks at this connection next.
+    var nextLook = NIODeadline.distantFuture
     private var processor: NIOSingleStepByteToMessageProcessor<FrameDecoder>
     private var held: [IncomingRequest] = []
     private var verification: Task<Void, Never>?
     private var isReading = false
-    private var probe: LivenessProbe
+    var probe: LivenessProbe
     private var isFlushScheduled = false
     private var isFlushing = false
-    private var wantsRead = false
+    /// We do not read, because the peer does not.
+    private(set) var wantsRead = false
+    /// The channel has room for more.
+    private(set) var isWritable = true
     private var lingering: Linger?
     /// Packets since the last flush.
     private var unflushedPackets = 0
@@ -89,7 +98,9 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         self.context = context
         peer = context.remoteAddress.map { $0.ipAddress ?? "local" } ?? "local"
         lingering = Linger(context)
+        gauge = OutboundGauge(context)
         loop.add(self)
+        look(.now())
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { connectionLost() }
@@ -100,6 +111,8 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // Read all the same: a socket closed with bytes unread would take the last answers back.
+        guard !machine.isClosed else { return }
         isReading = true
         arrival = .now()
         loop.executor.noteRead(self, at: arrival)
@@ -127,18 +140,33 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable, wantsRead {
-            wantsRead = false
-            context.read()
-        }
+        isWritable = context.channel.isWritable
+        countUnsent()
+        if isWritable { readAgain() }
     }
+
+    private func readAgain() {
+        guard wantsRead else { return }
+        wantsRead = false
+        // It could not be heard meanwhile, and has just taken something.
+        reader.tookSomething(at: .now())
+        context?.read()
+    }
+
+    /// Has the budget know how much the peer leaves unread.
+    func countUnsent() { budget.noteUnsent(isWritable ? 0 : gauge?.waitingBytes ?? 0) }
 
     /// A peer that does not take its answers is not read from either.
     ///
     /// Streams alone never fill the channel that far: a reader that is slow or stuck can still
     /// cancel.
     func read(context: ChannelHandlerContext) {
-        if context.channel.isWritable { context.read() } else { wantsRead = true }
+        if context.channel.isWritable || machine.isClosed {
+            context.read()
+        } else {
+            wantsRead = true
+            reader.tookSomething(at: .now())
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { close() }
@@ -262,8 +290,10 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
             }
             written = promise
         }
+        reader.sentBytes += outbound.readableBytes
         context.send(outbound, promise: written)
         outbound.clear()
+        if !isWritable { countUnsent() }
     }
 
     /// Sends a message of the connection itself: shaped like a response to nobody, which plain
@@ -281,22 +311,6 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         }
     }
 
-    /// Asks a silent peer to show that it lives, and closes a dead one.
-    func checkLiveness(_ now: NIODeadline) {
-        guard machine.canProbe else { return }
-        switch probe.check(now, lastHeard: arrival) {
-        case .wait: break
-        case .ask:
-            var ping = EnvelopeExtension()
-            ping.control = .ping
-            writeControl(ping)
-        case .giveUp:
-            core.logger.debug(
-                "closing a connection whose peer is dead", metadata: ["peer": "\(peer)"])
-            close()
-        }
-    }
-
     // MARK: Ends
 
     /// Closes the connection now.
@@ -306,26 +320,32 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         connectionLost()
     }
 
-    /// Ends our side once everything written is on its way, and waits a little for the peer to end
-    /// its own: a socket closed with bytes unread would take the last answers back.
+    /// Ends our side once everything written is on its way, and waits for the peer to take it and
+    /// to end its own: a socket closed with bytes unread would take the last answers back.
+    ///
+    /// A peer that takes nothing more, or leaves it too long, is closed; at `end` every one is.
     @discardableResult
-    func closeAfterFlush() -> EventLoopFuture<Void> {
-        guard let context else { return loop.eventLoop.makeSucceededVoidFuture() }
+    func closeAfterFlush(until end: NIODeadline? = nil) -> EventLoopFuture<Void> {
+        guard let context, let gauge else { return loop.eventLoop.makeSucceededVoidFuture() }
         for id in machine.close() { giveUp(id) }
         flush()
+        readAgain()
         let written = loop.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
-        let patience = TimeAmount.milliseconds(Limits.rpcCloseMilliseconds)
-        let closing = loop.eventLoop.scheduleTask(in: patience) { self.close() }
+        let farewell = Farewell(gauge, on: loop.eventLoop, until: end) { self.close() }
         written.futureResult.assumeIsolated().whenSuccess {
+            farewell.isWritten = true
             self.context?.close(mode: .output, promise: nil)
         }
-        return context.channel.closeFuture.always { _ in closing.cancel() }
+        return context.channel.closeFuture.assumeIsolated().always { _ in farewell.cancel() }
+            .nonisolated()
     }
 
     private func connectionLost() {
         guard context != nil else { return }
         context = nil
+        gauge = nil
+        budget.noteUnsent(0)
         verification?.cancel()
         held = []
         readyStreams = []

@@ -38,7 +38,7 @@ struct ServerConnectionStateMachine {
     private var owesAnnouncement = false
 
     /// No unanswered call's deadline is earlier; may be too early itself.
-    private var earliestDeadline = NIODeadline.distantFuture
+    private(set) var earliestDeadline = NIODeadline.distantFuture
 
     /// New calls are refused because the server is stopping.
     private(set) var isDraining = false
@@ -157,6 +157,12 @@ struct ServerConnectionStateMachine {
         calls[id]?.isAnswered = true
         return true
     }
+
+    /// Gives the right back that ``answer(_:)`` gave: the answer could not be written.
+    mutating func answerFailed(_ id: CallID) { calls[id]?.isAnswered = false }
+
+    /// The response that was to announce our extensions could not be written.
+    mutating func announcementFailed() { owesAnnouncement = true }
 
     /// Whether a call still waits for its answer.
     func isUnanswered(_ id: CallID) -> Bool {
@@ -320,6 +326,11 @@ extension ServerConnectionStateMachine {
         code: RPCError.Code.unauthenticated, text: "Fail to authenticate")
     static let overLimit = RPCError(
         code: RPCError.Code.limit, text: "Too many calls run on this connection",
+        isNotProcessed: true)
+    static let overcrowded = RPCError(
+        code: RPCError.Code.overcrowded,
+        text: "Too many answers wait unread on this connection",
+        userFields: [RPCError.Field.retryAfter: String(Limits.rpcRetryAfterMilliseconds)],
         isNotProcessed: true)
     static let loggedOff = RPCError(
         code: RPCError.Code.loggedOff, text: "The server is stopping", isNotProcessed: true)

@@ -30,6 +30,9 @@ enum HTTPTestService {
     /// A text whose JSON is not made on an event loop.
     static let longText = String(repeating: "z", count: 100_000)
 
+    /// Characters of an answer that no kernel keeps for a peer that does not read.
+    static let hugeCount = 8 * 1_024 * 1_024
+
     static func registration(_ events: Events) -> ServiceRegistration {
         typealias Answer = @Sendable (ByteBuffer, ServerCallContext) async throws -> ByteBuffer
         let echo: Answer = { body, _ in body }
@@ -52,6 +55,9 @@ enum HTTPTestService {
                 .raw(method("Long")) { _, _ in
                     events.report("long answered")
                     return try bytes("{\"text\":\"\(longText)\"}")
+                },
+                .raw(method("Huge")) { _, _ in
+                    try bytes("{\"text\":\"\(String(repeating: "z", count: hugeCount))\"}")
                 },
                 .raw(method("Hang")) { body, _ in
                     try await Task.sleep(for: .seconds(60))

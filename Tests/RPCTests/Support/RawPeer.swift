@@ -11,13 +11,19 @@ struct RawPeer {
     private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
     private var received = ByteBuffer()
 
-    /// Connects to a server, runs `body`, and disconnects.
+    /// Connects to a server, runs `body`, and disconnects; with a small receive buffer little of
+    /// what is not read leaves the server.
     static func connect<Result: Sendable>(
-        to server: RPCServer, tls: ClientTLS? = nil, _ body: (inout RawPeer) async throws -> Result
+        to server: RPCServer, tls: ClientTLS? = nil, receiveBufferBytes: Int? = nil,
+        _ body: (inout RawPeer) async throws -> Result
     ) async throws -> Result {
         let address = try #require(try await server.address)
         let context = try tls?.makeContext()
-        let bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        var bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        if let receiveBufferBytes {
+            bootstrap = bootstrap.channelOption(
+                .socketOption(.so_rcvbuf), value: .init(receiveBufferBytes))
+        }
         let wrap:
             @Sendable (any Channel) -> EventLoopFuture<NIOAsyncChannel<ByteBuffer, ByteBuffer>> =
                 { channel in
@@ -71,6 +77,21 @@ struct RawPeer {
             received.writeImmutableBuffer(more)
         }
         return String(buffer: received)
+    }
+
+    /// Reads until the server closes or the connection breaks, with a pause after each of so many
+    /// reads at first; how many bytes came.
+    mutating func countedRest(pauses: Int) async -> Int {
+        var count = received.readableBytes
+        received.clear()
+        var pauses = pauses
+        while let more = try? await inbound.next(isolation: #isolation) {
+            count += more.readableBytes
+            guard pauses > 0 else { continue }
+            pauses -= 1
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+        return count
     }
 
     /// Whether the server closes without another byte.

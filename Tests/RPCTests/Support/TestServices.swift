@@ -86,6 +86,8 @@ enum TestMethods {
     static let hang = unary("Hang")
     static let slow = unary("Slow")
     static let gated = unary("Gated")
+    static let bulk = unary("Bulk")
+    static let gatedBulk = unary("GatedBulk")
     static let remaining = unary("Remaining")
     static let remainingOfStream = stream("RemainingOfStream")
     static let signedIn = unary("SignedIn", access: .user)
@@ -143,6 +145,15 @@ private func failingMethods(_ events: Events) -> [MethodRegistration] {
             events.report("gated started")
             guard await events.wait(for: "gate opened") else { throw SecretError() }
             return payload
+        },
+        .raw(TestMethods.bulk) { payload, _ in
+            events.report("bulk answered")
+            return ByteBuffer(repeating: 7, count: Int(String(buffer: payload)) ?? 0)
+        },
+        .raw(TestMethods.gatedBulk) { payload, _ in
+            events.report("gated started")
+            guard await events.wait(for: "gate opened") else { throw SecretError() }
+            return ByteBuffer(repeating: 7, count: Int(String(buffer: payload)) ?? 0)
         },
         .raw(TestMethods.remaining) { _, context in
             let inherited = CallDeadline.current == context.deadline
