@@ -12,18 +12,6 @@ package struct Sweeps: Sendable {
     /// Makes the use case.
     package init(_ ports: Ports) { self.ports = ports }
 
-    /// Moves the unreserved rest of lots whose time is out to `expired`.
-    ///
-    /// Returns how many lots.
-    package func expireLots(limit: Int, fence: JobFence) async throws -> Int {
-        let now = ports.clock.now()
-        return try await ports.store.write { [ports] tx in
-            try fence.check(tx)
-            return try Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
-                .expireLots(at: now, limit: limit)
-        }
-    }
-
     /// Forgets all that no longer works or matters: login codes, attempts and sessions, pushes; at
     /// most `limit` rows a transaction.
     ///

@@ -169,10 +169,10 @@ package struct StandardJobs: Sendable {
             holds = try await sweeps.expireHolds(fence: context.fence)
             return holds.count
         }
-        let lots = await step {
-            try await drain(limit) {
-                try await sweeps.expireLots(limit: limit, fence: context.fence)
-            }
+        var lots = EndedLots()
+        lots.count = await step {
+            lots = try await sweeps.expireLots(fence: context.fence)
+            return lots.count
         }
         let rows =
             await step { try await sweeps.forget(limit: limit, fence: context.fence) }
@@ -184,18 +184,21 @@ package struct StandardJobs: Sendable {
                 try await sweeps.forgetRuns(limit: most, fence: context.fence)
             }
         }
-        for hold in holds.setAside {
-            try await context.record("hold:\(hold.id)", "failed", detail: hold.reason)
+        let aside =
+            holds.setAside.map { ("hold:\($0.id)", $0.reason) }
+            + lots.setAside.map { ("lot:\($0.id)", $0.reason) }
+        for (item, reason) in aside {
+            try await context.record(item, "failed", detail: reason)
         }
         if let fault { throw fault }
         try Task.checkCancellation()
-        let aside = holds.setAside.isEmpty ? "" : "; \(Plural.of(holds.setAside.count, "hold")) could not end"
         return JobReport(
-            itemsDone: Int64(holds.count + lots + rows + runs),
-            itemsFailed: Int64(holds.setAside.count),
-            summary: "\(Plural.of(holds.count, "hold")) and \(Plural.of(lots, "lot")) expired, "
+            itemsDone: Int64(holds.count + lots.count + rows + runs),
+            itemsFailed: Int64(aside.count),
+            summary:
+                "\(Plural.of(holds.count, "hold")) and \(Plural.of(lots.count, "lot")) expired, "
                 + "\(Plural.of(rows, "dead row")) and \(Plural.of(runs, "old run")) forgotten"
-                + aside)
+                + (aside.isEmpty ? "" : "; \(aside.count) could not be ended"))
     }
 
     private func drain(_ limit: Int, _ step: () async throws -> Int) async throws -> Int {

@@ -31,18 +31,18 @@ extension Limits {
     /// wait long for their turn.
     package static let rowsPerJobTransaction = 200
 
-    /// Holds that one transaction of the sweep ends: each touches its account's row, its lots and
-    /// its API key, and on PostgreSQL a transaction over many accounts meets the calls of all of
+    /// Holds or lots that one transaction of a sweep ends: each touches its account's row, its lots
+    /// and its API key, and on PostgreSQL a transaction over many accounts meets the calls of all of
     /// them; over 200 it starved under load.
-    package static let holdsPerSweepTransaction = 32
+    package static let itemsPerSweep = 32
 
-    /// Holds that cannot be ended after which a sweep stops: so many have one cause, and each costs
-    /// some transactions to find.
-    package static let holdsSetAsidePerSweep = 100
+    /// Holds or lots that cannot be ended after which a sweep stops: so many have one cause, and
+    /// each costs some transactions to find.
+    package static let setAsidePerSweep = 100
 
-    /// Single holds in a row that the store had no time for, after which a sweep stops: one may be
+    /// Single ones in a row that the store had no time for, after which a sweep stops: one may be
     /// much asked for, two mean that the store is away.
-    package static let holdsMissedInARow = 2
+    package static let missedInARow = 2
 
     /// Orders one run of payment-reconcile or order-close looks at.
     package static let ordersPerJobRun = 500

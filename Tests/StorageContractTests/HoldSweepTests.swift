@@ -92,6 +92,39 @@ import TollgateKernel
         }
     }
 
+    @Test(arguments: Engine.all)
+    func `lots that cannot be emptied are set aside, told once, and the others expire`(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            try await store.write { tx in
+                try tx.jobs.insertIfNew(
+                    JobRecord(
+                        name: fence.job, nextDueAt: start, fencingToken: 0, holder: "",
+                        heartbeat: 0))
+                try tx.accounts.insert(account(), openID: "openid-1")
+                let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
+                for number in 0..<40 {
+                    _ = try ledger.grant(
+                        Credits(micro: 10), to: owner, kind: .welcome, from: .promotion,
+                        key: "welcome-\(number)", origin: .welcome, order: nil, reference: "",
+                        expiresAt: .after(Int64(number) + 10), at: start)
+                }
+                // More than the balance has: what moves it finds that, and refuses.
+                try tx.ledger.insert(
+                    lot(2_000_000, granted: 1_000, remaining: 1_000, expiresAt: .after(1)))
+            }
+            let ended = try await sweeps(store).expireLots(fence: fence)
+            #expect(ended.count == 40)
+            #expect(ended.setAside.map(\.id.rawValue) == [2_000_000])
+            let again = try await sweeps(store).expireLots(fence: fence)
+            #expect(again.count == 0 && again.setAside == ended.setAside)
+            let incidents = try await store.read { tx in try tx.operations.incidents(limit: 9) }
+            #expect(incidents.map(\.kind) == [.lotStuck])
+            #expect(incidents.map(\.reference) == ["lot:\(ended.setAside[0].id)"])
+        }
+    }
+
     @Test func `a store that is away ends the sweep, and is no incident`() async throws {
         try await withStore(on: .sqlite) { store in
             try await leaveHolds(store, 10, broken: [])

@@ -24,13 +24,15 @@ package struct Incident: Hashable, Sendable {
         case statementMismatch = "statement_mismatch"
         /// A hold whose time is out and that cannot be ended.
         case holdStuck = "hold_stuck"
+        /// A lot whose time is out and whose rest cannot be moved.
+        case lotStuck = "lot_stuck"
 
         /// Whether it is about money or the books: such incidents are kept for ever.
         package var isAboutMoney: Bool {
             switch self {
             case .gatewayMisconfigured, .undeliverableMessage: false
             case .amountMismatch, .duplicatePayment, .unknownOrder, .undelivered, .paidAfterClose,
-                .storeRestored, .statementMismatch, .holdStuck:
+                .storeRestored, .statementMismatch, .holdStuck, .lotStuck:
                 true
             }
         }
