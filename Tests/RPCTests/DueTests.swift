@@ -1,4 +1,5 @@
 import NIOCore
+import NIOEmbedded
 import Testing
 import TollgateKernel
 import TollgateWire
@@ -47,6 +48,7 @@ import TollgateWire
         let later = NIODeadline.now() + .milliseconds(2_010)
         looks = [server.context.look(later), server.context.look(later + .milliseconds(100))]
         #expect(looks == [1, 0])
+        server.loop.run()
         #expect(
             try server.release().first?.callMeta().response?.errorCode == RPCError.Code.timedOut)
         try server.close()

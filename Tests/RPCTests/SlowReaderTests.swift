@@ -138,19 +138,22 @@ import TollgateWire
         func note(_ now: Int64, untaken: Int) {
             reader.note(start + .milliseconds(now)) { untaken }
         }
-        reader.sentBytes = 100
+        reader.sentBytes = 10_000
         note(10, untaken: 0)
         #expect(reader.lastTaken < start, "its kernel took them")
-        reader.sentBytes = 1_100
-        note(20, untaken: 900)
+        reader.sentBytes = 110_000
+        note(20, untaken: 90_000)
         #expect(reader.lastTaken < start)
-        note(30, untaken: 800)
+        note(30, untaken: 80_000)
         #expect(reader.lastTaken == start + .milliseconds(20), "no later than it was")
-        note(40, untaken: 800)
+        note(40, untaken: 80_000)
         #expect(reader.lastTaken == start + .milliseconds(20))
-        reader.sentBytes = 1_200
-        note(50, untaken: 850)
+        reader.sentBytes = 120_000
+        note(50, untaken: 85_000)
         #expect(reader.lastTaken == start + .milliseconds(40))
+        note(60, untaken: 100)
+        note(70, untaken: 0)
+        #expect(reader.lastTaken == start + .milliseconds(50), "the last bytes say nothing")
     }
 
     // MARK: Memory

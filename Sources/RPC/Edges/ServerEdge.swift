@@ -85,8 +85,9 @@ final class ServerEdge: Sendable {
         return false
     }
 
-    /// Counts more or fewer bytes of answers that their callers leave unread; they are made already,
-    /// so that they are never refused, but new requests are.
+    /// Counts more or fewer bytes of answers that their callers leave unread.
+    ///
+    /// They are made already, so that they are never refused, but new requests are.
     func noteUnsent(_ bytes: Int) { inFlight.add(bytes, ordering: .relaxed) }
 
     func removeInFlight(_ bytes: Int) { inFlight.subtract(bytes, ordering: .relaxed) }

@@ -106,9 +106,9 @@ struct ReaderProgress {
         defer { lastLook = now }
         guard takenBytes != sentBytes else { return }
         let left = untaken()
-        // A kernel takes a few bytes for a process that is stuck: only of who was behind is it
-        // known that somebody reads.
-        if untakenBytes > 0, sentBytes - left > takenBytes { lastTaken = max(lastTaken, lastLook) }
+        if untakenBytes > Limits.rpcBehindBytes, sentBytes - left > takenBytes {
+            lastTaken = max(lastTaken, lastLook)
+        }
         untakenBytes = left
         takenBytes = sentBytes - left
     }

@@ -31,7 +31,11 @@ enum HTTPTestService {
     static let longText = String(repeating: "z", count: 100_000)
 
     /// Characters of an answer that no kernel keeps for a peer that does not read.
-    static let hugeCount = 8 * 1_024 * 1_024
+    static let hugeCount = 7 * 1_024 * 1_024
+
+    private static let huge = MethodRegistration.raw(method("Huge")) { _, _ in
+        try bytes("{\"text\":\"\(String(repeating: "z", count: hugeCount))\"}")
+    }
 
     static func registration(_ events: Events) -> ServiceRegistration {
         typealias Answer = @Sendable (ByteBuffer, ServerCallContext) async throws -> ByteBuffer
@@ -56,9 +60,7 @@ enum HTTPTestService {
                     events.report("long answered")
                     return try bytes("{\"text\":\"\(longText)\"}")
                 },
-                .raw(method("Huge")) { _, _ in
-                    try bytes("{\"text\":\"\(String(repeating: "z", count: hugeCount))\"}")
-                },
+                huge,
                 .raw(method("Hang")) { body, _ in
                     try await Task.sleep(for: .seconds(60))
                     return body
