@@ -45,9 +45,17 @@ package protocol Store: Sendable {
         _ freshness: ReadFreshness,
         _ body: @escaping @Sendable (any Transaction) throws -> Value
     ) async throws -> Value
+
+    /// Why nothing may be ended by this machine's clock now, in a sentence; nil if it may.
+    ///
+    /// Several machines share one database: one whose clock is ahead would end everybody's holds.
+    var clockTrouble: String? { get }
 }
 
 extension Store {
+    /// One machine has one clock.
+    package var clockTrouble: String? { nil }
+
     /// Runs a closure over the newest durable state.
     package func read<Value: Sendable>(
         _ body: @escaping @Sendable (any Transaction) throws -> Value

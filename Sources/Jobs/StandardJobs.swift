@@ -129,6 +129,7 @@ package struct StandardJobs: Sendable {
     }
 
     private func closeOrders(_ context: JobContext) async throws -> JobReport {
+        if let trouble = ports.store.clockTrouble { return Self.nothing(trouble) }
         let due = try await orders.ordersToClose(limit: Limits.ordersPerJobRun)
         var tally = Tally()
         for order in due {
@@ -150,7 +151,13 @@ package struct StandardJobs: Sendable {
         return tally.report(of: "messages")
     }
 
+    /// What a run says that ends things by time while this machine's clock cannot be trusted.
+    private static func nothing(_ trouble: String) -> JobReport {
+        JobReport(itemsDone: 0, summary: trouble)
+    }
+
     private func expire(_ context: JobContext) async throws -> JobReport {
+        if let trouble = ports.store.clockTrouble { return Self.nothing(trouble) }
         let limit = Limits.rowsPerJobTransaction
         // A row that nothing can be done with stops its own step and no other; the run fails by it
         // once the others were done.

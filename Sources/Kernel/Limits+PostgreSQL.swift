@@ -18,6 +18,18 @@ extension Limits {
     /// them in an hour; one that takes longer waits for something that does not come.
     package static let auditStatementMilliseconds: Int64 = 3_600_000
 
+    /// How often a store looks at the database's clock and standbys: clocks drift by milliseconds
+    /// an hour, and a step is found before many holds are.
+    package static let storeClockCheckMilliseconds: Int64 = 60_000
+
+    /// How far this machine's clock may be from the database's before nothing is ended by time: a
+    /// machine that keeps time by NTP is within a tenth of a second.
+    package static let storeClockDoubtedMilliseconds: Int64 = 5_000
+
+    /// How far it may be for a store to open: a minute is no drift, somebody set it wrong, and
+    /// codes, sessions and orders made under it would be wrong for as long as they live.
+    package static let storeClockRefusedMilliseconds: Int64 = 60_000
+
     /// How long a statement of a write may run, its COMMIT included: statements take a millisecond
     /// and a standby some more, so a COMMIT that waits longer waits for a standby that is gone.
     package static let storeWriteStatementMilliseconds: Int64 = 10_000

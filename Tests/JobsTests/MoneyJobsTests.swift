@@ -257,6 +257,29 @@ import TollgateKernel
         }
     }
 
+    @Test func `Nothing ends by a clock that is not to be trusted, and all of it afterwards`()
+        async throws
+    {
+        try await JobsBench.with { jobs in
+            let order = try await orders(jobs, 1)[0]
+            _ = try await leaveHolds(2, of: order.account, jobs)
+            jobs.bench.clock.advance(milliseconds: 86_400_000)
+            let doubtful = CutStore(jobs.bench.store, clockTrouble: "The clock is ahead.") { _ in
+                false
+            }
+            for name in ["hold-expire", "order-close"] {
+                let run = try await jobs.run(name, over: doubtful)
+                #expect(run.summary == "The clock is ahead." && run.itemsDone == 0)
+            }
+            let queries = AccountQueries(jobs.bench.ports)
+            #expect(try await queries.quota(of: order.account).ledger.held == 2_000)
+            #expect(try await state(jobs, order) == .awaitingPayment)
+            for name in ["hold-expire", "order-close"] { try await jobs.run(name) }
+            #expect(try await queries.quota(of: order.account).ledger.held == 0)
+            #expect(try await state(jobs, order) == .closed)
+        }
+    }
+
     @Test func `A step that fails stops no other, and its failure is told`() async throws {
         let policy = ServicePolicy(welcomeGrantLifetimeMilliseconds: 86_400_000)
         try await JobsBench.with(policy: policy) { jobs in

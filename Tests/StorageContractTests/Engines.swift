@@ -42,14 +42,16 @@ struct TemporarySchema: Sendable {
     func open(
         realm: StoreRealm = .sandbox, role: StoreRole = .serve, waitMilliseconds: Int64 = 2_000,
         application: String = "tests", replica: String? = nil,
-        patience: PostgreSQLPatience = PostgreSQLPatience(), commitFault: CommitFault? = nil
+        patience: PostgreSQLPatience = PostgreSQLPatience(), commitFault: CommitFault? = nil,
+        clock: any WallClock = FixedClock(milliseconds: 1_000_000),
+        clockLimits: PostgreSQLClockLimits = .none
     ) async throws -> PostgreSQLStore {
         try await PostgreSQLStore.open(
             PostgreSQLTarget(server.address(schema: name, application: application)),
             replica: try replica.map { try PostgreSQLTarget($0) }, realm: realm, role: role,
-            clock: FixedClock(milliseconds: 1_000_000),
+            clock: clock,
             schemaWaitMilliseconds: waitMilliseconds, patience: patience,
-            commitFault: commitFault)
+            clockLimits: clockLimits, commitFault: commitFault)
     }
 }
 

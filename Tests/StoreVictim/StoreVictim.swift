@@ -53,7 +53,7 @@ import TollgateKernel
         }
         return try await PostgreSQLStore.open(
             PostgreSQLTarget(place), realm: .sandbox, role: .serve, clock: TestClock(),
-            commitFault: fault)
+            clockLimits: .none, commitFault: fault)
     }
 
     /// One line, written at once: what is in a pipe outlives its writer.

@@ -9,14 +9,18 @@ package final class CutStore: Store {
     private let refuses: @Sendable (_ number: Int) -> Bool
     private let error: any Error
     private let count = Mutex(0)
+    /// What is wrong with the machine's clock.
+    package let clockTrouble: String?
 
     /// Wraps a store; the first write has number 1.
     package init(
         _ base: any Store, throwing error: any Error = Failure(.unavailable, "scripted"),
+        clockTrouble: String? = nil,
         refuses: @escaping @Sendable (_ number: Int) -> Bool
     ) {
         self.base = base
         self.error = error
+        self.clockTrouble = clockTrouble
         self.refuses = refuses
     }
 

@@ -12,13 +12,17 @@ final class PostgreSQLEnvironment: Sendable {
     let random: any RandomSource
     /// Attempts that had to be made again.
     let retried = Counter(label: "tollgate_store_retried_attempts_total")
+    private let offsetGauge = Gauge(label: "tollgate_store_clock_offset_milliseconds")
     /// How long is waited for what.
     let patience: PostgreSQLPatience
+    /// How far the clocks may be apart.
+    let clockLimits: PostgreSQLClockLimits
     private let clock: any WallClock
     private let monotonicClock: any MonotonicClock
     private let commitFault: CommitFault?
     private let commits = Atomic<Int64>(0)
     private let state = Mutex(State())
+    private let doubts = Mutex(Doubts())
 
     private struct State {
         var health = StoreHealth.writable
@@ -26,11 +30,19 @@ final class PostgreSQLEnvironment: Sendable {
         var nextAttempt = Duration.zero
     }
 
+    /// What the last look at the server found, whether or not it answers now.
+    private struct Doubts: Equatable {
+        var clock: String?
+        var standbys: String?
+    }
+
     init(
         clock: any WallClock, monotonicClock: any MonotonicClock, random: any RandomSource,
-        patience: PostgreSQLPatience, commitFault: CommitFault?, logger: Logger
+        patience: PostgreSQLPatience, clockLimits: PostgreSQLClockLimits,
+        commitFault: CommitFault?, logger: Logger
     ) {
         self.patience = patience
+        self.clockLimits = clockLimits
         self.clock = clock
         self.monotonicClock = monotonicClock
         self.random = random
@@ -42,7 +54,7 @@ final class PostgreSQLEnvironment: Sendable {
     func forReplica() -> PostgreSQLEnvironment {
         PostgreSQLEnvironment(
             clock: clock, monotonicClock: monotonicClock, random: random, patience: patience,
-            commitFault: nil, logger: logger)
+            clockLimits: clockLimits, commitFault: nil, logger: logger)
     }
 
     /// The present moment, for rows.
@@ -69,7 +81,40 @@ final class PostgreSQLEnvironment: Sendable {
     var refusesReopening: Bool { commitFault?.refusesReopening() ?? false }
 
     /// Whether the server answers.
-    var health: StoreHealth { state.withLock { $0.health } }
+    var health: StoreHealth {
+        let health = state.withLock { $0.health }
+        let doubts = doubts.withLock { [$0.clock, $0.standbys] }.compactMap(\.self)
+        guard health == .writable, !doubts.isEmpty else { return health }
+        return .degraded(doubts.joined(separator: " "))
+    }
+
+    /// Why nothing may be ended by this machine's clock; nil if it may.
+    var clockTrouble: String? { doubts.withLock { $0.clock } }
+
+    /// Looks at the server's clock and standbys; how far the clocks are apart.
+    @discardableResult
+    func look(at connection: PostgreSQLConnection) throws(StoreError) -> PostgreSQLClockOffset {
+        let offset = try PostgreSQLClockOffset.measure(connection, self)
+        let standbys = try PostgreSQLStandbys.look(connection)
+        offsetGauge.record(offset.milliseconds)
+        var found = Doubts(clock: nil, standbys: standbys.sentence)
+        if offset.certainMilliseconds > clockLimits.doubtedMilliseconds {
+            found.clock = "\(offset.sentence): nothing is ended by time until it is set right."
+        }
+        let before = doubts.withLock { doubts in
+            defer { doubts = found }
+            return doubts
+        }
+        if before.clock == nil, let trouble = found.clock {
+            logger.error("store: the clocks differ", metadata: ["reason": "\(trouble)"])
+        } else if before.clock != nil, found.clock == nil {
+            logger.notice("store: the clocks agree again")
+        }
+        if before.standbys == nil, let trouble = found.standbys {
+            logger.warning("store: no standby is synchronous", metadata: ["reason": "\(trouble)"])
+        }
+        return offset
+    }
 
     /// Whether enough time has passed since the last failure: callers are told at once meanwhile.
     func mayConnect() -> Bool {

@@ -23,9 +23,11 @@ struct PostgreSQLOpening: Sendable {
         do {
             let connection = try PostgreSQLConnection(
                 target, waitMilliseconds: Limits.storeMigrationMilliseconds)
+            try checkSynchronousCommit(connection)
             try connection.execute(
                 "SET synchronous_commit = on; SET client_min_messages = warning")
             try checkServer(connection)
+            try checkClock(connection)
             switch role {
             case .serve: try migrate(connection)
             case .jobs: try waitForSchema(connection)
@@ -59,6 +61,26 @@ struct PostgreSQLOpening: Sendable {
                 throw StoreRefusal.engine("the server runs with \(name)=off, which loses money")
             }
         }
+    }
+
+    /// Sessions of ours switch it on for themselves; where it is off for all, somebody gave up
+    /// durability for the whole server, and what operators change by hand is lost with its power.
+    private func checkSynchronousCommit(_ connection: PostgreSQLConnection) throws {
+        guard realm == .live else { return }
+        var value = ""
+        try connection.forEachRow(
+            of: "SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'"
+        ) { value = $0.text(0) }
+        guard value == "off" else { return }
+        throw StoreRefusal.engine("the server runs with synchronous_commit=off, which loses money")
+    }
+
+    private func checkClock(_ connection: PostgreSQLConnection) throws {
+        let offset = try environment.look(at: connection)
+        guard offset.certainMilliseconds > environment.clockLimits.refusedMilliseconds else {
+            return
+        }
+        throw StoreRefusal.engine("\(offset.sentence); set it right (NTP), then start again")
     }
 
     private func migrate(_ connection: PostgreSQLConnection) throws {

@@ -15,6 +15,7 @@ package final class PostgreSQLStore: OpenedStore {
     private let readers: PostgreSQLPool
     private let replicaReaders: PostgreSQLPool?
     private let environment: PostgreSQLEnvironment
+    private let timers = DispatchQueue(label: "tollgate.store.postgresql.looks")
 
     private init(
         _ target: PostgreSQLTarget, replica: PostgreSQLTarget?,
@@ -50,12 +51,14 @@ package final class PostgreSQLStore: OpenedStore {
         monotonicClock: any MonotonicClock = SystemMonotonicClock(),
         random: any RandomSource = SystemRandom(),
         schemaWaitMilliseconds: Int64 = Limits.schemaWaitMilliseconds,
-        patience: PostgreSQLPatience = PostgreSQLPatience(), commitFault: CommitFault? = nil,
+        patience: PostgreSQLPatience = PostgreSQLPatience(),
+        clockLimits: PostgreSQLClockLimits = PostgreSQLClockLimits(),
+        commitFault: CommitFault? = nil,
         logger: Logger = Logger(label: "tollgate.store")
     ) async throws -> PostgreSQLStore {
         let environment = PostgreSQLEnvironment(
             clock: clock, monotonicClock: monotonicClock, random: random, patience: patience,
-            commitFault: commitFault, logger: logger)
+            clockLimits: clockLimits, commitFault: commitFault, logger: logger)
         let opening = PostgreSQLOpening(
             target: target.requiring("read-write"), realm: realm, role: role,
             keyFingerprint: keyFingerprint, previousKeyFingerprint: previousKeyFingerprint,
@@ -68,7 +71,9 @@ package final class PostgreSQLStore: OpenedStore {
                 continuation.resume(with: Result { try opening.run() })
             }
         }
-        return PostgreSQLStore(target, replica: replica, environment)
+        let store = PostgreSQLStore(target, replica: replica, environment)
+        store.lookLater()
+        return store
     }
 
     package func write<Value: Sendable>(
@@ -101,6 +106,19 @@ package final class PostgreSQLStore: OpenedStore {
     /// Whether the database answers.
     package var health: StoreHealth { environment.health }
 
+    /// Why nothing may be ended by this machine's clock now; nil if it may.
+    package var clockTrouble: String? { environment.clockTrouble }
+
+    /// Looks at the server's clock and standbys now and then, for as long as the store is there.
+    private func lookLater() {
+        let pause = Int(clamping: environment.clockLimits.intervalMilliseconds)
+        timers.asyncAfter(deadline: .now() + .milliseconds(pause)) { [weak self] in
+            guard let self else { return }
+            readers.submit(ServerLook(environment))
+            lookLater()
+        }
+    }
+
     /// Writes that wait for a connection.
     package var backlog: Int { writers.backlog }
 
@@ -110,5 +128,20 @@ package final class PostgreSQLStore: OpenedStore {
         // First those who may still hand something on to the others.
         await replicaReaders?.close()
         await readers.close()
+    }
+}
+
+/// A look at the server itself; nobody waits for it, and one that fails leaves what was known.
+private final class ServerLook: PendingWrite, @unchecked Sendable {
+    // Unchecked: see PendingWrite; there is nothing to change here.
+    private let environment: PostgreSQLEnvironment
+
+    init(_ environment: PostgreSQLEnvironment) { self.environment = environment }
+
+    override func apply(_ transaction: any Transaction) -> Bool {
+        guard let transaction = transaction as? StoredTransaction,
+            case .postgreSQL(let connection) = transaction.connection
+        else { return false }
+        return (try? environment.look(at: connection)) != nil
     }
 }

@@ -92,7 +92,7 @@ package final class SQLiteStore: OpenedStore {
         switch health {
         case .writable: return .crowded(sentence)
         case .crowded(let size): return .crowded("\(size) \(sentence)")
-        case .failing: return health
+        case .degraded, .failing: return health
         }
     }
 

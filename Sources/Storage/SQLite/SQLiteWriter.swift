@@ -310,6 +310,8 @@ package enum StoreHealth: Hashable, Sendable {
     case writable
     /// It does, but its log outgrew its bound: what is in the way, in a sentence.
     case crowded(String)
+    /// It does, but what it rests on is not as it should be: what, in a sentence.
+    case degraded(String)
     /// The last attempt failed; each batch tries again.
     case failing(String)
 
@@ -317,7 +319,7 @@ package enum StoreHealth: Hashable, Sendable {
     package var sentence: String {
         switch self {
         case .writable: "It takes writes."
-        case .crowded(let sentence): "It takes writes. \(sentence)"
+        case .crowded(let sentence), .degraded(let sentence): "It takes writes. \(sentence)"
         case .failing(let reason): "It refuses writes: \(reason)."
         }
     }

@@ -1,0 +1,117 @@
+import Application
+import Synchronization
+import TestSupport
+import Testing
+import TollgateKernel
+import Weixin
+
+@testable import Storage
+
+/// A machine whose clock is not the database's ends nothing by it.
+@Suite(
+    .serialized, .timeLimit(.minutes(2)),
+    .enabled(if: PostgresServer.isInstalled, "SKIPPED: PostgreSQL is not installed"))
+struct PostgreSQLClockTests {
+    /// The machine's clock, set wrong.
+    private final class WrongClock: WallClock {
+        private let ahead: Mutex<Int64>
+        init(aheadMilliseconds: Int64) { ahead = Mutex(aheadMilliseconds) }
+        func set(aheadMilliseconds: Int64) { ahead.withLock { $0 = aheadMilliseconds } }
+        func now() -> Timestamp {
+            SystemClock().now().adding(milliseconds: ahead.withLock { $0 })
+        }
+    }
+
+    private var quick: PostgreSQLClockLimits {
+        var limits = PostgreSQLClockLimits()
+        limits.intervalMilliseconds = 30
+        return limits
+    }
+
+    private func isDegraded(_ store: PostgreSQLStore) -> Bool {
+        if case .degraded = store.health { return true }
+        return false
+    }
+
+    @Test(arguments: [20_000, -20_000] as [Int64])
+    func `a clock that is off is told in health until it is set right`(
+        _ aheadMilliseconds: Int64
+    ) async throws {
+        let schema = try TemporarySchema()
+        let clock = WrongClock(aheadMilliseconds: 0)
+        let store = try await schema.open(clock: clock, clockLimits: quick)
+        #expect(store.clockTrouble == nil)
+        for _ in 0..<2 {
+            clock.set(aheadMilliseconds: aheadMilliseconds)
+            #expect(try await eventually { store.clockTrouble != nil })
+            let side = aheadMilliseconds > 0 ? "ahead of" : "behind"
+            #expect(store.clockTrouble?.contains(side) == true)
+            #expect(isDegraded(store))
+            // It is no reason to take no money.
+            try await store.write { tx in
+                try tx.pushes.insert(push("\(UInt64.random(in: 0 ... .max))"))
+            }
+            clock.set(aheadMilliseconds: 0)
+            #expect(try await eventually { store.clockTrouble == nil })
+            #expect(!isDegraded(store))
+        }
+        await store.close()
+        try schema.remove()
+    }
+
+    @Test(arguments: [StoreRole.serve, .jobs], [16 * 60_000, -90_000] as [Int64])
+    func `a clock that is far off opens no store`(
+        _ role: StoreRole, _ aheadMilliseconds: Int64
+    ) async throws {
+        let schema = try TemporarySchema()
+        let wrong = WrongClock(aheadMilliseconds: aheadMilliseconds)
+        let refusal = await #expect(throws: StoreRefusal.self) {
+            try await schema.open(role: role, clock: wrong, clockLimits: quick).close()
+        }
+        #expect("\(String(describing: refusal))".contains("set it right (NTP)"))
+        wrong.set(aheadMilliseconds: 0)
+        await (try schema.open(clock: wrong, clockLimits: quick)).close()
+        try schema.remove()
+    }
+
+    @Test(
+        arguments: [
+            (0, 0, 0), (900, 200, 700), (-900, 200, 700), (100, 200, 0), (.min, 1, .max - 1),
+        ]
+            as [(Int64, Int64, Int64)])
+    func `a slow answer says little`(
+        _ measured: Int64, _ uncertain: Int64, _ certain: Int64
+    ) {
+        let offset = PostgreSQLClockOffset(
+            milliseconds: measured, uncertaintyMilliseconds: uncertain)
+        #expect(offset.certainMilliseconds == certain)
+    }
+
+    // MARK: Standbys
+
+    @Test func `a live server that commits before it has written is refused`() async throws {
+        let schema = try TemporarySchema()
+        let address =
+            "postgres://postgres@127.0.0.1:\(schema.server.port)/postgres"
+            + "?options=-csearch_path%3D\(schema.name)%20-csynchronous_commit%3Doff"
+        let refusal = await #expect(throws: StoreRefusal.self) {
+            try await PostgreSQLStore.open(
+                PostgreSQLTarget(address), realm: .live, role: .serve
+            ).close()
+        }
+        #expect(
+            refusal
+                == .engine("the server runs with synchronous_commit=off, which loses money"))
+        try schema.remove()
+    }
+
+    @Test(
+        arguments: [(0, "", true), (2, "", false), (2, "ANY 1 (a, b)", true)]
+            as [(Int64, String, Bool)])
+    func `standbys of which none is waited for are told`(
+        _ count: Int64, _ names: String, _ isRight: Bool
+    ) {
+        let standbys = PostgreSQLStandbys(count: count, synchronousNames: names)
+        #expect((standbys.sentence == nil) == isRight)
+    }
+}
