@@ -49,12 +49,13 @@ package protocol Store: Sendable {
     /// Why nothing may be ended by this machine's clock now, in a sentence; nil if it may.
     ///
     /// Several machines share one database: one whose clock is ahead would end everybody's holds.
-    var clockTrouble: String? { get }
+    /// The clock is compared when this is asked; a comparison that fails leaves what was known.
+    var clockTrouble: String? { get async }
 }
 
 extension Store {
     /// One machine has one clock.
-    package var clockTrouble: String? { nil }
+    package var clockTrouble: String? { get async { nil } }
 
     /// Runs a closure over the newest durable state.
     package func read<Value: Sendable>(

@@ -129,7 +129,7 @@ package struct StandardJobs: Sendable {
     }
 
     private func closeOrders(_ context: JobContext) async throws -> JobReport {
-        if let trouble = ports.store.clockTrouble { return Self.nothing(trouble) }
+        if let trouble = await ports.store.clockTrouble { return Self.nothing(trouble) }
         let due = try await orders.ordersToClose(limit: Limits.ordersPerJobRun)
         var tally = Tally()
         for order in due {
@@ -157,7 +157,7 @@ package struct StandardJobs: Sendable {
     }
 
     private func expire(_ context: JobContext) async throws -> JobReport {
-        if let trouble = ports.store.clockTrouble { return Self.nothing(trouble) }
+        if let trouble = await ports.store.clockTrouble { return Self.nothing(trouble) }
         let limit = Limits.rowsPerJobTransaction
         // A row that nothing can be done with stops its own step and no other; the run fails by it
         // once the others were done.

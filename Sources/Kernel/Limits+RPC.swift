@@ -80,8 +80,8 @@ extension Limits {
     /// often enough to keep a NAT's entry, which some drop after a minute.
     package static let rpcSilenceMilliseconds: Int64 = 30_000
 
-    /// Bytes that a peer was behind with for what it takes to show that it reads: its kernel takes a
-    /// ping, and confirms it a moment later, also for a process that is stuck.
+    /// Bytes that a peer was behind with for what it takes to show that it reads: its kernel takes
+    /// and confirms a ping also for a process that is stuck.
     package static let rpcBehindBytes = 4 * 1_024
 
     /// How long a peer may then take to say anything, in milliseconds: more than a busy machine or

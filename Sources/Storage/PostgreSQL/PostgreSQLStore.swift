@@ -107,7 +107,16 @@ package final class PostgreSQLStore: OpenedStore {
     package var health: StoreHealth { environment.health }
 
     /// Why nothing may be ended by this machine's clock now; nil if it may.
-    package var clockTrouble: String? { environment.clockTrouble }
+    ///
+    /// Who asks is about to end things by it, and clocks are set while a store is open.
+    package var clockTrouble: String? {
+        get async {
+            await withCheckedContinuation { continuation in
+                readers.submit(ServerLook(environment) { continuation.resume() })
+            }
+            return environment.clockTrouble
+        }
+    }
 
     /// Looks at the server's clock and standbys now and then, for as long as the store is there.
     private func lookLater() {
@@ -131,12 +140,17 @@ package final class PostgreSQLStore: OpenedStore {
     }
 }
 
-/// A look at the server itself; nobody waits for it, and one that fails leaves what was known.
+/// A look at the server itself; one that fails leaves what was known.
 private final class ServerLook: PendingWrite, @unchecked Sendable {
     // Unchecked: see PendingWrite; there is nothing to change here.
     private let environment: PostgreSQLEnvironment
+    /// Called once, when it was done or could not be.
+    private let isOver: @Sendable () -> Void
 
-    init(_ environment: PostgreSQLEnvironment) { self.environment = environment }
+    init(_ environment: PostgreSQLEnvironment, isOver: @escaping @Sendable () -> Void = {}) {
+        self.environment = environment
+        self.isOver = isOver
+    }
 
     override func apply(_ transaction: any Transaction) -> Bool {
         guard let transaction = transaction as? StoredTransaction,
@@ -144,4 +158,6 @@ private final class ServerLook: PendingWrite, @unchecked Sendable {
         else { return false }
         return (try? environment.look(at: connection)) != nil
     }
+
+    override func settle(_ verdict: BatchVerdict) { isOver() }
 }
