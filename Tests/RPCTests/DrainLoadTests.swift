@@ -20,9 +20,21 @@ import TollgateWire
             while events.all.count(where: { $0 == "gated started" }) < 4 * Int(gatedCalls) {
                 try await Task.sleep(for: .milliseconds(2))
             }
+            var outcomes: [Int64: Bool] = [:]
+            var strays = 0
+            var last = 1_000_000 as Int64
             for id in gatedCalls + 1...gatedCalls + otherCalls {
                 if drains, id == gatedCalls + 50 { server.drain() }
-                if drains, id == gatedCalls + 200 { events.report("gate opened") }
+                if drains, id == gatedCalls + 200 {
+                    // From here on new calls are refused; those that wait keep the server.
+                    while !outcomes.values.contains(false) {
+                        last += 1
+                        try await peer.send(try plainRequest("test.Service", "Fields", id: last))
+                        guard let meta = try await peer.frame()?.callMeta() else { break }
+                        outcomes[meta.correlationID] = meta.response?.errorCode == 0
+                    }
+                    events.report("gate opened")
+                }
                 do {
                     try await peer.send(try plainRequest("test.Service", "Fields", id: id))
                 } catch {
@@ -30,8 +42,6 @@ import TollgateWire
                     break
                 }
             }
-            var outcomes: [Int64: Bool] = [:]
-            var strays = 0
             while let meta = try await peer.frame()?.callMeta() {
                 let code = meta.response?.errorCode
                 if code != 0, code != RPCError.Code.loggedOff { strays += 1 }
