@@ -26,9 +26,17 @@ import TollgateWire
             while refusal?.code != RPCError.Code.connectionRefused {
                 refusal = await errorOf { _ = try await transport.answer(call(TestMethods.echo)) }
             }
-            #expect(await transport.population.connections == 1, "it still carries the call")
+            // One that was made while the server was leaving carried a refusal, and is about to end;
+            // this one still carries the call.
+            while await transport.population.connections != 1 {
+                try await Task.sleep(for: .milliseconds(5))
+            }
             #expect(await transport.population.calls == 1)
-            if let port { #expect(try sockets(connectedTo: port) == 1) }
+            if let port {
+                while try sockets(connectedTo: port) != 1 {
+                    try await Task.sleep(for: .milliseconds(5))
+                }
+            }
             await transport.close()
             #expect(await transport.population == ClientPopulation())
             if let port { #expect(try sockets(connectedTo: port) == 0) }
