@@ -32,8 +32,8 @@ extension Limits {
     package static let rowsPerJobTransaction = 200
 
     /// Holds or lots that one transaction of a sweep ends: each touches its account's row, its lots
-    /// and its API key, and on PostgreSQL a transaction over many accounts meets the calls of all of
-    /// them; over 200 it starved under load.
+    /// and its API key, and on PostgreSQL a transaction over many accounts meets the calls of all
+    /// of them; over 200 it starved under load.
     package static let itemsPerSweep = 32
 
     /// Holds or lots that cannot be ended after which a sweep stops: so many have one cause, and

@@ -26,8 +26,8 @@ import TollgateWire
             while refusal?.code != RPCError.Code.connectionRefused {
                 refusal = await errorOf { _ = try await transport.answer(call(TestMethods.echo)) }
             }
-            // One that was made while the server was leaving carried a refusal, and is about to end;
-            // this one still carries the call.
+            // One that was made while the server was leaving carried a refusal, and is about to
+            // end; this one still carries the call.
             while await transport.population.connections != 1 {
                 try await Task.sleep(for: .milliseconds(5))
             }

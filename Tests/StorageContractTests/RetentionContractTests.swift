@@ -131,7 +131,7 @@ import TollgateKernel
                 #expect(try tx.retention.count(rows, before: later, limit: 9) == 0, "\(rows)")
                 #expect(try tx.retention.remove(rows, before: later, limit: 9) == 0, "\(rows)")
             }
-            #expect(try tx.operations.incidents(limit: 99).count == 7)
+            #expect(try tx.operations.incidents(limit: 99).count == 9)
             #expect(try tx.apiKeys.apiKeys(of: Self.owner, limit: 9).count == 3)
         }
     }
