@@ -42,7 +42,10 @@ package struct PlaceOrder: Sendable {
             guard let product = try tx.orders.product(key), product.isEnabled else {
                 throw Failure(.notFound, "There is no product \(key) on sale; list the products.")
             }
-            guard try tx.orders.unpaidOrders(of: account) < Limits.unpaidOrdersOfAccount else {
+            // One whose time is out counts no more, even while it cannot be closed: who cannot pay
+            // it may order again.
+            let unpaid = try tx.orders.unpaidOrders(of: account, at: now)
+            guard unpaid < Limits.unpaidOrdersOfAccount else {
                 throw Self.tooManyUnpaid
             }
             let order = Self.order(

@@ -16,7 +16,7 @@ package struct Ended<ID: Hashable & Sendable>: Hashable, Sendable {
 
     /// How many were ended.
     package var count = 0
-    /// Those that could not be, at most ``Limits/setAsidePerSweep``.
+    /// Those that could not be; a sweep ends after ``Limits/setAsidePerSweep`` in a row.
     package var setAside: [SetAside] = []
 
     /// None yet.
@@ -41,7 +41,7 @@ extension Sweeps {
     ///   away; what was ended before stays ended.
     package func expireHolds(fence: JobFence) async throws -> EndedHolds {
         let expiry = Expiry<Hold, HoldID>(
-            identity: { $0.id },
+            identity: { ($0.id, $0.account) },
             due: { tx, now, last, _ in
                 try tx.ledger.expiredHolds(at: now, after: last, limit: Limits.itemsPerSweep)
             },
@@ -63,7 +63,7 @@ extension Sweeps {
     /// - Throws: as ``expireHolds(fence:)``.
     package func expireLots(fence: JobFence) async throws -> EndedLots {
         let expiry = Expiry<Lot, LotID>(
-            identity: { $0.id },
+            identity: { ($0.id, $0.account) },
             due: { tx, now, _, aside in
                 // Those set aside are still due, and stand in front.
                 let due = try tx.ledger.expiredLots(
@@ -84,7 +84,8 @@ extension Sweeps {
 
 /// Ends everything of one kind whose time is out, some at a time.
 private struct Expiry<Item: Sendable, ID: Hashable & Sendable>: Sendable {
-    let identity: @Sendable (Item) -> ID
+    /// Which it is, and whose.
+    let identity: @Sendable (Item) -> (id: ID, account: AccountID)
     /// The next that are due, from the one after the last, without those set aside; at most
     /// ``Limits/itemsPerSweep``.
     let due: @Sendable (any Transaction, Timestamp, Item?, Set<ID>) throws -> [Item]
@@ -112,8 +113,11 @@ private struct Expiry<Item: Sendable, ID: Hashable & Sendable>: Sendable {
     ) async throws {
         var last: Item?
         var size = Limits.itemsPerSweep
-        var missesInARow = 0
-        while ended.setAside.count < Limits.setAsidePerSweep {
+        // Accounts that the store had no time for since something ended last.
+        var missed: Set<AccountID> = []
+        var lastMiss: (any Error)?
+        var failedInARow = 0
+        while failedInARow < Limits.setAsidePerSweep {
             let aside = Set(ended.setAside.map(\.id))
             let page = try await ports.store.read { [due, last] tx in
                 try due(tx, now, last, aside)
@@ -125,7 +129,8 @@ private struct Expiry<Item: Sendable, ID: Hashable & Sendable>: Sendable {
                 do {
                     ended.count += try await end(Array(part), ports, fence, at: now)
                     size = min(size * 2, Limits.itemsPerSweep)
-                    missesInARow = 0
+                    missed = []
+                    failedInARow = 0
                 } catch {
                     guard Self.concernsItems(error) else { throw error }
                     if part.count > 1 {
@@ -133,18 +138,33 @@ private struct Expiry<Item: Sendable, ID: Hashable & Sendable>: Sendable {
                         continue
                     }
                     let mayPass = Self.mayPass(error)
-                    missesInARow = mayPass ? missesInARow + 1 : 0
-                    // One may be much asked for; several in a row mean the store itself.
-                    guard missesInARow < Limits.missedInARow else { throw error }
-                    ended.setAside += part.map {
-                        .init(id: identity($0), reason: "\(error)", mayPass: mayPass)
+                    var failing = Array(part)
+                    if mayPass {
+                        lastMiss = error
+                        missed.formUnion(failing.map { identity($0).account })
+                        // One account may be much asked for; several in a row mean the store.
+                        guard missed.count < Limits.missedInARow else { throw error }
+                        // What else is that account's would wait as long.
+                        failing += rest.dropFirst(part.count)
+                            .prefix { missed.contains(identity($0).account) }
+                    } else {
+                        missed = []
                     }
+                    failedInARow += failing.count
+                    ended.setAside += failing.map {
+                        .init(id: identity($0).id, reason: "\(error)", mayPass: mayPass)
+                    }
+                    rest = rest.dropFirst(failing.count)
+                    continue
                 }
                 rest = rest.dropFirst(part.count)
             }
             last = page.last
             guard page.count == Limits.itemsPerSweep else { break }
         }
+        // Nothing but one account was due, and the store had no time for it: nobody knows whose
+        // fault that is.
+        if let lastMiss, ended.count == 0, ended.setAside.allSatisfy(\.mayPass) { throw lastMiss }
     }
 
     private func end(
@@ -179,6 +199,8 @@ private struct Expiry<Item: Sendable, ID: Hashable & Sendable>: Sendable {
     /// A row that is not as its transaction has just read it is no such thing: the store tries what
     /// others were in the way of again by itself, so that it would be so each time.
     private static func mayPass(_ error: any Error) -> Bool {
+        // The engine itself: a statement's time, its disk.
+        if case StoreError.engine = error { return true }
         guard let failure = error as? Failure else { return false }
         return failure.code == .unavailable || failure.code == .unknownOutcome
     }

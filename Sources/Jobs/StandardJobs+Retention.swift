@@ -10,6 +10,7 @@ extension StandardJobs {
     /// There is no checkpoint: what a run that broke off has removed is gone, and the next goes on
     /// with the oldest that is left.
     func retain(_ context: JobContext) async throws -> JobReport {
+        if let trouble = await ports.store.clockTrouble { return Self.nothing(trouble) }
         let limit = Limits.rowsPerJobTransaction
         var removed: [PerishableRows: Int] = [:]
         var open = PerishableRows.allCases

@@ -36,7 +36,7 @@ package struct JobIntervals: Hashable, Sendable {
 
 /// Every job of the service.
 package struct StandardJobs: Sendable {
-    private let ports: Ports
+    let ports: Ports
     private let orders: FollowUpOrders
     private let sweeps: Sweeps
     private let outbox: SendOutbox
@@ -68,17 +68,20 @@ package struct StandardJobs: Sendable {
                     "Ends holds and lots whose time is out; forgets dead codes, sessions, runs; "
                     + "ends deletions of accounts.",
                 schedule: schedule(intervals.holdExpireMilliseconds), preview: previewExpiry,
-                run: expire),
+                hasWork: isClockTrusted, run: expire),
             JobDefinition(
                 name: Self.rollupJob,
                 summary: "Counts chats, tokens, refusals, orders and revenue by hour and day.",
                 schedule: schedule(intervals.metricRollupMilliseconds), preview: previewRollup,
-                run: rollUp),
+                hasWork: isClockTrusted, run: rollUp),
             JobDefinition(
                 name: "order-close",
                 summary: "Closes orders whose time is out, here and at WeChat Pay.",
                 schedule: schedule(intervals.orderCloseMilliseconds), preview: previewClose,
-                hasWork: { try await !orders.ordersToClose(limit: 1).isEmpty },
+                hasWork: {
+                    guard await isClockTrusted() else { return false }
+                    return try await !orders.ordersToClose(limit: 1).isEmpty
+                },
                 run: closeOrders),
             JobDefinition(
                 name: "outbox", summary: "Sends waiting messages to people.",
@@ -96,7 +99,7 @@ package struct StandardJobs: Sendable {
                 name: "retention",
                 summary: "Removes what is older than it is needed for; never money's rows.",
                 schedule: schedule(intervals.retentionMilliseconds), preview: previewRetention,
-                run: retain),
+                hasWork: isClockTrusted, run: retain),
         ]
     }
 
@@ -151,8 +154,14 @@ package struct StandardJobs: Sendable {
         return tally.report(of: "messages")
     }
 
-    /// What a run says that ends things by time while this machine's clock cannot be trusted.
-    private static func nothing(_ trouble: String) -> JobReport {
+    /// Whether what goes by the time of day may run on this machine.
+    ///
+    /// Asked before the lease is taken: a machine whose clock is ahead would be the first each time
+    /// and do nothing, and no other would get to it.
+    private func isClockTrusted() async -> Bool { await ports.store.clockTrouble == nil }
+
+    /// What a run says that goes by time while this machine's clock cannot be trusted.
+    static func nothing(_ trouble: String) -> JobReport {
         JobReport(itemsDone: 0, summary: trouble)
     }
 
@@ -233,6 +242,7 @@ package struct StandardJobs: Sendable {
     }
 
     private func rollUp(_ context: JobContext) async throws -> JobReport {
+        if let trouble = await ports.store.clockTrouble { return Self.nothing(trouble) }
         let (periods, reached) = try await periodsToRollUp(job: context.fence.job)
         var figures = 0
         for period in periods {

@@ -36,12 +36,12 @@ extension Limits {
     /// of them; over 200 it starved under load.
     package static let itemsPerSweep = 32
 
-    /// Holds or lots that cannot be ended after which a sweep stops: so many have one cause, and
-    /// each costs some transactions to find.
+    /// Holds or lots in a row that cannot be ended after which a sweep stops: so many have one
+    /// cause, and each costs some transactions to find.
     package static let setAsidePerSweep = 100
 
-    /// Single ones in a row that the store had no time for, after which a sweep stops: one may be
-    /// much asked for, two mean that the store is away.
+    /// Accounts in a row that the store had no time for, after which a sweep stops: one may be much
+    /// asked for, two mean that the store is away.
     package static let missedInARow = 2
 
     /// Orders one run of payment-reconcile or order-close looks at.

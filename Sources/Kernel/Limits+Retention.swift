@@ -13,10 +13,6 @@ extension Limits {
     /// A payment that is told later still is known by its transaction, which is never forgotten.
     package static let paymentNotificationMemoryMilliseconds: Int64 = 120 * 86_400_000
 
-    /// How long it is kept which days an account had free calls on: the day itself matters, and a
-    /// quarter answers whoever asks where theirs went.
-    package static let trialDayMemoryMilliseconds: Int64 = 90 * 86_400_000
-
     /// How long it is kept what each call used: a year and a month, so that who doubts a bill can
     /// compare it with the same month of the year before.
     ///

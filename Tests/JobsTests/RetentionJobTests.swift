@@ -79,7 +79,7 @@ import TollgateKernel
             // Nobody has counted usage and refusals yet: they stay.
             #expect(
                 try await removed(jobs.run("retention"), jobs) == [
-                    "payment_notifications", "trial_days", "incidents", "messages", "api_keys",
+                    "payment_notifications", "incidents", "messages", "api_keys",
                 ])
             let counting = jobs.standard(rollupHoursPerRun: 24)
             _ = try await jobs.scheduler(counting).runNow("metric-rollup")
@@ -149,7 +149,7 @@ import TollgateKernel
             jobs.bench.clock.advance(milliseconds: Self.year)
             try await jobs.runner().register(jobs.standard())
             let stale = JobFence(job: "retention", fencingToken: 99)
-            await #expect(throws: StoreError.self) {
+            await #expect(throws: StoreError.fenced("the lease of retention was taken over")) {
                 try await Retention(jobs.bench.ports, rollupJob: "metric-rollup")
                     .remove(.paymentNotifications, limit: 10, fence: stale)
             }

@@ -65,6 +65,9 @@ import TollgateKernel
                 try await order("too many", for: buyer)
             }
             #expect(refused?.message.contains("tollgate orders cancel") == true)
+            // Time that is out frees them all, whether or not anybody could close them.
+            bench.clock.advance(milliseconds: 86_400_000)
+            _ = try await order("the next day", for: buyer)
             #expect(try await bench.violations() == [])
         }
     }

@@ -133,11 +133,41 @@ import TollgateKernel
                 _ = try await sweeps(store, over: away).expireHolds(fence: fence)
             }
             #expect(ending == .failure(.unavailable))
-            // Ten, five, two, one, one.
-            #expect(away.writes == 5)
+            // Ten, five, two, one; the others of that account are not tried.
+            #expect(away.writes == 4)
             #expect(try await store.read { tx in try tx.operations.incidents(limit: 9) } == [])
             let ended = try await sweeps(store).expireHolds(fence: fence)
             #expect(ended.count == 10)
+        }
+    }
+
+    @Test(arguments: Engine.all)
+    func `an account that the store has no time for keeps nobody else waiting`(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            try await leaveHolds(store, 2, broken: [])
+            let other = AccountID(rawValue: 2)
+            try await store.write { tx in
+                try tx.accounts.insert(account(2), openID: "openid-2")
+                let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
+                _ = try ledger.grant(
+                    Credits(micro: 100), to: other, kind: .welcome, from: .promotion,
+                    key: "welcome-2", origin: .welcome, order: nil, reference: "", expiresAt: nil,
+                    at: start)
+                _ = try ledger.hold(
+                    HoldRequest(
+                        account: other, requestID: IdempotencyKey(rawValue: "r"),
+                        requestHash: digest(1), source: .credits, amount: Credits(micro: 10),
+                        trialDay: nil, trialLimit: 0, expiresAt: .after(9)), at: start)
+            }
+            // All three, the first alone; its account's second is not tried.
+            let busy = CutStore(store) { [1, 2].contains($0) }
+            let ended = try await sweeps(store, over: busy).expireHolds(fence: fence)
+            #expect(ended.count == 1)
+            #expect(ended.setAside.count == 2 && ended.setAside.allSatisfy(\.mayPass))
+            #expect(try await store.read { tx in try tx.operations.incidents(limit: 9) } == [])
+            #expect(try await sweeps(store).expireHolds(fence: fence).count == 2)
         }
     }
 

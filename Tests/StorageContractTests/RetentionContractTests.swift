@@ -27,9 +27,6 @@ import TollgateKernel
         case .paymentNotifications:
             _ = try tx.orders.insertNotification(
                 id: "EV-\(number)", outTradeNumber: "T\(number)", at: moment)
-        case .trialDays:
-            let day = ShanghaiDay(number: ShanghaiDay(moment).number - number)
-            try tx.accounts.save(TrialDay(account: owner, day: day, used: 1))
         case .usageRecords:
             try tx.ledger.insert(hold(number), reservations: [])
             try tx.chat.insert(usage(number, at: moment))
@@ -87,18 +84,13 @@ import TollgateKernel
             }
             try Self.insert(rows, 4, at: .after(9 * day), tx)
             let horizon = Timestamp.after(4 * day)
-            // A trial's day is the row's number before its moment.
-            let young = rows == .trialDays ? Timestamp.after(6 * day) : horizon
             #expect(try tx.retention.count(rows, before: horizon, limit: 2) == 2)
             #expect(try tx.retention.count(rows, before: horizon, limit: 9) == 3)
             #expect(try tx.retention.remove(rows, before: horizon, limit: 2) == 2)
             #expect(try tx.retention.count(rows, before: horizon, limit: 9) == 1)
             #expect(try tx.retention.remove(rows, before: horizon, limit: 2) == 1)
-            let isDay = rows == .trialDays
-            #expect(try tx.retention.remove(rows, before: young, limit: 2) == (isDay ? 1 : 0))
-            if !isDay {
-                #expect(try tx.retention.count(rows, before: .after(10 * day), limit: 9) == 1)
-            }
+            #expect(try tx.retention.remove(rows, before: horizon, limit: 2) == 0)
+            #expect(try tx.retention.count(rows, before: .after(10 * day), limit: 9) == 1)
         }
     }
 

@@ -6,8 +6,6 @@ package enum PerishableRows: String, Hashable, Sendable, CaseIterable {
     case refusals
     /// Ids of payment notifications that came.
     case paymentNotifications = "payment_notifications"
-    /// Days with free calls.
-    case trialDays = "trial_days"
     /// What calls used.
     case usageRecords = "usage_records"
     /// Figures by the hour.
@@ -24,7 +22,6 @@ package enum PerishableRows: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .refusals: Limits.refusalMemoryMilliseconds
         case .paymentNotifications: Limits.paymentNotificationMemoryMilliseconds
-        case .trialDays: Limits.trialDayMemoryMilliseconds
         case .usageRecords: Limits.usageMemoryMilliseconds
         case .hourlyFigures: Limits.hourlyFigureMemoryMilliseconds
         case .incidents: Limits.incidentMemoryMilliseconds

@@ -88,8 +88,9 @@ package protocol OrderRepository {
     /// An account's oldest order that is not settled (``OrderState/isSettled``); nil if none is.
     func unsettledOrder(of account: AccountID) throws(StoreError) -> Order?
 
-    /// How many orders of an account can still be paid: created, awaiting payment, or being closed.
-    func unpaidOrders(of account: AccountID) throws(StoreError) -> Int
+    /// How many orders of an account are unpaid and their time not out at `now`: created, awaiting
+    /// payment, or being closed.
+    func unpaidOrders(of account: AccountID, at now: Timestamp) throws(StoreError) -> Int
 
     /// Stores what may change (state, codeURL, paidAt, transactionID, queryCount, nextQueryAt),
     /// guarded by the state and queryCount of `old`: `conflict` if it has moved on.

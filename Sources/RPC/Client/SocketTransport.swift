@@ -232,28 +232,16 @@ package final class SocketTransport: ClientTransport {
                 if case .connecting = state.phase { return .wait }
                 state.phase = .connecting
                 state.attempt = eventLoop.makePromise()
-                return .connect(at: state.notBefore)
+                guard state.notBefore > .now() else { return .connect }
+                // Under the lock, which connecting takes too: what is kept has not run yet.
+                state.pause = eventLoop.scheduleTask(deadline: state.notBefore) { self.connect() }
+                return .wait
             }
         }
         switch step {
         case .finish(let result): waiter.finish(result)
         case .wait: break
-        case .connect(let moment):
-            if moment <= .now() {
-                connect()
-            } else {
-                let pause = eventLoop.scheduleTask(deadline: moment) { self.connect() }
-                let isWanted = state.withLock { state in
-                    if case .closed = state.phase { return false }
-                    state.pause = pause
-                    return true
-                }
-                // The pause does not outlast the client.
-                if !isWanted {
-                    pause.cancel()
-                    endAttempt()
-                }
-            }
+        case .connect: connect()
         }
     }
 
@@ -264,7 +252,7 @@ package final class SocketTransport: ClientTransport {
     private enum Step {
         case finish(Result<ClientConnection, RPCError>)
         case wait
-        case connect(at: NIODeadline)
+        case connect
     }
 
     private func dismiss(_ number: UInt64, _ error: RPCError) {

@@ -118,7 +118,9 @@ final class ConnectionBudget: @unchecked Sendable {
     /// Refuses work whose answer nobody would read for a while.
     /// - Throws: 1011 if too many bytes of answers wait.
     func checkUnsent() throws(RPCError) {
-        guard unsentBytes < edge.limits.unsentBytesPerConnection else {
+        guard unsentBytes < edge.limits.unsentBytesPerConnection,
+            unsentBytes == 0 || !edge.isFullOfUnsent
+        else {
             ServerEdge.refused("unsent_bytes")
             throw ServerConnectionStateMachine.overcrowded
         }
@@ -128,6 +130,7 @@ final class ConnectionBudget: @unchecked Sendable {
     /// to find.
     func hasRoom(forAnswer bytes: Int) -> Bool {
         unsentBytes + bytes <= 2 * edge.limits.unsentBytesPerConnection
+            && (unsentBytes == 0 || !edge.isFullOfUnsent)
     }
 
     /// How long the connection has been without a call; nil while one runs.

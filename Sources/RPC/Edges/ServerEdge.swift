@@ -9,6 +9,7 @@ final class ServerEdge: Sendable {
     private let state: Mutex<State>
     private let unverified = Atomic(0)
     private let inFlight = Atomic(0)
+    private let unsent = Atomic(0)
 
     private struct State {
         var table: ConnectionTable
@@ -88,13 +89,20 @@ final class ServerEdge: Sendable {
     /// Counts more or fewer bytes of answers that their callers leave unread.
     ///
     /// They are made already, so that they are never refused, but new requests are.
-    func noteUnsent(_ bytes: Int) { inFlight.add(bytes, ordering: .relaxed) }
+    func noteUnsent(_ bytes: Int) { unsent.add(bytes, ordering: .relaxed) }
+
+    /// Whether callers leave as much unread as all requests may take: then whoever is behind gets
+    /// no more, and nobody else is the worse for it.
+    var isFullOfUnsent: Bool { unsent.load(ordering: .relaxed) >= limits.bytesInFlight }
 
     func removeInFlight(_ bytes: Int) { inFlight.subtract(bytes, ordering: .relaxed) }
 
     /// Bytes that are counted now, for tests of leaks.
     var countedBytes: (unverified: Int, inFlight: Int) {
-        (unverified.load(ordering: .relaxed), inFlight.load(ordering: .relaxed))
+        (
+            unverified.load(ordering: .relaxed),
+            inFlight.load(ordering: .relaxed) + unsent.load(ordering: .relaxed)
+        )
     }
 
     // MARK: Refusals

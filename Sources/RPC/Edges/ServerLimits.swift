@@ -26,7 +26,7 @@ package struct ServerLimits: Hashable, Sendable {
     /// was accepted may take twice as much.
     package var unsentBytesPerConnection = Limits.rpcUnsentBytesPerConnection
 
-    /// Bytes of all requests that are being worked on, and of answers that are left unread.
+    /// Bytes of all requests that are being worked on; as many may be left unread of answers.
     package var bytesInFlight = Limits.rpcBytesInFlight
 
     /// Calls of one method at once.

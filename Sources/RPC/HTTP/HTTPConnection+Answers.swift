@@ -140,8 +140,16 @@ extension HTTPConnection {
             written.futureResult.assumeIsolated().whenComplete { _ in self.closeSoon() }
         }
         context.write(wrapOutboundOut(.end(nil)), promise: written)
-        waitForReader(keepAlive ? Limits.rpcHTTPIdleMilliseconds : Limits.rpcPageMilliseconds)
+        // Before it is looked how much is left: TLS hands nothing on until then.
         context.flush()
+        // A request that was sent ahead, or the close, may have begun meanwhile: each has its own
+        // patience.
+        guard !isLeaving else { return }
+        switch phase {
+        case .waiting, .closing:
+            waitForReader(keepAlive ? Limits.rpcHTTPIdleMilliseconds : Limits.rpcPageMilliseconds)
+        case .receiving, .answering: break
+        }
     }
 
     // MARK: Streams of events

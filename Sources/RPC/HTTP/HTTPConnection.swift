@@ -167,6 +167,9 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
     }
 
+    /// Whether the connection has said its last.
+    var isLeaving: Bool { farewell != nil }
+
     /// Ends our side and waits for the peer to take what is left and to end its own: a socket
     /// closed with bytes unread would take the response back.
     func closeSoon() {
@@ -205,6 +208,9 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
             return respond(.malformed)
         }
         guard head.method == .POST, let names = HTTPGuard.method(head.uri), !budget.isSpare else {
+            // Pages have no budget: who asks for more of them and does not read what there is gets
+            // that, and no more.
+            guard context.channel.isWritable else { return closeOnceWritten() }
             phase = .receiving(Request(head: head, route: nil, isVerified: true))
             return
         }
@@ -223,6 +229,12 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
         phase = .receiving(Request(head: head, route: route))
         verify(head)
+    }
+
+    private func closeOnceWritten() {
+        phase = .closing
+        guard let lastWrite else { return closeSoon() }
+        lastWrite.assumeIsolated().whenComplete { _ in self.closeSoon() }
     }
 
     private var hostNames: Set<String> { core.certificates?.settings.hostNames ?? [] }

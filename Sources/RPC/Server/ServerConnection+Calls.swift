@@ -46,7 +46,10 @@ extension ServerConnection {
         _ request: IncomingRequest, _ route: Route
     ) throws(RPCError) -> RunningCall {
         // Its answer would wait behind more than we keep.
-        if !isWritable { try budget.checkUnsent() }
+        if !isWritable {
+            countUnsent()
+            try budget.checkUnsent()
+        }
         let deadline = request.deadline(of: route.method)
         let admission = try CallAdmission(
             route.gate, budget,
@@ -269,6 +272,8 @@ extension ServerConnection {
     /// Drops an answer for which there is no room, rather than to keep ever more of them.
     @inline(never)
     private func checkRoom(for bytes: Int, _ extras: ServerCallContext.Extras) throws {
+        // What the peer has taken since it was counted leaves room.
+        countUnsent()
         let answer = bytes + (extras.attachment?.readableBytes ?? 0)
         guard budget.hasRoom(forAnswer: answer) else {
             throw Failure(

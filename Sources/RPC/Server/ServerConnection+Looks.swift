@@ -53,10 +53,10 @@ extension ServerConnection {
     /// One that is behind with reading cannot answer a question that waits behind the rest, so what
     /// it takes is its sign of life. While we do not read, nothing it says is heard.
     private func checkLiveness(_ now: NIODeadline) {
-        if wantsRead {
+        if wantsRead || !isWritable {
             let patience = TimeAmount.milliseconds(Int64(Limits.rpcUserTimeoutMilliseconds))
-            if now > reader.lastTaken + patience { giveUpPeer() }
-            return
+            if now > reader.lastTaken + patience { return giveUpPeer() }
+            if wantsRead { return }
         }
         guard machine.canProbe else { return }
         switch probe.check(now, lastHeard: lastLife) {

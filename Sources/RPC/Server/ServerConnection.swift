@@ -141,6 +141,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         isWritable = context.channel.isWritable
+        if !isWritable { reader.tookSomething(at: .now()) }
         countUnsent()
         if isWritable { readAgain() }
     }

@@ -18,7 +18,6 @@ extension Schema {
                 """
                 CREATE INDEX payment_notifications_by_age ON payment_notifications (received_at)
                 """),
-            .statement("CREATE INDEX trial_days_by_day ON trial_days (day)"),
             .statement(
                 """
                 CREATE INDEX outbox_ended ON outbox_messages (created_at, id)

@@ -43,8 +43,11 @@ struct StoredOrders: OrderRepository {
         try connection.first(OrderText.unsettled, account.rawValue, decode: Self.order)
     }
 
-    func unpaidOrders(of account: AccountID) throws(StoreError) -> Int {
-        Int(try connection.first(OrderText.unpaid, account.rawValue) { $0.integer(0) } ?? 0)
+    func unpaidOrders(of account: AccountID, at now: Timestamp) throws(StoreError) -> Int {
+        Int(
+            try connection.first(OrderText.unpaid, account.rawValue, now.milliseconds) {
+                $0.integer(0)
+            } ?? 0)
     }
 
     func save(_ new: Order, replacing old: Order) throws(StoreError) {
@@ -148,7 +151,7 @@ struct StoredOrders: OrderRepository {
         static let unpaid = SQL(
             """
             SELECT COUNT(*) FROM orders WHERE account = $1 AND (\(Schema.unsettledOrders))
-                AND state IN ('created', 'awaiting_payment', 'closing')
+                AND state IN ('created', 'awaiting_payment', 'closing') AND expires_at > $2
             """)
         static let insertEvent = SQL(
             """

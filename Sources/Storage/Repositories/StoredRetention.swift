@@ -9,7 +9,7 @@ struct StoredRetention: RetentionRepository {
         _ rows: PerishableRows, before moment: Timestamp, limit: Int
     ) throws(StoreError) -> Int {
         let count = try connection.first(
-            Text.of(rows).count, place(of: moment, rows), bounded(limit)
+            Text.of(rows).count, moment.milliseconds, bounded(limit)
         ) { $0.integer(0) }
         return Int(count ?? 0)
     }
@@ -17,12 +17,7 @@ struct StoredRetention: RetentionRepository {
     func remove(
         _ rows: PerishableRows, before moment: Timestamp, limit: Int
     ) throws(StoreError) -> Int {
-        try connection.run(Text.of(rows).remove, place(of: moment, rows), bounded(limit))
-    }
-
-    /// What the rows of a kind are compared with.
-    private func place(of moment: Timestamp, _ rows: PerishableRows) -> Int64 {
-        rows == .trialDays ? ShanghaiDay(moment).number : moment.milliseconds
+        try connection.run(Text.of(rows).remove, moment.milliseconds, bounded(limit))
     }
 
     /// The two statements about one kind; tests look at their query plans.
@@ -48,7 +43,6 @@ struct StoredRetention: RetentionRepository {
             switch rows {
             case .refusals: refusals
             case .paymentNotifications: paymentNotifications
-            case .trialDays: trialDays
             case .usageRecords: usageRecords
             case .hourlyFigures: hourlyFigures
             case .incidents: incidents
@@ -61,8 +55,6 @@ struct StoredRetention: RetentionRepository {
             "refusals", key: "id", old: "occurred_at < $1", order: "occurred_at")
         private static let paymentNotifications = Text(
             "payment_notifications", key: "id", old: "received_at < $1", order: "received_at")
-        private static let trialDays = Text(
-            "trial_days", key: "account, day", old: "day < $1", order: "day")
         private static let usageRecords = Text(
             "usage_records", key: "hold", old: "ended_at < $1", order: "ended_at")
         private static let hourlyFigures = Text(
