@@ -1,4 +1,5 @@
 import NIOCore
+import Synchronization
 import Testing
 import TollgateKernel
 import TollgateWire
@@ -54,6 +55,39 @@ import TollgateWire
                 #expect(head.hasPrefix("HTTP/1.1 200"))
                 #expect(bytes > HTTPTestService.hugeCount)
             }
+        }
+    }
+
+    /// A hundred pages in one packet are 30 MB; who does not read the first gets no more of them.
+    @Test func `who asks for pages ahead and does not read gets what there is, and no more`()
+        async throws
+    {
+        let page = String(repeating: "m", count: 300_000)
+        let pages = Atomic(0)
+        let asked = 100
+        var configuration = testConfiguration()
+        configuration.pages.metrics = {
+            pages.add(1, ordering: .relaxed)
+            return page
+        }
+        let counted = configuration
+        try await withHTTPServer(configuration: counted) { server, host in
+            let request = "GET /metrics HTTP/1.1\r\nHost: \(host)\r\n\r\n"
+            let read = try await RawPeer.connect(to: server, receiveBufferBytes: 65_536) { peer in
+                try await peer.send(ByteBuffer(string: String(repeating: request, count: asked)))
+                // Nobody reads until the server has made no page for a second.
+                var (last, since) = (0, 0)
+                while last == 0 || since < 20 {
+                    try await Task.sleep(for: .milliseconds(50))
+                    let now = pages.load(ordering: .relaxed)
+                    since = now == last ? since + 1 : 0
+                    last = now
+                }
+                return await peer.countedRest(pauses: 0)
+            }
+            let made = pages.load(ordering: .relaxed)
+            #expect(made > 0 && made < asked)
+            #expect(read > made * page.utf8.count, "what was made arrives whole")
         }
     }
 
