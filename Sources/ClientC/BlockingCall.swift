@@ -5,15 +5,22 @@ import Synchronization
 enum BlockingCall {
     /// Runs `body` in a task and waits for it on this thread, which must be none of Swift's pool.
     ///
-    /// `canceller` cancels the task; it is waited for nevertheless.
+    /// Each of the cancellers cancels the task; it is waited for nevertheless.
     static func run<Value: Sendable>(
-        _ canceller: Canceller? = nil, _ body: @escaping @Sendable () async -> Value
+        _ cancellers: [Canceller] = [], _ body: @escaping @Sendable () async -> Value
     ) -> Value {
         let outcome = Outcome<Value>()
         let task = Task { outcome.set(await body()) }
-        let number = canceller?.begin { task.cancel() }
-        defer { if let number { canceller?.end(number) } }
-        return outcome.wait()
+        return cancelled(by: cancellers, task) { outcome.wait() }
+    }
+
+    /// Runs `body` while each of the cancellers cancels the task.
+    static func cancelled<Value>(
+        by cancellers: [Canceller], _ task: Task<Void, Never>, _ body: () -> Value
+    ) -> Value {
+        let numbers = cancellers.map { $0.begin { task.cancel() } }
+        defer { for (canceller, number) in zip(cancellers, numbers) { canceller.end(number) } }
+        return body()
     }
 
     /// Starts a task that lives as long as a client.

@@ -5,6 +5,8 @@ import TollgateClient
 /// What stands behind a `tollgate_client`.
 final class ClientHandle: Sendable {
     let client: TollgateClient
+    /// Cancels what is on no connection when the client is closed: a call between two attempts.
+    let ending = Canceller()
     private let watching: Task<Void, Never>
     private let calls = Mutex(Calls())
     private let hasNoCalls = DispatchSemaphore(value: 0)
@@ -48,7 +50,9 @@ final class ClientHandle: Sendable {
             return calls.running > 0
         }
         BlockingCall.run { [self] in
+            // What is on the wire ends by this, and says so.
             await client.close()
+            ending.cancel()
             watching.cancel()
             await watching.value
         }

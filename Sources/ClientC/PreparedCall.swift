@@ -6,7 +6,7 @@ struct PreparedCall: Sendable {
     private let handle: ClientHandle
     private let method: MethodDescriptor
     private let options: CallOptions
-    private let canceller: Canceller?
+    private let cancellers: [Canceller]
 
     /// Checks the arguments, and begins a call of the client.
     /// - Throws: ``CallFailure`` if one of them is NULL, no such method exists or the client is
@@ -26,7 +26,8 @@ struct PreparedCall: Sendable {
             throw CallFailure(code: "invalid_request", "\(name) has \(kind).")
         }
         self.options = try Self.options(options?.pointee)
-        canceller = try Self.canceller(options?.pointee.canceller)
+        let canceller = try Self.canceller(options?.pointee.canceller)
+        cancellers = [canceller, handle.ending].compactMap(\.self)
         try handle.beginCall()
         self.handle = handle
         self.method = method
@@ -94,7 +95,7 @@ struct PreparedCall: Sendable {
     private func wait<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) throws -> Value {
-        try BlockingCall.run(canceller) { () -> Result<Value, CallFailure> in
+        try BlockingCall.run(cancellers) { () -> Result<Value, CallFailure> in
             do {
                 return .success(try await body())
             } catch {
@@ -119,9 +120,7 @@ struct PreparedCall: Sendable {
                 handoff.finish(CallFailure(error))
             }
         }
-        let number = canceller?.begin { task.cancel() }
-        defer { if let number { canceller?.end(number) } }
-        let failure = handoff.drain(callback)
+        let failure = BlockingCall.cancelled(by: cancellers, task) { handoff.drain(callback) }
         BlockingCall.run { await task.value }
         return failure
     }

@@ -23,6 +23,12 @@ import TollgateRPC
                 methods: [
                     .unary(Methods.DiagnosticsService.ping) { (request: V1.PingRequest, context) in
                         if request.payload == [0xff] { try await Self.hang() }
+                        if request.payload == [0xfe] {
+                            Self.refused.signal()
+                            throw RPCError(
+                                code: RPCError.Code.overcrowded, text: "Much later.",
+                                isNotProcessed: true, retryAfterMilliseconds: 50_000)
+                        }
                         let attachment = context.attachmentBytes
                         if !attachment.isEmpty { context.setResponseAttachment(attachment + [0]) }
                         context.setTrailers(["a": context.userFields["a"] ?? "none", "b": ""])
@@ -52,6 +58,8 @@ import TollgateRPC
         ]
     }
 
+    /// Signalled by each handler that asks for another attempt much later.
+    private static let refused = DispatchSemaphore(value: 0)
     /// Signalled by each handler that hangs.
     private static let hanging = DispatchSemaphore(value: 0)
 
@@ -157,6 +165,36 @@ import TollgateRPC
             return [status == 0, isThere, isEmpty, isCleared]
         }
         #expect(seen == [true, true, true, true])
+    }
+
+    /// Such a call is on no connection: nothing but its client's end ends it before its time.
+    @Test func `a client that is closed ends a call that waits for its next attempt`() async throws
+    {
+        let (code, waited) = try await onThread { address -> (String, Duration) in
+            let client = tollgate_connect(address, "key", nil)
+            let number = UInt(bitPattern: client)
+            let caller = DispatchGroup()
+            let code = Mutex("")
+            caller.enter()
+            Thread.detachNewThread {
+                var options = tollgate_options()
+                options.timeout_milliseconds = 60_000
+                var error = tollgate_error()
+                let answer = tollgate_call_json(
+                    OpaquePointer(bitPattern: number), "tollgate.v1.DiagnosticsService/Ping",
+                    #"{"payload": "/g=="}"#, &options, &error)
+                tollgate_free(answer)
+                code.withLock { $0 = answer == nil ? Self.text(error) : "answered" }
+                caller.leave()
+            }
+            Self.refused.wait()
+            let began = ContinuousClock.now
+            tollgate_close(client)
+            caller.wait()
+            return (code.withLock { $0 }, ContinuousClock.now - began)
+        }
+        #expect(code == "cancelled")
+        #expect(waited < .seconds(40), "the next attempt is 50 seconds away")
     }
 
     @Test func `another thread cancels a call and a stream, and what begins later`() async throws {

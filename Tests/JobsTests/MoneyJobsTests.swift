@@ -272,7 +272,7 @@ import TollgateKernel
                 let run = try await jobs.run(name, over: doubtful)
                 #expect(run.summary == "The clock is ahead." && run.itemsDone == 0)
             }
-            // The schedule leaves them to a machine whose clock is right: nothing is taken or moved.
+            // The schedule leaves them to a machine whose clock is right.
             for definition in jobs.standard(over: doubtful) where goByTime.contains(definition.name)
             {
                 #expect(try await definition.hasWork() == false)

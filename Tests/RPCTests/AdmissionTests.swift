@@ -107,6 +107,37 @@ import TollgateWire
         }
     }
 
+    @Test(arguments: Reach.allCases)
+    func `interceptors see how a call ended, the last first, but not one they never let through`(
+        reach: Reach
+    ) async throws {
+        let events = Events()
+        let seen = Events()
+        try await withTestServer(
+            reach, events: events,
+            configuration: testConfiguration {
+                $0.interceptors = [
+                    SeeingInterceptor(name: "one", events: seen),
+                    SeeingInterceptor(name: "two", events: seen),
+                    RefusingInterceptor(events: events),
+                    SeeingInterceptor(name: "last", events: seen),
+                ]
+            }
+        ) { (transport, _) async throws in
+            #expect(try await transport.answer(call(TestMethods.echo, [1])) == [1])
+            #expect(await seen.wait(for: "one Echo done true"))
+            let frozen = call(TestMethods.echo, userFields: ["authorization": "frozen"])
+            let error = await errorOf { _ = try await transport.answer(frozen) }
+            #expect(error?.failure == Failure(.accountFrozen, "Ask the operator."))
+        }
+        #expect(
+            seen.all == [
+                "one sees Echo", "two sees Echo", "last sees Echo", "last Echo done true",
+                "two Echo done true", "one Echo done true", "one sees Echo", "two sees Echo",
+                "two Echo failed: Failure true", "one Echo failed: Failure true",
+            ])
+    }
+
     @Test func aConnectionsCallsAreLimited() async throws {
         let events = Events()
         try await withTestServer(.socket, events: events) { (_, server) async throws in
@@ -156,5 +187,21 @@ private struct RefusingInterceptor: CallInterceptor {
         if context.authorization == "frozen" {
             throw Failure(.accountFrozen, "Ask the operator.")
         }
+    }
+}
+
+/// Says what it sees of each call.
+private struct SeeingInterceptor: CallInterceptor {
+    let name: String
+    let events: Events
+
+    func intercept(_ context: ServerCallContext) async throws {
+        events.report("\(name) sees \(context.method.name)")
+    }
+
+    func didServe(_ context: ServerCallContext, duration: Duration, error: (any Error)?) async {
+        await Task.yield()
+        let end = error.map { "failed: \(type(of: $0))" } ?? "done"
+        events.report("\(name) \(context.method.name) \(end) \(duration > .zero)")
     }
 }

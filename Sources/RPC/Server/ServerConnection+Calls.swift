@@ -150,19 +150,46 @@ extension ServerConnection {
     /// Runs a handler with its interceptors and its deadline, then ends the call.
     private func run(_ call: RunningCall, _ handler: () async throws -> Void) async {
         do {
-            for interceptor in core.interceptors {
-                try await interceptor.intercept(call.context)
-            }
-            if core.instrument == nil {
-                try await CallScope.$current.withValue(.call(call.context), operation: handler)
+            if core.interceptors.isEmpty {
+                try await serve(call, handler)
             } else {
-                try await traced(call, handler)
+                try await intercepted(call, handler)
             }
-            if call.longAnswer != nil { try await packLongAnswer(call) }
             ended(call, .succeeded)
         } catch {
             failed(call, error)
         }
+    }
+
+    private func serve(_ call: RunningCall, _ handler: () async throws -> Void) async throws {
+        if core.instrument == nil {
+            try await CallScope.$current.withValue(.call(call.context), operation: handler)
+        } else {
+            try await traced(call, handler)
+        }
+        if call.longAnswer != nil { try await packLongAnswer(call) }
+    }
+
+    /// Runs a handler between the interceptors.
+    @inline(never)
+    private func intercepted(_ call: RunningCall, _ handler: () async throws -> Void) async throws {
+        let began = ContinuousClock.now
+        var passed = 0
+        var thrown: (any Error)?
+        do {
+            for interceptor in core.interceptors {
+                try await interceptor.intercept(call.context)
+                passed += 1
+            }
+            try await serve(call, handler)
+        } catch {
+            thrown = error
+        }
+        let duration = ContinuousClock.now - began
+        for interceptor in core.interceptors.prefix(passed).reversed() {
+            await interceptor.didServe(call.context, duration: duration, error: thrown)
+        }
+        if let thrown { throw thrown }
     }
 
     /// Runs a handler where the program has set up an instrument.
