@@ -202,7 +202,12 @@ let package = Package(
             ], swiftSettings: settings),
 
         // Tests: one target a source target, and those that judge the whole.
-        tests("AccountsTests", ["Accounts", "Cryptography", "TestSupport", "TollgateKernel"]),
+        tests(
+            "AccountsTests",
+            [
+                "Accounts", "Application", "Cryptography", "Operations", "Storage", "TestSupport",
+                "TollgateKernel",
+            ]),
         tests("AnalyticsTests", ["Analytics", "TollgateKernel"]),
         tests(
             "ApplicationTests",

@@ -270,7 +270,9 @@ struct JobsHistory: AsyncParsableCommand {
                 try await OperatorQueries(backend.ports).runs(of: name, limit: limit)
             }
             let console = CommandEnvironment.current.console
-            if runs.isEmpty, !json { console.line("No run yet.") }
+            if runs.isEmpty, !json {
+                console.line(name.map { "No run of \($0) yet." } ?? "No run yet.")
+            }
             for run in runs { console.line(json ? try JobText.json(run) : JobText.line(run)) }
         }
     }

@@ -127,6 +127,8 @@ struct AdminReseal: AsyncParsableCommand {
         for name in report.unreadable { console.line("opens under neither key: \(name)") }
         if report.unreadableCount == 0 {
             console.line("keys/master.previous is needed for older backups alone.")
+            console.line(
+                "A server not restarted since the rotation opens none of them: restart it.")
         }
     }
 }

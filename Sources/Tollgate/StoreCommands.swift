@@ -66,8 +66,9 @@ struct AdminVerify: AsyncParsableCommand {
         commandName: "verify",
         abstract: "Audits a store's file from end to end, without a server.",
         discussion: """
-            Runs every checker of `tollgate admin audit` on a backup, or on the store of a data
-            folder beside its server. Ends with 1 if anything does not add up.
+            Runs the checkers of `tollgate admin audit` on a backup, or on the store of a data
+            folder beside its server; C14 needs the time of a service that runs, and is left out.
+            Ends with 1 if anything does not add up.
 
             EXAMPLES:
               tollgate admin verify /backup/monday.sqlite

@@ -36,7 +36,7 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
             case "in_progress", "already_answered", "mismatch", "conflict": .conflict
             case "rate_limited": .rateLimited
             case "upstream_failed", "upstream_timed_out", "truncated": .upstream
-            case "unavailable", "unreachable", "deadline_exceeded": .unavailable
+            case "unavailable", "unreachable", "deadline_exceeded", "file": .unavailable
             case "not_found": .notFound
             case "interrupted", "cancelled": .interrupted
             default: .failure

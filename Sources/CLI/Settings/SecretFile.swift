@@ -49,13 +49,8 @@ package enum SecretFile {
     /// Writes a file that only its owner may read, whole or not at all; makes its folder.
     package static func write(_ text: String, to path: String) throws(Problem) {
         let folder = (path as NSString).deletingLastPathComponent
-        do {
-            try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true,
-                attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw .system("the folder \(folder) cannot be made")
-        }
+        // A bare name is in the present folder, which is there.
+        if !folder.isEmpty { try makeFolder(folder) }
         let draft = "\(path).\(getpid()).new"
         unlink(draft)
         let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -70,6 +65,16 @@ package enum SecretFile {
             let cause = isWritten ? reason() : problem
             unlink(draft)
             throw .system(cause)
+        }
+    }
+
+    private static func makeFolder(_ folder: String) throws(Problem) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw .system("the folder \(folder) cannot be made")
         }
     }
 

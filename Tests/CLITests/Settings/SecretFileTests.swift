@@ -19,6 +19,13 @@ struct SecretFileTests {
         #expect(left == ["secret"])
     }
 
+    @Test func aNameWithoutAFolderIsInThePresentOne() throws {
+        let name = "secret-of-a-test-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: name) }
+        try SecretFile.write("here", to: name)
+        #expect(try SecretFile.read(name) == "here")
+    }
+
     @Test(arguments: [0o644, 0o640, 0o604, 0o660])
     func aFileThatOthersMayReadIsRefused(mode: Int) throws {
         try folder.write("secret", to: "open", mode: mode)
@@ -48,6 +55,6 @@ struct SecretFileTests {
         let failure = SecretFile.Problem.readableByOthers.failure(about: "The key", path: "/k")
         #expect(failure.message == "The key can be read by others: /k")
         #expect(failure.advice == "chmod 600 '/k'")
-        #expect(failure.status == .failure)
+        #expect(failure.status == .unavailable)
     }
 }
