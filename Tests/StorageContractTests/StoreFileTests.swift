@@ -3,8 +3,10 @@ import Application
 import Foundation
 import GRDB
 import Operations
+import TestSupport
 import Testing
 import TollgateKernel
+import Weixin
 
 @testable import Storage
 
@@ -78,6 +80,32 @@ import TollgateKernel
         let queries = OperatorQueries(try ports(store))
         #expect(try await queries.incidents(limit: 1).map(\.kind) == [.storeRestored])
         #expect(try await queries.audit().allSatisfy { $0.violationCount == 0 })
+        await store.close()
+    }
+
+    /// A process that is killed notes nothing more.
+    @Test func `How far a store has come is noted while it is open, once in a while`()
+        async throws
+    {
+        let folder = try TemporaryFolder()
+        let clock = TestMonotonicClock()
+        let store = try await folder.open(monotonicClock: clock)
+        let noted = { StoreMark(in: StoreFolder(path: folder.path))?.newestTransfer }
+        #expect(noted() == 0)
+        try await sell(in: store)
+        clock.advance(by: .milliseconds(Limits.storeMarkMilliseconds - 1))
+        // Whatever follows a write is done when the next one is.
+        for number in 1...2 as ClosedRange<Int64> {
+            try await grant("early:\(number)", in: store, id: 4_000 + number * 10)
+        }
+        #expect(noted() == 0)
+        clock.advance(by: .milliseconds(1))
+        try await grant("later", in: store, id: 5_000)
+        try await store.write { tx in try tx.pushes.setFollowing(openID: "o", true, at: start) }
+        let newest = try await store.read { tx in
+            try connection(tx).first(SQL("SELECT MAX(id) FROM transfers")) { $0.integer(0) }
+        }
+        #expect(noted() == newest)
         await store.close()
     }
 

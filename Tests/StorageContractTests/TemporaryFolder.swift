@@ -20,11 +20,13 @@ final class TemporaryFolder: Sendable {
 
     func open(
         realm: StoreRealm = .sandbox, role: StoreRole = .serve, waitMilliseconds: Int64 = 2_000,
-        commitFault: CommitFault? = nil
+        commitFault: CommitFault? = nil,
+        monotonicClock: any MonotonicClock = SystemMonotonicClock()
     ) async throws -> SQLiteStore {
         try await SQLiteStore.open(
             folder: path, realm: realm, role: role, clock: FixedClock(milliseconds: 1_000_000),
-            schemaWaitMilliseconds: waitMilliseconds, commitFault: commitFault)
+            monotonicClock: monotonicClock, schemaWaitMilliseconds: waitMilliseconds,
+            commitFault: commitFault)
     }
 }
 

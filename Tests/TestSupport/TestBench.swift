@@ -28,8 +28,10 @@ package struct TestBench {
             atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let clock = TestClock()
+        // By a clock that stands the store never notes how far it has come while it is open.
         let store = try await SQLiteStore.open(
-            folder: folder, realm: .sandbox, role: .serve, clock: clock)
+            folder: folder, realm: .sandbox, role: .serve, clock: clock,
+            monotonicClock: TestMonotonicClock())
         let bench = try TestBench(
             over: store, clock: clock, policy: policy, folder: folder)
         do {

@@ -32,7 +32,9 @@ package final class SQLiteStore: OpenedStore {
     /// - Throws: ``StoreRefusal``.
     package static func open(
         folder path: String, realm: StoreRealm, role: StoreRole,
-        clock: any WallClock = SystemClock(), random: any RandomSource = SystemRandom(),
+        clock: any WallClock = SystemClock(),
+        monotonicClock: any MonotonicClock = SystemMonotonicClock(),
+        random: any RandomSource = SystemRandom(),
         schemaWaitMilliseconds: Int64 = Limits.schemaWaitMilliseconds,
         commitFault: CommitFault? = nil, logBounds: LogBounds = LogBounds(),
         logger: Logger = Logger(label: "tollgate.store")
@@ -52,7 +54,8 @@ package final class SQLiteStore: OpenedStore {
                             connection: opened.connection, folder: opening.folder,
                             turnstile: opened.turnstile, attempts: opening.attempts,
                             markKeeper: role == .serve
-                                ? StoreMarkKeeper(folder: opening.folder) : nil,
+                                ? StoreMarkKeeper(folder: opening.folder, clock: monotonicClock)
+                                : nil,
                             commitFault: commitFault, logBounds: logBounds, logger: logger)
                         return SQLiteStore(
                             writer: writer, readers: opened.readers, serveLock: opened.serveLock)

@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Glibc
 internal import TollgateKernel
 
@@ -58,16 +57,21 @@ struct StoreMark: Hashable, Sendable {
 /// Notes from time to time how far the store has come; the writer's thread alone uses it.
 struct StoreMarkKeeper {
     private let folder: StoreFolder
-    private var notedAt = DispatchTime.now().uptimeNanoseconds
+    private let clock: any MonotonicClock
+    private var notedAt: Duration
 
-    /// Keeps the mark of a folder.
-    init(folder: StoreFolder) { self.folder = folder }
+    /// Keeps the mark of a folder, which was noted just now.
+    init(folder: StoreFolder, clock: any MonotonicClock) {
+        self.folder = folder
+        self.clock = clock
+        notedAt = clock.elapsed()
+    }
 
     /// Notes it, if the last note is old enough.
     mutating func note(_ connection: WriterConnection, isLast: Bool = false) {
-        let now = DispatchTime.now().uptimeNanoseconds
-        let age = (now - notedAt) / 1_000_000
-        guard isLast || age >= UInt64(Limits.storeMarkMilliseconds) else { return }
+        let now = clock.elapsed()
+        let pause = Duration.milliseconds(Limits.storeMarkMilliseconds)
+        guard isLast || now - notedAt >= pause else { return }
         notedAt = now
         _ = try? connection.use { used throws(StoreError) in
             try StoreMark(of: used).save(in: folder)
