@@ -58,6 +58,7 @@ package final class SocketTransport: ClientTransport {
     private let tls: ClientTLS?
     private let executor: LoopExecutor
     private let queueLimitBytes: Int
+    private let pauseMilliseconds: @Sendable (Int) -> Int64
     private let state = Mutex(State())
 
     private var eventLoop: any EventLoop { executor.eventLoop }
@@ -67,12 +68,17 @@ package final class SocketTransport: ClientTransport {
     /// `credential` goes with each connection's first request. The files of `tls` are read for each
     /// connection, so new ones are taken without a restart. The connection lives on the loop of
     /// `executor`; without one, on whose turn it is. Calls are refused while more than
-    /// `queueLimitBytes` wait for the server.
+    /// `queueLimitBytes` wait for the server. After so many failures in a row the next connect is
+    /// `pauseMilliseconds` away; tests say how long.
     package init(
         _ endpoint: Endpoint, credential: [UInt8]?, tls: ClientTLS? = nil,
         keepalive: Keepalive = Keepalive(), executor: LoopExecutor? = nil,
-        queueLimitBytes: Int = Limits.rpcClientQueuedBytes
+        queueLimitBytes: Int = Limits.rpcClientQueuedBytes,
+        pauseMilliseconds: @escaping @Sendable (_ failures: Int) -> Int64 = {
+            SocketTransport.pauseMilliseconds(afterFailures: $0)
+        }
     ) {
+        self.pauseMilliseconds = pauseMilliseconds
         self.queueLimitBytes = queueLimitBytes
         self.endpoint = endpoint
         self.keepalive = keepalive
@@ -370,7 +376,7 @@ package final class SocketTransport: ClientTransport {
         let waiters = state.withLock { state in
             if case .connecting = state.phase { state.phase = .idle }
             state.failures += 1
-            state.notBefore = .now() + Self.pause(afterFailures: state.failures)
+            state.notBefore = .now() + .milliseconds(pauseMilliseconds(state.failures))
             defer { state.waiters = [:] }
             return state.waiters
         }
@@ -404,15 +410,15 @@ package final class SocketTransport: ClientTransport {
             if case .ready(let current) = state.phase, current === connection {
                 state.phase = .idle
                 // A server that is stopping or broken is not asked again at once by everybody.
-                state.notBefore = .now() + Self.pause(afterFailures: 1)
+                state.notBefore = .now() + .milliseconds(pauseMilliseconds(1))
             }
         }
     }
 
     /// A pause that doubles with each failure, half of it random, so that clients come back apart.
-    static func pause(afterFailures failures: Int) -> TimeAmount {
+    package static func pauseMilliseconds(afterFailures failures: Int) -> Int64 {
         let doubled = Limits.rpcReconnectPauseMilliseconds << Int64(min(max(failures - 1, 0), 16))
         let pause = min(doubled, Limits.rpcReconnectPauseMaximumMilliseconds)
-        return .milliseconds(Int64.random(in: pause / 2...pause))
+        return Int64.random(in: pause / 2...pause)
     }
 }
