@@ -128,11 +128,11 @@ private func failingMethods(_ events: Events) -> [MethodRegistration] {
         .raw(TestMethods.crash) { _, _ in throw SecretError() },
         .raw(TestMethods.hang) { payload, _ in
             events.report("hang started")
-            do {
+            // Told where the cancel is read, so before whatever is read after it.
+            try await withTaskCancellationHandler {
                 try await Task.sleep(for: .seconds(60))
-            } catch {
+            } onCancel: {
                 events.report("hang cancelled")
-                throw error
             }
             return payload
         },
