@@ -171,6 +171,22 @@ import TollgateKernel
         }
     }
 
+    @Test func `a lease lost before what was set aside is told leaves that to who has it`()
+        async throws
+    {
+        try await withStore(on: .sqlite) { store in
+            try await leaveHolds(store, 1, broken: [0])
+            // Writes are: end it, which fails, and tell of it.
+            let lost = TakenOverStore(store, job: fence.job, before: 2)
+            let ending = await Ending {
+                _ = try await sweeps(store, over: lost).expireHolds(fence: fence)
+            }
+            #expect(ending == .store("fenced: the lease of hold-expire was taken over"))
+            #expect(lost.writes == 2 && lost.kept == [])
+            #expect(try await store.read { tx in try tx.operations.incidents(limit: 9) } == [])
+        }
+    }
+
     @Test func `a lost lease ends the sweep at once`() async throws {
         try await withStore(on: .sqlite) { store in
             try await leaveHolds(store, 10, broken: [])

@@ -104,15 +104,31 @@ struct PostgreSQLClockTests {
 
     // MARK: Standbys
 
+    /// A server that tells of commits before it has written them.
+    private func hasty(_ schema: TemporarySchema) throws -> PostgreSQLTarget {
+        try PostgreSQLTarget(
+            "postgres://postgres@127.0.0.1:\(schema.server.port)/postgres"
+                + "?options=-csearch_path%3D\(schema.name)%20-csynchronous_commit%3Doff")
+    }
+
+    @Test func `sessions wait for the disk, whatever their server is set to`() async throws {
+        let schema = try TemporarySchema()
+        let store = try await PostgreSQLStore.open(
+            hasty(schema), realm: .sandbox, role: .serve)
+        let setting = try await store.write { tx in
+            try connection(tx).first(SQL("SELECT current_setting('synchronous_commit')")) {
+                $0.text(0)
+            }
+        }
+        #expect(setting == "on")
+        await store.close()
+        try schema.remove()
+    }
+
     @Test func `a live server that commits before it has written is refused`() async throws {
         let schema = try TemporarySchema()
-        let address =
-            "postgres://postgres@127.0.0.1:\(schema.server.port)/postgres"
-            + "?options=-csearch_path%3D\(schema.name)%20-csynchronous_commit%3Doff"
         let refusal = await #expect(throws: StoreRefusal.self) {
-            try await PostgreSQLStore.open(
-                PostgreSQLTarget(address), realm: .live, role: .serve
-            ).close()
+            try await PostgreSQLStore.open(hasty(schema), realm: .live, role: .serve).close()
         }
         #expect(
             refusal

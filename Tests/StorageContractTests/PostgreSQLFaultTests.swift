@@ -1,5 +1,6 @@
 import Accounts
 import Application
+import Glibc
 import Synchronization
 import TestSupport
 import Testing
@@ -165,6 +166,60 @@ struct PostgreSQLFaultTests {
             #expect(runs.value > 2)
             await one.close()
             await two.close()
+        }
+    }
+
+    /// They write different rows: only what each has read is in the way.
+    @Test func ofTwoWritersThatEachMissWhatTheOtherWritesOneLooksAgain() async throws {
+        try await withSchema { schema in
+            let (one, two) = (try await schema.open(), try await schema.open())
+            let together = Gathering(of: 2)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (store, mine, theirs) in [(one, "a", "b"), (two, "b", "a")] {
+                    group.addTask {
+                        try await store.write { tx in
+                            let isFirst = try tx.pushes.receivedPush(key: theirs) == nil
+                            together.arrive()
+                            if isFirst { try tx.pushes.insert(push(mine)) }
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let kept = [try await one.hasPush("a"), try await one.hasPush("b")]
+            #expect(kept.count { $0 } == 1, "both were the first: \(kept)")
+            await one.close()
+            await two.close()
+        }
+    }
+
+    /// It keeps the row of its session's number for as long as it stands.
+    @Test(.timeLimit(.minutes(2)))
+    func aServerProcessThatStandsStillIsInNobodysWay() async throws {
+        try await withSchema { schema in
+            var patience = PostgreSQLPatience()
+            patience.statementMilliseconds = 500
+            patience.probeMilliseconds = 300
+            patience.settleMilliseconds = 1_000
+            let store = try await schema.open(patience: patience)
+            let stopped: Mutex<Int32?> = Mutex(nil)
+            let ending = await Ending {
+                try await store.write { tx in
+                    try tx.pushes.insert(push("doubtful"))
+                    let number = try process(tx)
+                    #expect(kill(number, SIGSTOP) == 0)
+                    stopped.withLock { $0 = number }
+                }
+            }
+            // The session's next write, under another number.
+            let next = await Ending {
+                try await store.write { tx in try tx.pushes.insert(push("next")) }
+            }
+            if let number = stopped.withLock({ $0 }) { #expect(kill(number, SIGCONT) == 0) }
+            #expect(ending == .failure(.unknownOutcome))
+            #expect(next == .value)
+            #expect(try await store.hasPush("next"))
+            await store.close()
         }
     }
 
