@@ -7,7 +7,7 @@ internal import TollgateKernel
 /// What the hold's transaction decided.
 enum HoldVerdict: Sendable {
     case held(HoldGrant)
-    case refused(Failure)
+    case refused(RefusedHold)
 }
 
 extension AnswerQuestion {
@@ -67,32 +67,31 @@ extension AnswerQuestion {
                     of: asker.account, on: ShanghaiDay(now), requestID: admitted.requestID),
                 standing.account.deletedAt == nil
             else { throw SignIn.notSignedIn }
-            // A refusal is a value, not an error: its count must be kept.
-            func refuse(_ failure: Failure) throws -> HoldVerdict {
-                try tx.chat.insertRefusal(
-                    account: asker.account, model: admitted.model.name, code: failure.code, at: now)
-                return .refused(failure)
+            // A refusal is a value, not an error, and is counted by a write of its own: who is
+            // refused again and again writes nothing here that the next refusal would have to.
+            func refuse(_ failure: Failure) -> HoldVerdict {
+                .refused(RefusedHold(failure: failure, counted: asker.account))
             }
             if let refusal = try Self.refusal(of: admitted, standing, asker.apiKey, tx) {
-                return try refuse(refusal)
+                return refuse(refusal)
             }
             if let earlier = standing.earlier {
-                return .refused(
-                    Ledger.repeated(earlier, requestHash: admitted.judged.requestHash))
+                let known = Ledger.repeated(earlier, requestHash: admitted.judged.requestHash)
+                return .refused(RefusedHold(failure: known, counted: nil))
             }
-            if let refusal = asker.apiKey?.refusal(at: now) { return try refuse(refusal) }
+            if let refusal = asker.apiKey?.refusal(at: now) { return refuse(refusal) }
             let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
             let ownKeys = try Self.ownKeys(for: admitted, standing.account, tx)
             let planned = try Self.plan(
                 admitted, standing, asker.apiKey, ownKeys, ledger, ports.policy, now)
-            guard case .reserve(let wanted) = planned else { return try refuse(planned.refusal) }
+            guard case .reserve(let wanted) = planned else { return refuse(planned.refusal) }
             let hold: Hold
             do {
                 hold = try ledger.holdNew(
                     wanted.request, from: wanted.lots, standing: standing, at: now)
             } catch let failure as Failure {
                 // A rule refuses before it writes: limits of the account, mostly.
-                return try refuse(failure)
+                return refuse(failure)
             }
             if let key = asker.apiKey { try tx.apiKeys.saveUse(of: key.used(at: now)) }
             if let session = asker.session, session.isUseDue(at: now) {

@@ -128,12 +128,13 @@ extension AnswerQuestion {
 
     /// The hold as it became durable: another one if its batch had to run again.
     ///
-    /// - Throws: the refusal, if the hold was refused then; the store's error if nothing was held.
+    /// - Throws: ``RefusedHold``, if the hold was refused then; the store's error if nothing was
+    ///   held.
     func durableGrant(_ applied: AppliedWrite<HoldVerdict>) async throws -> HoldGrant {
         switch try await applied.durable() {
         case .held(let grant): return grant
         // Applied, then refused when its batch ran again: there is nothing to release.
-        case .refused(let failure): throw failure
+        case .refused(let refused): throw refused
         }
     }
 }

@@ -77,6 +77,7 @@ package struct AnswerQuestion: Sendable {
     let channelsOfOwnKeys: ChannelBoard
     let heavyWork: any HeavyWork
     private let settlements: Settlements
+    private let refusals = RefusalCounts()
     private let firstTokenTimer = Timer(label: "tollgate_chat_first_token_seconds")
 
     /// Makes the use case.
@@ -107,10 +108,25 @@ package struct AnswerQuestion: Sendable {
         _ question: Question, emit: (AnswerEvent) async throws -> Void
     ) async throws {
         let admitted = try await admit(question)
+        do {
+            try await answer(admitted, emit)
+        } catch let refused as RefusedHold {
+            if let account = refused.counted {
+                await refusals.count(
+                    refused.failure.code, of: admitted.model.name, for: account,
+                    at: admitted.startedAt, in: ports.store)
+            }
+            throw refused.failure
+        }
+    }
+
+    private func answer(
+        _ admitted: AdmittedQuestion, _ emit: (AnswerEvent) async throws -> Void
+    ) async throws {
         let slot = try settlements.reserve()
         let applied = try await hold(admitted)
         guard case .held(let grant) = applied.value else {
-            if case .refused(let failure) = try await applied.durable() { throw failure }
+            if case .refused(let refused) = try await applied.durable() { throw refused }
             // Refused when applied, held when its batch ran again: nobody waits for it any more.
             try await release(durableGrant(applied), slot)
             throw Failure(.unavailable, "The service is busy; ask again.")

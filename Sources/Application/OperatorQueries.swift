@@ -34,17 +34,15 @@ package struct OperatorQueries: Sendable {
     private func deletions() async throws -> AuditFinding {
         let now = ports.clock.now()
         let overdue = now.adding(milliseconds: -Limits.deletionMilliseconds)
-        let (all, stuck) = try await ports.store.read { tx in
-            (
-                try tx.departures.unfinished(after: nil, limit: .max).count,
-                try tx.departures.unfinished(begunBefore: overdue, limit: .max)
-            )
+        return try await ports.store.read { tx in
+            let stuck = try tx.departures.unfinished(
+                begunBefore: overdue, limit: Limits.auditViolationsTold)
+            return AuditFinding(
+                check: "C14", summary: "no deletion of an account is stuck",
+                rows: try tx.departures.countUnfinished(),
+                violations: stuck.map { "account \($0) has been deleting for more than an hour" },
+                violationCount: try tx.departures.countUnfinished(begunBefore: overdue))
         }
-        return AuditFinding(
-            check: "C14", summary: "no deletion of an account is stuck", rows: Int64(all),
-            violations: stuck.prefix(Limits.auditViolationsTold).map {
-                "account \($0) has been deleting for more than an hour"
-            }, violationCount: Int64(stuck.count))
     }
 
     /// Figures of periods that start in a span; without bounds the last 24 hours, or 30 days, with

@@ -22,8 +22,9 @@ package struct PlaceOrder: Sendable {
     /// its number is reused on each repetition, so one order is paid once.
     ///
     /// - Throws: `not_found` for an unknown product, `mismatch` if the key was used for another
-    ///   product, `conflict` with ``Limits/unpaidOrdersOfAccount`` unpaid orders, `unknown_outcome`
-    ///   or `unavailable` if WeChat Pay did not answer (repeat with the same key).
+    ///   product, `rate_limited` after ``Limits/unpaidOrdersOfSpan`` orders of a day that were not
+    ///   paid, `conflict` with ``Limits/unpaidOrdersOfAccount`` that still can be,
+    ///   `unknown_outcome` or `unavailable` if WeChat Pay did not answer (repeat with the key).
     package func place(
         product key: ProductKey, for account: AccountID, idempotencyKey: IdempotencyKey
     ) async throws -> Order {
@@ -42,6 +43,7 @@ package struct PlaceOrder: Sendable {
             guard let product = try tx.orders.product(key), product.isEnabled else {
                 throw Failure(.notFound, "There is no product \(key) on sale; list the products.")
             }
+            try Self.checkPace(of: account, tx, at: now)
             // One whose time is out counts no more, even while it cannot be closed: who cannot pay
             // it may order again.
             let unpaid = try tx.orders.unpaidOrders(of: account, at: now)
@@ -61,6 +63,24 @@ package struct PlaceOrder: Sendable {
         .conflict,
         "You have \(Limits.unpaidOrdersOfAccount) unpaid orders; pay one, or cancel one with "
             + "`tollgate orders cancel`, then order again.")
+
+    /// Who orders and pays nothing, again and again, waits until the first of those orders is a day
+    /// old: rows of orders are never removed.
+    private static func checkPace(
+        of account: AccountID, _ tx: any Transaction, at now: Timestamp
+    ) throws {
+        let span = Limits.unpaidOrdersSpanMilliseconds
+        guard
+            let made = try tx.orders.unpaidOrderMade(
+                of: account, number: Limits.unpaidOrdersOfSpan,
+                since: now.adding(milliseconds: -span))
+        else { return }
+        throw Failure(
+            .rateLimited,
+            "You made \(Limits.unpaidOrdersOfSpan) orders within a day and paid none of them; pay "
+                + "one that is still open, or order again when the first of them is a day old.",
+            retryAfterMilliseconds: made.milliseconds + span - now.milliseconds)
+    }
 
     private static func order(
         _ id: OrderID, _ product: Product, _ account: AccountID, _ key: IdempotencyKey,

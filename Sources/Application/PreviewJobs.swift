@@ -77,9 +77,9 @@ package struct PreviewJobs: Sendable {
         }
     }
 
-    /// The figures that a rollup of this period would store.
+    /// The figures that a rollup of this period would store; perhaps counted on a replica.
     package func figures(of period: RollupPeriod) async throws -> [RollupPoint] {
-        try await ports.store.read { tx in
+        try await ports.store.read(.stale) { tx in
             try tx.analytics.count(from: period.start, until: period.end)
         }
     }

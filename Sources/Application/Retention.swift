@@ -33,10 +33,10 @@ package struct Retention: Sendable {
         }
     }
 
-    /// How many rows of a kind a run would remove now, counted up to `limit`.
+    /// How many rows of a kind a run would remove now, counted up to `limit`; perhaps on a replica.
     package func count(_ rows: PerishableRows, limit: Int) async throws -> Int {
         let now = ports.clock.now()
-        return try await ports.store.read { [rollupJob] tx in
+        return try await ports.store.read(.stale) { [rollupJob] tx in
             guard let horizon = try Self.horizon(of: rows, now, rollupJob, tx) else { return 0 }
             return try tx.retention.count(rows, before: horizon, limit: limit)
         }

@@ -50,12 +50,15 @@ package struct ScanLogin: Sendable {
             scene: scene, secretDigest: try secret.digest,
             source: try ports.identityKey.sourceDigest(source), device: device.cut(toBytes: 64),
             createdAt: now, expiresAt: now.adding(milliseconds: Limits.loginAttemptMilliseconds))
+        let part = LoginAttempt.part(ofSource: attempt.source)
+        if let tooMany = try await tooMany(ofSource: attempt.source, part, at: now) {
+            throw tooMany
+        }
         // The limits stand before the call to WeChat, which they protect.
         // A refusal is a value, so that it costs the others of its batch nothing.
         let refusal = try await ports.store.write { tx -> Failure? in
             let ofSource = try tx.loginAttempts.count(under: attempt.source, at: now)
             if let tooMany = LoginAttempt.tooMany(ofSource: ofSource) { return tooMany }
-            let part = LoginAttempt.part(ofSource: attempt.source)
             let ofPart = try tx.loginAttempts.count(under: part, at: now)
             if let tooMany = LoginAttempt.tooMany(ofPart: ofPart) { return tooMany }
             try tx.loginAttempts.insert(attempt)
@@ -69,6 +72,21 @@ package struct ScanLogin: Sendable {
         } catch {
             try await refuse(.noCode, digest: attempt.secretDigest)
             throw told(error)
+        }
+    }
+
+    /// Why no attempt may begin by what was counted before; nil if one may.
+    ///
+    /// Looked at by a reader: who begins logins without end would write the row of its part with
+    /// each of them, and be in the way of everybody else whose logins are counted there.
+    private func tooMany(
+        ofSource source: [UInt8], _ part: [UInt8], at now: Timestamp
+    ) async throws -> Failure? {
+        try await ports.store.read { tx in
+            let ofSource = try tx.loginAttempts.counted(under: source, at: now)
+            if let tooMany = LoginAttempt.tooMany(ofSource: ofSource + 1) { return tooMany }
+            let ofPart = try tx.loginAttempts.counted(under: part, at: now)
+            return LoginAttempt.tooMany(ofPart: ofPart + 1)
         }
     }
 
@@ -119,6 +137,12 @@ package struct ScanLogin: Sendable {
     package func redeem(_ secret: LoginAttemptSecret) async throws -> SignIn.SignedIn {
         let now = ports.clock.now()
         let digest = try secret.digest
+        // What cannot be redeemed asks for no write: a screen may ask again and again.
+        let seen = try await ports.store.read { tx in
+            try tx.loginAttempts.attempt(secretDigest: digest)
+        }
+        guard var likely = seen else { throw LoginAttempt.over }
+        _ = try likely.redeem(secretDigest: digest, at: now)
         let (token, prepared) = try SignIn.prepare(device: "", ports, now)
         let opened = try await ports.store.write { [ports] tx in
             guard let known = try tx.loginAttempts.attempt(secretDigest: digest) else {
@@ -152,6 +176,10 @@ package struct ScanLogin: Sendable {
     }
 
     private func refuse(_ refusal: LoginAttempt.Refusal, digest: [UInt8]) async throws {
+        let seen = try await ports.store.read { tx in
+            try tx.loginAttempts.attempt(secretDigest: digest)
+        }
+        guard var likely = seen, likely.refuse(refusal) else { return }
         try await ports.store.write { tx in
             guard let known = try tx.loginAttempts.attempt(secretDigest: digest) else { return }
             var attempt = known

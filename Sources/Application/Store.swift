@@ -23,7 +23,7 @@ package enum ReadFreshness: Hashable, Sendable {
 /// except the value of ``begin(_:)``.
 ///
 /// A caller that is cancelled keeps waiting: a write that was handed in is never half made, and its
-/// outcome is always told.
+/// outcome is always told. Only an audit may be ended then.
 ///
 /// - Throws: what the closure threw; ``Failure`` with `.unavailable` if nothing was changed (too
 ///   many writes wait, the store is closing, the disk refuses), `.unknownOutcome` if the disk

@@ -48,4 +48,8 @@ extension Limits {
     /// Bytes of a provider's key: the shortest are random all the same, the longest in use are
     /// tokens of some hundred.
     package static let ownKeyBytes: ClosedRange<Int> = 8...512
+
+    /// Rows of counted refusals that one write takes along: an account's of an hour are a few, and
+    /// so many stay within a transaction's millisecond.
+    package static let refusalRowsOfOneWrite = 32
 }

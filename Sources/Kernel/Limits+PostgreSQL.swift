@@ -14,9 +14,13 @@ extension Limits {
     /// seconds.
     package static let storeStatementMilliseconds: Int64 = 120_000
 
-    /// How long a statement of an audit may run: it reads every transfer, some hundred million of
-    /// them in an hour; one that takes longer waits for something that does not come.
-    package static let auditStatementMilliseconds: Int64 = 3_600_000
+    /// How long an audit may take in all: it reads every transfer, some hundred million of them in
+    /// an hour; one that takes longer waits for something that does not come.
+    package static let auditMilliseconds: Int64 = 3_600_000
+
+    /// How often who waits for an audit's statement looks whether anybody still wants it: a stop
+    /// waits no longer for it, and four looks a second cost nothing.
+    package static let auditLookMilliseconds: Int64 = 250
 
     /// How often a store looks at the database's clock and standbys: clocks drift by milliseconds
     /// an hour, and a step is found before many holds are.

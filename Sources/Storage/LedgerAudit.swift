@@ -73,8 +73,7 @@ struct LedgerAudit {
         switch self.connection {
         case .sqlite(let one): connection = one
         case .postgreSQL(let one):
-            return try one.allowing(
-                statementMilliseconds: Limits.auditStatementMilliseconds, body)
+            return try one.atLength(body)
         case .refusing: return try body()
         }
         let before = try connection.first(AuditText.pagesKept) { $0.integer(0) } ?? 0

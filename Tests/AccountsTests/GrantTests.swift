@@ -1,4 +1,5 @@
 import Accounts
+import TestSupport
 import Testing
 import TollgateKernel
 
@@ -148,20 +149,20 @@ struct GrantTests {
         try bench.buy(1_000, expiresAt: bench.at(100))
         try bench.buy(300)
         _ = try bench.ledger.hold(bench.request(400), at: bench.at(1))
-        #expect(try bench.ledger.expireLots(at: bench.at(99), limit: 10) == 0)
-        #expect(try bench.ledger.expireLots(at: bench.at(100), limit: 10) == 1)
+        #expect(try bench.ledger.sweepLots(in: bench.books, at: bench.at(99), limit: 10) == 0)
+        #expect(try bench.ledger.sweepLots(in: bench.books, at: bench.at(100), limit: 10) == 1)
         #expect(bench.balance == [700, 400])
         #expect(bench.lots == [[400, 400], [300, 0]])
         #expect(bench.moved(.expiry) == 600)
-        #expect(try bench.ledger.expireLots(at: bench.at(200), limit: 10) == 0)
+        #expect(try bench.ledger.sweepLots(in: bench.books, at: bench.at(200), limit: 10) == 0)
     }
 
     @Test func expiryKeepsToItsLimit() throws {
         let bench = try Bench()
         for _ in 0..<5 { try bench.buy(10, expiresAt: bench.at(1)) }
-        #expect(try bench.ledger.expireLots(at: bench.at(2), limit: 3) == 3)
+        #expect(try bench.ledger.sweepLots(in: bench.books, at: bench.at(2), limit: 3) == 3)
         #expect(bench.balance == [20, 0])
-        #expect(try bench.ledger.expireLots(at: bench.at(2), limit: 3) == 2)
+        #expect(try bench.ledger.sweepLots(in: bench.books, at: bench.at(2), limit: 3) == 2)
         #expect(bench.balance == [0, 0])
     }
 
@@ -169,11 +170,11 @@ struct GrantTests {
         let bench = try Bench()
         try bench.buy(100, expiresAt: bench.at(100))
         let hold = try bench.ledger.hold(bench.request(60), at: bench.at(1))
-        #expect(try bench.ledger.expireLots(at: bench.at(150), limit: 10) == 1)
+        #expect(try bench.ledger.sweepLots(in: bench.books, at: bench.at(150), limit: 10) == 1)
         // Released before the expiry by a clock that was set back: the rest is spendable again.
         _ = try bench.ledger.release(hold.id, as: .released, at: bench.at(50))
         #expect(bench.balance == [60, 0])
-        #expect(try bench.ledger.expireLots(at: bench.at(150), limit: 10) == 1)
+        #expect(try bench.ledger.sweepLots(in: bench.books, at: bench.at(150), limit: 10) == 1)
         #expect(bench.balance == [0, 0])
         #expect(bench.moved(.expiry) == 100)
     }

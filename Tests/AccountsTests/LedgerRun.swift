@@ -1,4 +1,5 @@
 import Accounts
+import TestSupport
 import TollgateKernel
 
 /// One operation of a history: it names what it is about by numbers that fit any history, so that
@@ -187,7 +188,7 @@ struct LedgerRun {
             try check(done <= limit, "more holds than the limit")
             return "expire holds"
         case .expireLots(let limit):
-            let done = try ledger.expireLots(at: moment, limit: limit)
+            let done = try ledger.sweepLots(in: books, at: moment, limit: limit)
             model.expireLots(at: now, limit: limit)
             try check(done <= limit, "more lots than the limit")
             return "expire lots"

@@ -1,4 +1,5 @@
 import Accounts
+import TestSupport
 import Testing
 import TollgateKernel
 
@@ -70,7 +71,7 @@ struct SettlingTests {
         let bench = try Bench()
         try bench.buy(100, expiresAt: bench.at(100))
         let hold = try bench.ledger.hold(bench.request(80), at: bench.at(1))
-        _ = try bench.ledger.expireLots(at: bench.at(200), limit: 10)
+        _ = try bench.ledger.sweepLots(in: bench.books, at: bench.at(200), limit: 10)
         let outcome = try bench.ledger.settle(hold.id, price: Credits(micro: 80), at: bench.at(300))
         #expect(outcome.charged == Credits(micro: 80))
         #expect(bench.balance == [0, 0])

@@ -1,6 +1,7 @@
 import Accounts
 import Application
 import Operations
+import TestSupport
 import TollgateKernel
 
 /// One history over a store, between two transactions: what the next one goes on from.
@@ -54,7 +55,7 @@ struct StoredLedgerRun: Sendable {
         let identifiers = Numbers(next.lastID)
         let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
         for operation in operations {
-            let name = try next.apply(operation, ledger)
+            let name = try next.apply(operation, ledger, tx)
             if name == "grant" { try tx.adminLog.insert(next.actOfLastGrant(identifiers.next())) }
             next.seen[name, default: 0] += 1
             do {
@@ -75,7 +76,7 @@ struct StoredLedgerRun: Sendable {
         let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
         _ = try ledger.expireHolds(at: next.moment, limit: Limits.rowsInOneAnswer)
         next.model.expireHolds(at: next.now, limit: Limits.rowsInOneAnswer)
-        _ = try ledger.expireLots(at: next.moment, limit: Limits.rowsInOneAnswer)
+        _ = try ledger.sweepLots(in: tx.ledger, at: next.moment, limit: Limits.rowsInOneAnswer)
         next.model.expireLots(at: next.now, limit: Limits.rowsInOneAnswer)
         try next.compare(tx)
         return next
@@ -93,7 +94,9 @@ struct StoredLedgerRun: Sendable {
 }
 
 extension StoredLedgerRun {
-    private mutating func apply(_ operation: LedgerOperation, _ ledger: Ledger) throws -> String {
+    private mutating func apply(
+        _ operation: LedgerOperation, _ ledger: Ledger, _ tx: any Transaction
+    ) throws -> String {
         switch operation {
         case .grant(let account, let amount, let lifetime, let isGift):
             grants += 1
@@ -116,7 +119,7 @@ extension StoredLedgerRun {
             model.expireHolds(at: now, limit: limit)
             return "expire holds"
         case .expireLots(let limit):
-            _ = try ledger.expireLots(at: moment, limit: limit)
+            _ = try ledger.sweepLots(in: tx.ledger, at: moment, limit: limit)
             model.expireLots(at: now, limit: limit)
             return "expire lots"
         case .forfeit(let account, let limit):

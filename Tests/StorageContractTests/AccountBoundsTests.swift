@@ -72,6 +72,60 @@ import TollgateKernel
         }
     }
 
+    @Test(arguments: Engine.all) func ordersMadeAndGivenUpInALoopComeToAnEndForADay(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            let bench = try TestBench(over: store)
+            try await bench.offer()
+            let buyer = try await bench.signIn().session.account
+            let other = try await bench.signIn(openID: "o_bob").session.account
+            let payments = ScriptedPayments()
+            let placing = PlaceOrder(bench.ports, payments: payments)
+            let follow = FollowUpOrders(bench.ports, payments: payments)
+            @Sendable func order(_ key: String, for account: AccountID) async throws -> Order {
+                try await placing.place(
+                    product: ProductKey(rawValue: "starter"), for: account,
+                    idempotencyKey: IdempotencyKey(rawValue: key))
+            }
+            // What is paid does not count.
+            let paid = try await order("paid", for: buyer)
+            let trade = try #require(payments.pay(paid.outTradeNumber))
+            _ = try await BookPayment(bench.ports).book(queried: trade)
+            let most = Limits.unpaidOrdersOfSpan
+            let first = bench.clock.now()
+            for number in 0..<most {
+                let made = try await order("loop-\(number)", for: buyer)
+                #expect(try await follow.cancel(made.id, of: buyer).state == .closed)
+                bench.clock.advance(milliseconds: 1_000)
+            }
+            let refused = await #expect(throws: Failure.self) {
+                try await order("too many", for: buyer)
+            }
+            #expect(refused?.code == .rateLimited)
+            let wait =
+                first.milliseconds + Limits.unpaidOrdersSpanMilliseconds
+                - bench.clock.now().milliseconds
+            #expect(refused?.retryAfterMilliseconds == wait)
+            let made = try await store.read { tx in
+                try tx.orders.orders(of: buyer, before: nil, limit: 99).count
+            }
+            #expect(made == most + 1)
+            // An order that is there is found, and nobody else is kept from buying.
+            #expect(try await order("paid", for: buyer).id == paid.id)
+            _ = try await order("k", for: other)
+            // The hint is right to the millisecond, and lets one through for one that is a day old.
+            bench.clock.advance(milliseconds: wait - 1)
+            #expect(
+                await Ending { _ = try await order("early", for: buyer) } == .failure(.rateLimited))
+            bench.clock.advance(milliseconds: 1)
+            _ = try await order("late", for: buyer)
+            #expect(
+                await Ending { _ = try await order("next", for: buyer) } == .failure(.rateLimited))
+            #expect(try await bench.violations() == [])
+        }
+    }
+
     @Test(arguments: Engine.all) func keysMadeAndRevokedInALoopComeToAnEnd(
         _ engine: Engine
     ) async throws {

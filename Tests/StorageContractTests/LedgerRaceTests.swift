@@ -1,6 +1,7 @@
 import Accounts
 import Application
 import Operations
+import TestSupport
 import Testing
 import TollgateKernel
 
@@ -169,7 +170,7 @@ import TollgateKernel
             }
             // Only what nobody reserved expires.
             let swept = try await store.write { tx in
-                try ledger(tx).expireLots(at: .after(10), limit: 100)
+                try ledger(tx).sweepLots(in: tx.ledger, at: .after(10), limit: 100)
             }
             #expect(swept == 1)
             try await expectCleanBooks(store)
@@ -194,7 +195,7 @@ import TollgateKernel
                     }
                     group.addTask {
                         try await store.write { tx in
-                            _ = try ledger(tx).expireLots(at: .after(11), limit: 100)
+                            _ = try ledger(tx).sweepLots(in: tx.ledger, at: .after(11), limit: 100)
                         }
                     }
                 }

@@ -114,9 +114,16 @@ import TollgateKernel
             let count = { (key: UInt8, moment: Int64) in
                 try tx.loginAttempts.count(under: digest(key), at: .after(moment))
             }
+            let counted = { (key: UInt8, moment: Int64) in
+                try tx.loginAttempts.counted(under: digest(key), at: .after(moment))
+            }
+            #expect(try counted(50, 0) == 0)
             #expect(try count(50, 0) == 1)
             #expect(try count(50, 9) == 2)
             #expect(try count(51, 9) == 1)
+            // Looking counts nothing, and sees what counting would.
+            #expect(try counted(50, 9) == 2 && counted(50, life - 1) == 2)
+            #expect(try counted(50, life) == 0 && counted(50, -1) == 0)
             #expect(try count(50, life - 1) == 3)
             // The first has run out; then this one has.
             #expect(try count(50, life) == 1)

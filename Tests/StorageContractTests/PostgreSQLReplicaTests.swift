@@ -1,6 +1,10 @@
+import Accounts
 import Analytics
 import Application
+import Auth
+import Chat
 import Operations
+import Orders
 import TestSupport
 import Testing
 import TollgateKernel
@@ -23,6 +27,85 @@ struct PostgreSQLReplicaTests {
                 JobRecord(
                     name: name, nextDueAt: start, fencingToken: 0, holder: "", heartbeat: 0))
         }
+    }
+
+    /// Rows of one person, and two acts.
+    private func live(_ store: any OpenedStore, _ owner: AccountID, _ name: String) async throws {
+        try await store.write { tx in
+            if try tx.accounts.account(owner) == nil {
+                try tx.accounts.insert(account(owner.rawValue), openID: "openid-\(owner)")
+            }
+            for number in 1...2 as ClosedRange<Int64> {
+                var one = order(number, of: owner.rawValue)
+                one.productName = name
+                try tx.orders.insert(one)
+                try tx.adminLog.insert(
+                    AdminAct(
+                        id: AdminActID(rawValue: number), key: "\(number)", kind: .accountFrozen,
+                        by: ActedBy(
+                            credential: "admin", person: "ann", reason: name, correlationID: 7),
+                        object: "\(owner)", before: "active", after: "frozen", at: start))
+            }
+            try tx.chat.insertRefusal(
+                account: owner, model: ModelName(rawValue: name), code: .quotaExhausted, at: start)
+            try tx.outbox.insert(
+                OutboxMessage(
+                    id: OutboxID(rawValue: 1), kind: .creditsArrived, account: owner,
+                    values: ["product": name], state: .sent, attempts: 0, nextAttemptAt: start,
+                    createdAt: start))
+        }
+    }
+
+    @Test func itAnswersOlderPagesAndTheLongPartsOfAnExport() async throws {
+        let behind = try TemporarySchema()
+        let stale = try await behind.open()
+        let schema = try TemporarySchema()
+        let store = try await schema.open(
+            replica: behind.server.address(schema: behind.name, application: "replica"))
+        let bench = try TestBench(over: store)
+        let person = try await bench.signIn()
+        let owner = person.session.account
+        try await live(stale, owner, "stale")
+        try await live(store, owner, "fresh")
+        let queries = AccountQueries(bench.ports)
+        let newest = try await queries.orders(of: owner, before: nil, limit: 9)
+        #expect(newest.map(\.productName) == ["fresh", "fresh"])
+        let older = try await queries.orders(of: owner, before: newest.first?.id, limit: 9)
+        #expect(older.map(\.productName) == ["stale"])
+        let administration = Administration(bench.ports)
+        let acts = try await administration.acts(before: nil, limit: 9)
+        #expect(acts.map(\.by.reason) == ["fresh", "fresh"])
+        let before = try await administration.acts(before: acts.first?.id, limit: 9)
+        #expect(before.map(\.by.reason) == ["stale"])
+        // The account, its balance and its sessions are the primary's: the replica knows no such
+        // session.
+        var told: [String] = []
+        var place: String?
+        repeat {
+            let page = try await ExportAccount(bench.ports).page(after: place, for: person.token)
+            place = page.next
+            switch page.rows {
+            case .orders(let rows): told += rows.map { "order \($0.order.productName)" }
+            case .refusals(let rows): told += rows.map { "refusal \($0.model)" }
+            case .messages(let rows): told += rows.map { "message \($0.values["product"] ?? "")" }
+            case .loginSessions(let rows): told += rows.map { "session \($0.device)" }
+            case .account, .trialDays, .movements, .calls, .apiKeys: break
+            }
+        } while place != nil
+        #expect(
+            told == [
+                "order stale", "order stale", "refusal stale", "session test", "message stale",
+            ])
+        let stranger = try #require(
+            SessionToken.make(from: [UInt8](repeating: 1, count: SessionToken.secretBytes)))
+        #expect(
+            await Ending {
+                _ = try await ExportAccount(bench.ports).page(after: "orders:", for: stranger)
+            } == .failure(.unauthenticated))
+        await store.close()
+        await stale.close()
+        try schema.remove()
+        try behind.remove()
     }
 
     @Test func itAnswersFiguresAndIncidentsAndNothingElse() async throws {

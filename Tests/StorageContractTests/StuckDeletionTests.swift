@@ -58,6 +58,32 @@ import TollgateKernel
         }
     }
 
+    @Test(arguments: Engine.all) func theAuditCountsAllOfThemAndNamesSome(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            let bench = try TestBench(over: store)
+            let many = Int64(Limits.auditViolationsTold) + 7
+            let now = bench.clock.now()
+            try await store.write { tx in
+                for number in 1...many {
+                    let id = AccountID(rawValue: number)
+                    try tx.accounts.insert(account(number), openID: "openid-\(number)")
+                    try tx.departures.begin(
+                        id, placeholder: digest(UInt8(100 + number)),
+                        at: now.adding(milliseconds: number < 3 ? 1 : 0))
+                }
+                #expect(try tx.departures.countUnfinished() == many)
+                #expect(try tx.departures.countUnfinished(begunBefore: now) == 0)
+            }
+            bench.clock.advance(milliseconds: Limits.deletionMilliseconds + 1)
+            let finding = try await OperatorQueries(bench.ports).audit().first { $0.check == "C14" }
+            #expect(finding?.rows == many)
+            #expect(finding?.violationCount == many - 2)
+            #expect(finding?.violations.count == Limits.auditViolationsTold)
+        }
+    }
+
     @Test(arguments: Engine.all) func theAuditTellsOfThoseAfterAnHour(
         _ engine: Engine
     ) async throws {

@@ -175,8 +175,8 @@ extension MoneyScenario {
     }
 
     private func expireLots(_ store: any Store, _ numbers: StepNumbers) async throws {
-        try await write(store, numbers) { _, ledger in
-            if lane == 0 { _ = try ledger.expireLots(at: moment(20), limit: 10) }
+        try await write(store, numbers) { tx, ledger in
+            if lane == 0 { _ = try ledger.sweepLots(in: tx.ledger, at: moment(20), limit: 10) }
         }
     }
 

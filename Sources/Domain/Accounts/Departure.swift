@@ -32,6 +32,12 @@ package protocol DepartureRepository {
     /// Accounts whose deletion began before `moment` and has not ended, by number; at most `limit`.
     func unfinished(begunBefore moment: Timestamp, limit: Int) throws(StoreError) -> [AccountID]
 
+    /// How many accounts are being deleted.
+    func countUnfinished() throws(StoreError) -> Int64
+
+    /// How many accounts' deletion began before `moment` and has not ended.
+    func countUnfinished(begunBefore moment: Timestamp) throws(StoreError) -> Int64
+
     /// Remembers how many free calls of a day a person who leaves has used, by the digest of their
     /// openid.
     func keepTrial(_ used: Int64, on day: ShanghaiDay, ofPerson digest: [UInt8]) throws(StoreError)

@@ -150,15 +150,6 @@ package struct Ledger {
             lots: try repository.spendableLots(of: account, at: now, limit: Limits.lotsOfOneHold))
     }
 
-    /// Moves what expired unreserved from its owners to `expired`; at most `limit` lots.
-    ///
-    /// Returns how many lots it moved.
-    package func expireLots(at now: Timestamp, limit: Int) throws -> Int {
-        let lots = try repository.expiredLots(at: now, limit: limit)
-        for lot in lots { try expireRest(of: lot, at: now) }
-        return lots.count
-    }
-
     /// Moves what expired unreserved of one lot to `expired`.
     ///
     /// Returns false if its time is not out, or nothing unreserved is left of it.
@@ -166,16 +157,12 @@ package struct Ledger {
         guard let lot = try repository.lot(id), let end = lot.expiresAt, end <= now,
             lot.remaining > lot.held
         else { return false }
-        try expireRest(of: lot, at: now)
-        return true
-    }
-
-    private func expireRest(of lot: Lot, at now: Timestamp) throws {
         var book = try book(of: lot.account)
         var emptied = lot
         try expire(lot.remaining - lot.held, of: &emptied, book: &book, at: now)
         try repository.save(emptied, replacing: lot)
         try book.save(in: repository)
+        return true
     }
 }
 

@@ -267,6 +267,9 @@ package protocol LoginAttemptRepository {
     ///   whatever became of them; then counting begins anew.
     func count(under key: [UInt8], at now: Timestamp) throws(StoreError) -> Int64
 
+    /// How many ``count(under:at:)`` has counted under a key so far; counts none.
+    func counted(under key: [UInt8], at now: Timestamp) throws(StoreError) -> Int64
+
     /// Forgets counts that began so long before `now` that they begin anew; at most `limit`.
     ///
     /// - Returns: How many.

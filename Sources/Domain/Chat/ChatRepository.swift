@@ -208,12 +208,13 @@ package protocol ChatRepository {
     /// Adds a hold's usage row; one that is there already stays as it is.
     func insert(_ usage: UsageRecord) throws(StoreError)
 
-    /// Counts a refused question: which model was asked for, which code refused it.
+    /// Counts refused questions: which model was asked for, which code refused them, how many.
     ///
     /// An account's refusals of one hour, model and code are one row, with the moment of the first:
     /// who is refused all day writes no more rows than there are hours.
-    func insertRefusal(
-        account: AccountID, model: ModelName, code: Failure.Code, at now: Timestamp
+    func insertRefusals(
+        _ times: Int64, account: AccountID, model: ModelName, code: Failure.Code,
+        at now: Timestamp
     ) throws(StoreError)
 
     /// A hold's usage row; nil if its call came to nothing, or has not ended.
@@ -223,6 +224,15 @@ package protocol ChatRepository {
     /// at most `limit`.
     func refusals(of account: AccountID, after number: Int64, limit: Int) throws(StoreError)
         -> [RefusedQuestion]
+}
+
+extension ChatRepository {
+    /// Counts one refused question.
+    package func insertRefusal(
+        account: AccountID, model: ModelName, code: Failure.Code, at now: Timestamp
+    ) throws(StoreError) {
+        try insertRefusals(1, account: account, model: model, code: code, at: now)
+    }
 }
 
 /// Questions of one hour that were refused: which model was asked for, and why not; never the

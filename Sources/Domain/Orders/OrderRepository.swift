@@ -92,6 +92,11 @@ package protocol OrderRepository {
     /// payment, or being closed.
     func unpaidOrders(of account: AccountID, at now: Timestamp) throws(StoreError) -> Int
 
+    /// When the so-many-th newest of an account's orders that were never paid was made, if that was
+    /// after `since`; nil if fewer were made since.
+    func unpaidOrderMade(of account: AccountID, number: Int, since: Timestamp) throws(StoreError)
+        -> Timestamp?
+
     /// Stores what may change (state, codeURL, paidAt, transactionID, queryCount, nextQueryAt),
     /// guarded by the state and queryCount of `old`: `conflict` if it has moved on.
     func save(_ new: Order, replacing old: Order) throws(StoreError)

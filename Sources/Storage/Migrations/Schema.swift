@@ -6,6 +6,6 @@ enum Schema {
     static let migrations: [Migration] = [
         accounts, orders, ledger, identity, chat, operations, wordChecks, apiKeys, operators,
         loginAttempts, ownKeys, lastMoves, sessionUses, deletion, clockSteps,
-        departedTiers, retention, loginCounts, spreadHolds,
+        departedTiers, retention, loginCounts, spreadHolds, unpaidOrders,
     ]
 }

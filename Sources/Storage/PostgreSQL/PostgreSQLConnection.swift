@@ -24,6 +24,12 @@ final class PostgreSQLConnection {
     private var prepared: Set<Int> = []
     private var waitMilliseconds: Int64
     private let isForWriting: Bool
+    /// The read that runs, which may be a long one.
+    private var read: LongRead?
+    /// Whether that read takes the time of a long one now.
+    private var isAtLength = false
+    /// Why that read was ended.
+    private var endOfRead: LongRead.End?
     /// The first trouble since ``forgetTrouble()``.
     private(set) var trouble: Trouble?
 
@@ -145,16 +151,46 @@ final class PostgreSQLConnection {
         return name
     }
 
-    /// Lets the statements of the present transaction that `body` sends take so long, and waits for
-    /// their answers as long; the limit ends with the transaction.
-    func allowing<Value>(
-        statementMilliseconds: Int64, _ body: () throws(StoreError) -> Value
-    ) throws(StoreError) -> Value {
-        try execute("SET LOCAL statement_timeout = \(statementMilliseconds)")
+    /// Runs a read that its caller may leave.
+    ///
+    /// - Throws: what the read throws; why it was ended, if it was, whatever it made of that.
+    func watched<Value>(by read: LongRead, _ body: () throws -> Value) throws -> Value {
+        self.read = read
+        endOfRead = nil
+        defer { self.read = nil }
+        let result = Result { try body() }
+        if let endOfRead { throw endOfRead.failure }
+        return try result.get()
+    }
+
+    /// Lets the statements that `body` sends take what is left of a long read's time together,
+    /// instead of a usual statement's each; the server's own limit ends with the transaction.
+    func atLength<Value>(_ body: () throws(StoreError) -> Value) throws(StoreError) -> Value {
+        let left = read?.leftMilliseconds ?? Limits.auditMilliseconds
+        // Later than we cancel by ourselves, who know why: for a client that died meanwhile.
+        let limit = left + Limits.storeAnswerMarginMilliseconds
+        try execute("SET LOCAL statement_timeout = \(limit)")
         let before = waitMilliseconds
-        waitMilliseconds = statementMilliseconds + Limits.storeAnswerMarginMilliseconds
-        defer { waitMilliseconds = before }
+        waitMilliseconds = limit + Limits.storeAnswerMarginMilliseconds
+        isAtLength = true
+        defer {
+            waitMilliseconds = before
+            isAtLength = false
+        }
         return try body()
+    }
+
+    /// Asks the server to give the running statement up, if the read is to end; whether it did.
+    private func hasToEnd() -> Bool {
+        guard isAtLength, let end = read?.end else { return false }
+        endOfRead = endOfRead ?? end
+        // On a connection of its own, which tells no more than the session's number and secret.
+        var reason: [CChar] = Array(repeating: 0, count: 256)
+        let request = PQgetCancel(handle)
+        defer { PQfreeCancel(request) }
+        // Whether or not it arrives: the answer is not waited for much longer.
+        PQcancel(request, &reason, Int32(reason.count))
+        return true
     }
 
     /// What became of a COMMIT.
@@ -242,12 +278,19 @@ final class PostgreSQLConnection {
     /// The next answer, or nothing if there is none left; waits for as long as the store bears.
     private func next() throws(StoreError) -> OpaquePointer? {
         var waited: Int64 = 0
+        var limit = waitMilliseconds
+        var isEnding = false
         while PQisBusy(handle) == 1 {
+            if !isEnding, hasToEnd() {
+                isEnding = true
+                limit = min(limit, waited + Limits.storeAnswerMarginMilliseconds)
+            }
+            let turn = isAtLength ? Limits.auditLookMilliseconds : limit
             var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
             let began = Self.milliseconds()
-            let ready = poll(&descriptor, 1, Int32(clamping: waitMilliseconds - waited))
+            let ready = poll(&descriptor, 1, Int32(clamping: min(turn, limit - waited)))
             waited += Self.milliseconds() - began
-            if ready == 0 || waited >= waitMilliseconds { throw lost("no answer in time") }
+            if waited >= limit || ready == 0 && !isAtLength { throw lost("no answer in time") }
             if ready < 0, errno != EINTR { throw lost() }
             if ready > 0, PQconsumeInput(handle) == 0 { throw lost() }
         }

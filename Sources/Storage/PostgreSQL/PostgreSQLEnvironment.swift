@@ -23,6 +23,7 @@ final class PostgreSQLEnvironment: Sendable {
     private let commits = Atomic<Int64>(0)
     private let state = Mutex(State())
     private let doubts = Mutex(Doubts())
+    private let isClosed = Atomic(false)
 
     private struct State {
         var health = StoreHealth.writable
@@ -56,6 +57,12 @@ final class PostgreSQLEnvironment: Sendable {
             clock: clock, monotonicClock: monotonicClock, random: random, patience: patience,
             clockLimits: clockLimits, commitFault: nil, logger: logger)
     }
+
+    /// Whether the store is closing: what takes long ends.
+    var isClosing: Bool { isClosed.load(ordering: .relaxed) }
+
+    /// The store is closing.
+    func close() { isClosed.store(true, ordering: .relaxed) }
 
     /// The present moment, for rows.
     func now() -> Timestamp { clock.now() }

@@ -6,6 +6,8 @@ package struct PostgreSQLPatience: Hashable, Sendable {
     package var statementMilliseconds = Limits.storeWriteStatementMilliseconds
     /// For a statement of a read, in milliseconds; an audit has a limit of its own.
     package var readMilliseconds = Limits.storeStatementMilliseconds
+    /// For an audit, all of its statements together, in milliseconds.
+    package var auditMilliseconds = Limits.auditMilliseconds
     /// For a write that others are in the way of, in milliseconds.
     package var writeMilliseconds = Limits.storeWriteMilliseconds
     /// For what became of a COMMIT, in milliseconds.

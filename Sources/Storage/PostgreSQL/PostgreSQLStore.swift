@@ -97,9 +97,20 @@ package final class PostgreSQLStore: OpenedStore {
         _ body: @escaping @Sendable (any Transaction) throws -> Value
     ) async throws -> Value {
         let pool = freshness == .stale ? replicaReaders ?? readers : readers
-        return try await withCheckedThrowingContinuation { continuation in
-            pool.submit(
-                DurableWrite(StoredTransaction.over(freshness, body), caller: continuation))
+        let watch = LongRead(environment)
+        let watched: @Sendable (any Transaction) throws -> Value = { transaction in
+            guard let stored = transaction as? StoredTransaction,
+                case .postgreSQL(let connection) = stored.connection
+            else { return try body(transaction) }
+            return try connection.watched(by: watch) { try body(transaction) }
+        }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                pool.submit(
+                    DurableWrite(StoredTransaction.over(freshness, watched), caller: continuation))
+            }
+        } onCancel: {
+            watch.abandon()
         }
     }
 
@@ -131,8 +142,10 @@ package final class PostgreSQLStore: OpenedStore {
     /// Writes that wait for a connection.
     package var backlog: Int { writers.backlog }
 
-    /// Refuses new work, settles what waits, then closes every connection.
+    /// Refuses new work, settles what waits, then closes every connection; an audit that runs is
+    /// stopped.
     package func close() async {
+        environment.close()
         await writers.close()
         // First those who may still hand something on to the others.
         await replicaReaders?.close()

@@ -72,12 +72,13 @@ struct StoredChat: ChatRepository {
             usage.priceFactor.denominator)
     }
 
-    func insertRefusal(
-        account: AccountID, model: ModelName, code: Failure.Code, at now: Timestamp
+    func insertRefusals(
+        _ times: Int64, account: AccountID, model: ModelName, code: Failure.Code,
+        at now: Timestamp
     ) throws(StoreError) {
         try connection.run(
-            Text.countRefusal, account.rawValue, model.rawValue, code.rawValue,
-            now.milliseconds, RollupResolution.hour.start(of: now).milliseconds)
+            Text.countRefusals, account.rawValue, model.rawValue, code.rawValue,
+            now.milliseconds, RollupResolution.hour.start(of: now).milliseconds, times)
     }
 
     private static func model(_ row: Row) throws(StoreError) -> ChatModel {
@@ -157,11 +158,12 @@ struct StoredChat: ChatRepository {
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
             ON CONFLICT (hold) DO NOTHING
             """)
-        static let countRefusal = SQL(
+        static let countRefusals = SQL(
             """
             INSERT INTO refusals (account, model, code, occurred_at, hour, times)
-            VALUES ($1, $2, $3, $4, $5, 1)
-            ON CONFLICT (account, hour, model, code) DO UPDATE SET times = refusals.times + 1
+            VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (account, hour, model, code)
+            DO UPDATE SET times = refusals.times + excluded.times
             """)
     }
 }

@@ -48,6 +48,14 @@ struct StoredDepartures: DepartureRepository {
         }
     }
 
+    func countUnfinished() throws(StoreError) -> Int64 {
+        try connection.first(Text.countUnfinished) { $0.integer(0) } ?? 0
+    }
+
+    func countUnfinished(begunBefore moment: Timestamp) throws(StoreError) -> Int64 {
+        try connection.first(Text.countBegunBefore, moment.milliseconds) { $0.integer(0) } ?? 0
+    }
+
     func keepTrial(
         _ used: Int64, on day: ShanghaiDay, ofPerson digest: [UInt8]
     ) throws(StoreError) {
@@ -113,6 +121,10 @@ struct StoredDepartures: DepartureRepository {
             """)
         static let unfinished = SQL(
             "SELECT id FROM accounts WHERE status = 'deleting' AND id > $1 ORDER BY id LIMIT $2")
+        static let countUnfinished = SQL(
+            "SELECT COUNT(*) FROM accounts WHERE status = 'deleting'")
+        static let countBegunBefore = SQL(
+            "SELECT COUNT(*) FROM accounts WHERE status = 'deleting' AND deleted_at < $1")
         static let begunBefore = SQL(
             """
             SELECT id FROM accounts WHERE status = 'deleting' AND deleted_at < $1

@@ -25,6 +25,14 @@ struct StoredLoginAttempts: LoginAttemptRepository {
         return count ?? 1
     }
 
+    func counted(under key: [UInt8], at now: Timestamp) throws(StoreError) -> Int64 {
+        let counted = try connection.first(
+            Text.counted, key, now.milliseconds,
+            now.milliseconds - Limits.loginAttemptMilliseconds
+        ) { $0.integer(0) }
+        return counted ?? 0
+    }
+
     func forgetCounts(now: Timestamp, limit: Int) throws(StoreError) -> Int {
         try connection.run(
             Text.forgetCounts, now.milliseconds - Limits.loginAttemptMilliseconds, bounded(limit))
@@ -128,6 +136,11 @@ struct StoredLoginAttempts: LoginAttemptRepository {
                     AND login_attempt_counts.began_at <= excluded.began_at
                     THEN login_attempt_counts.began_at ELSE excluded.began_at END
             RETURNING attempts
+            """)
+        static let counted = SQL(
+            """
+            SELECT attempts FROM login_attempt_counts
+            WHERE counted = $1 AND began_at <= $2 AND began_at > $3
             """)
         static let forgetCounts = SQL(
             """

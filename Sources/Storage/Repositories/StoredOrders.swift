@@ -50,6 +50,14 @@ struct StoredOrders: OrderRepository {
             } ?? 0)
     }
 
+    func unpaidOrderMade(
+        of account: AccountID, number: Int, since: Timestamp
+    ) throws(StoreError) -> Timestamp? {
+        try connection.first(
+            OrderText.unpaidMade, account.rawValue, since.milliseconds, max(number, 1) - 1
+        ) { $0.moment(0) }
+    }
+
     func save(_ new: Order, replacing old: Order) throws(StoreError) {
         let changed = try connection.run(
             OrderText.save, new.state.rawValue, new.codeURL, new.paidAt?.milliseconds,
@@ -152,6 +160,12 @@ struct StoredOrders: OrderRepository {
             """
             SELECT COUNT(*) FROM orders WHERE account = $1 AND (\(Schema.unsettledOrders))
                 AND state IN ('created', 'awaiting_payment', 'closing') AND expires_at > $2
+            """)
+        static let unpaidMade = SQL(
+            """
+            SELECT created_at FROM orders WHERE account = $1 AND created_at > $2
+                AND paid_at IS NULL
+            ORDER BY created_at DESC LIMIT 1 OFFSET $3
             """)
         static let insertEvent = SQL(
             """

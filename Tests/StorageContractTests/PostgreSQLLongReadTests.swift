@@ -1,0 +1,115 @@
+import Application
+import Operations
+import TestSupport
+import Testing
+import TollgateKernel
+
+@testable import Storage
+
+/// What ends an audit on PostgreSQL: its one deadline, its caller's leaving, the store's end.
+@Suite(
+    .serialized, .timeLimit(.minutes(2)),
+    .enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.skipped)))
+struct PostgreSQLLongReadTests {
+    /// A store whose every statement over lots takes so long.
+    private struct Slow {
+        let schema: TemporarySchema
+        let store: PostgreSQLStore
+
+        init(seconds: Double, _ patience: PostgreSQLPatience = PostgreSQLPatience()) async throws {
+            schema = try TemporarySchema()
+            store = try await schema.open(application: schema.name, patience: patience)
+            try await AuditTests.liveIn(store)
+            try schema.server.run(
+                """
+                ALTER TABLE lots RENAME TO quick_lots;
+                CREATE VIEW lots AS SELECT quick_lots.* FROM quick_lots, pg_sleep(\(seconds))
+                """, schema: schema.name)
+        }
+
+        func audit() async -> Ending {
+            await Ending { _ = try await store.read { tx in try tx.operations.audit() } }
+        }
+
+        /// Whether the server is at such a statement of this store.
+        func isAsleep() throws -> Bool {
+            let sleeping = try schema.server.run(
+                """
+                SELECT COUNT(*) FROM pg_stat_activity
+                WHERE application_name = '\(schema.name)' AND wait_event = 'PgSleep'
+                """)
+            return sleeping != "0"
+        }
+    }
+
+    @Test func `all statements of an audit have one deadline`() async throws {
+        var patience = PostgreSQLPatience()
+        // More than one of them takes, and less than all of them together.
+        patience.auditMilliseconds = 1_200
+        let slow = try await Slow(seconds: 0.7, patience)
+        #expect(await slow.audit() == .failure(.deadlineExceeded))
+        #expect(try !slow.isAsleep())
+        // The same connection goes on.
+        #expect(try await !slow.store.hasPush("none"))
+        await slow.store.close()
+        try slow.schema.remove()
+    }
+
+    @Test func `a statement that outlasts the deadline is cancelled at the server`() async throws {
+        var patience = PostgreSQLPatience()
+        patience.auditMilliseconds = 600
+        let slow = try await Slow(seconds: 100, patience)
+        let began = ContinuousClock.now
+        #expect(await slow.audit() == .failure(.deadlineExceeded))
+        #expect(ContinuousClock.now - began < .seconds(20))
+        #expect(try !slow.isAsleep())
+        await slow.store.close()
+        try slow.schema.remove()
+    }
+
+    @Test func `an audit whose caller leaves is cancelled at the server`() async throws {
+        let slow = try await Slow(seconds: 100)
+        let ending = try await withThrowingTaskGroup(of: Ending.self) { group in
+            group.addTask { await slow.audit() }
+            #expect(try await eventually { try slow.isAsleep() })
+            group.cancelAll()
+            return try await group.next()
+        }
+        #expect(ending == .failure(.cancelled))
+        #expect(try !slow.isAsleep())
+        #expect(try await !slow.store.hasPush("none"))
+        await slow.store.close()
+        try slow.schema.remove()
+    }
+
+    @Test func `a store that closes waits for no audit`() async throws {
+        let slow = try await Slow(seconds: 100)
+        async let ending = slow.audit()
+        #expect(try await eventually { try slow.isAsleep() })
+        let began = ContinuousClock.now
+        await slow.store.close()
+        #expect(ContinuousClock.now - began < .seconds(20))
+        #expect(await ending == .failure(.unavailable))
+        #expect(try !slow.isAsleep())
+        try slow.schema.remove()
+    }
+
+    @Test func `other reads are not ended by their callers' leaving`() async throws {
+        let slow = try await Slow(seconds: 0.5)
+        let ending = try await withThrowingTaskGroup(of: Ending.self) { group in
+            group.addTask {
+                await Ending {
+                    _ = try await slow.store.read { tx in
+                        try connection(tx).all(SQL("SELECT id FROM lots")) { $0.integer(0) }
+                    }
+                }
+            }
+            #expect(try await eventually { try slow.isAsleep() })
+            group.cancelAll()
+            return try await group.next()
+        }
+        #expect(ending == .value)
+        await slow.store.close()
+        try slow.schema.remove()
+    }
+}
