@@ -61,7 +61,8 @@ extension ServerConnection {
             id = try machine.admit(
                 correlationID: request.correlationID, deadline: deadline.moment, now: .now(),
                 peerStreamID: request.streamSettings?.streamID,
-                incoming: route.method.streaming.takesStream ? ReceiveWindow() : nil)
+                incoming: route.method.streaming.takesStream
+                    ? ReceiveWindow(chargesMessages: machine.chargesMessages) : nil)
         } catch {
             admission.leave(latency: nil, now: .now())
             throw error
