@@ -9,6 +9,7 @@ import TollgateKernel
 final class LoopContext: @unchecked Sendable {
     let executor: LoopExecutor
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private var httpConnections: [ObjectIdentifier: HTTPConnection] = [:]
     private var due = DueTable()
     private var timer: RepeatedTask?
     private var lastTick = NIODeadline.now()
@@ -89,10 +90,24 @@ final class LoopContext: @unchecked Sendable {
         connectionBecameIdle()
     }
 
-    /// Has new calls refused on every connection; on the event loop.
+    /// Notes a connection that speaks HTTP.
+    ///
+    /// One that comes while the server stops is about to ask, and hears that it does.
+    func add(_ connection: HTTPConnection) {
+        httpConnections[ObjectIdentifier(connection)] = connection
+    }
+
+    /// Forgets a connection that spoke HTTP.
+    func remove(_ connection: HTTPConnection) {
+        httpConnections[ObjectIdentifier(connection)] = nil
+    }
+
+    /// Has new calls refused on every connection, and ends those that waited for a page's request;
+    /// on the event loop.
     func drain() {
         isDraining = true
         for connection in connections.values { connection.drain() }
+        for connection in httpConnections.values { connection.drain() }
     }
 
     /// Cancels whatever still runs; on the event loop.
@@ -105,7 +120,8 @@ final class LoopContext: @unchecked Sendable {
     /// At `end` those are left whose peers take long.
     func closeConnections(until end: NIODeadline) -> EventLoopFuture<Void> {
         .andAllComplete(
-            connections.values.map { $0.closeAfterFlush(until: end) }, on: eventLoop)
+            connections.values.map { $0.closeAfterFlush(until: end) }
+                + httpConnections.values.map { $0.closeAfterPage(until: end) }, on: eventLoop)
     }
 
     /// Succeeds once no call runs; on the event loop.
