@@ -14,6 +14,8 @@ final class LoopContext: @unchecked Sendable {
     private var timer: RepeatedTask?
     private var lastTick = NIODeadline.now()
     private(set) var isDraining = false
+    /// How many calls run; on the event loop.
+    private(set) var callCount = 0
     private var idleWaiters: [EventLoopPromise<Void>] = []
     private let lag: Metrics.Timer
     private let callGauge: Gauge
@@ -139,17 +141,23 @@ final class LoopContext: @unchecked Sendable {
         for waiter in waiters { waiter.succeed() }
     }
 
+    /// Told by a connection that a call has its place, so that nobody has to count them.
+    func callBegan() { callCount += 1 }
+
+    /// Told by a connection that a call's place is free again.
+    func callEnded() { callCount -= 1 }
+
     /// Told by a connection whose last call ended.
     func connectionBecameIdle() {
-        guard !idleWaiters.isEmpty, connections.values.allSatisfy(\.isIdle) else { return }
+        // Looked through only once no call runs: each call's end would look through all else.
+        guard !idleWaiters.isEmpty, callCount == 0, connections.values.allSatisfy(\.isIdle) else {
+            return
+        }
         stopWaiting()
     }
 
     /// How many connections speak RPC; on the event loop.
     var connectionCount: Int { connections.count }
-
-    /// How many calls run; on the event loop.
-    var callCount: Int { connections.values.reduce(0) { $0 + $1.callCount } }
 
     /// What the loop holds; on the event loop.
     var population: RPCServer.Population {

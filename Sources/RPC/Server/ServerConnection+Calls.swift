@@ -77,6 +77,7 @@ extension ServerConnection {
             packing: RunningCall.Packing(for: request))
         while calls.count <= Int(id.index) { calls.append(nil) }
         calls[Int(id.index)] = call
+        loop.callBegan()
         wake(at: deadline.moment)
         return call
     }
@@ -248,6 +249,7 @@ extension ServerConnection {
         call.source = nil
         calls[Int(call.id.index)] = nil
         machine.finish(call.id)
+        loop.callEnded()
         if machine.callCount == 0 { connectionBecameIdle() }
     }
 
