@@ -11,6 +11,18 @@ enum HoldVerdict: Sendable {
 }
 
 extension AnswerQuestion {
+    /// Why no chat begins on this machine; nil if it may.
+    ///
+    /// A hold's moments are this machine's: one whose clock was set wrong while it runs would make
+    /// holds that others end at once, or never. What was begun is settled all the same.
+    var clockRefusal: Failure? {
+        guard ports.store.clockRefusal != nil else { return nil }
+        return Failure(
+            .unavailable,
+            "This server's clock is wrong, so it begins no answer; nothing was charged, ask again "
+                + "in a moment.", isNotProcessed: true)
+    }
+
     /// Judges a question by everything that needs no account: shape, model, words.
     ///
     /// What the words came to is told only once the account was judged, in ``hold(_:)``: a read of

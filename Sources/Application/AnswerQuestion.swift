@@ -107,6 +107,7 @@ package struct AnswerQuestion: Sendable {
     package func answer(
         _ question: Question, emit: (AnswerEvent) async throws -> Void
     ) async throws {
+        if let refusal = clockRefusal { throw refusal }
         let admitted = try await admit(question)
         do {
             try await answer(admitted, emit)

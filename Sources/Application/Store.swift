@@ -51,11 +51,20 @@ package protocol Store: Sendable {
     /// Several machines share one database: one whose clock is ahead would end everybody's holds.
     /// The clock is compared when this is asked; a comparison that fails leaves what was known.
     var clockTrouble: String? { get async }
+
+    /// Why nothing may begin by this machine's clock, in a sentence; nil if it may.
+    ///
+    /// Only a clock that is far off: what begins under it, holds above all, would end at a wrong
+    /// time for everybody. This is what the last comparison found, and costs nothing to ask.
+    var clockRefusal: String? { get }
 }
 
 extension Store {
     /// One machine has one clock.
     package var clockTrouble: String? { get async { nil } }
+
+    /// One machine has one clock.
+    package var clockRefusal: String? { nil }
 
     /// Runs a closure over the newest durable state.
     package func read<Value: Sendable>(

@@ -10,12 +10,19 @@ package struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
     package var message: String
     /// How long to wait before trying again, if waiting helps.
     package var retryAfterMilliseconds: Int64?
+    /// Whether certainly nothing was begun, so that the same request may be made again, at another
+    /// server above all.
+    package var isNotProcessed: Bool
 
     /// Makes a failure.
-    package init(_ code: Code, _ message: String, retryAfterMilliseconds: Int64? = nil) {
+    package init(
+        _ code: Code, _ message: String, retryAfterMilliseconds: Int64? = nil,
+        isNotProcessed: Bool = false
+    ) {
         self.code = code
         self.message = message
         self.retryAfterMilliseconds = retryAfterMilliseconds
+        self.isNotProcessed = isNotProcessed
     }
 
     package var description: String { "\(code.rawValue): \(message)" }

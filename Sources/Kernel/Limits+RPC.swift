@@ -35,9 +35,15 @@ extension Limits {
     /// be ready for (rpc-wire, 1.8).
     package static let rpcStreamWindowBytes: Int64 = 2 * 1_024 * 1_024
 
-    /// Unread messages of one stream at which its sender is reset: a window of messages of eight
-    /// bytes, and shorter ones, which cost more memory than they count, do not come unread so many.
+    /// Unread messages of one stream at which a sender is reset that counts their bytes alone: a
+    /// window of messages of eight bytes, and shorter ones, which cost more memory than they count,
+    /// do not come unread so many.
     package static let rpcStreamUnreadMessages = 262_144
+
+    /// What a message of a stream takes of its window beside its bytes, in bytes, between ends of
+    /// ours: about what it costs its keeper, and 65,536 messages without a byte fill two MiB. Both
+    /// ends count it, so it is part of the wire and stays what it is.
+    package static let rpcStreamMessageBytes = 32
 
     /// Bytes of one stream that wait to be sent before its writer does: two fragments, so that the
     /// connection always finds one while the next is made.

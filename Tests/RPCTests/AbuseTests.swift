@@ -211,6 +211,43 @@ import TollgateWire
         }
     }
 
+    /// Who counts bytes alone, as bRPC does, may send a number of empty messages; who announced that
+    /// it counts messages has agreed to the window.
+    @Test(arguments: [true, false])
+    func `a stream of messages without bytes is reset at its bound`(countsMessages: Bool)
+        async throws
+    {
+        let bound =
+            countsMessages
+            ? Int(Limits.rpcStreamWindowBytes) / Limits.rpcStreamMessageBytes
+            : Limits.rpcStreamUnreadMessages
+        try await withServer { server in
+            try await RawPeer.connect(to: server) { peer in
+                try await peer.send(
+                    try plainRequest("test.Service", "Idle", id: 9) {
+                        $0.streamSettings = StreamSettings(
+                            streamID: 5, needFeedback: true, writable: true)
+                        if countsMessages { $0.envelopeExtension = .announcement }
+                    })
+                let opening = try #require(try await peer.frame()).streamMeta()
+                let stream = try #require(opening.sourceStreamID)
+                var empty = ByteBuffer()
+                try empty.writeStream(
+                    StreamFrameMeta(streamID: stream, sourceStreamID: 5, frameType: .data))
+                let packets = Array(
+                    repeating: Array(empty.readableBytesView), count: 4_096
+                ).flatMap(\.self)
+                for _ in 0..<bound / 4_096 { try await peer.send(ByteBuffer(bytes: packets)) }
+                // Whose answer would come after a reset.
+                try await expectAlive(&peer)
+                try await peer.send(empty)
+                let end = try #require(try await peer.frame()).streamMeta()
+                #expect(end == StreamFrameMeta(streamID: 5, frameType: .reset))
+                try await expectAlive(&peer)
+            }
+        }
+    }
+
     @Test func `a window that is not positive is refused`() async throws {
         try await withServer { server in
             try await RawPeer.connect(to: server) { peer in

@@ -47,6 +47,31 @@ import TollgateWire
         }
     }
 
+    @Test func callsAreCountedWhileTheyRun() async throws {
+        let events = Events()
+        try await withTestServer(events: events) { (transport, server) async throws in
+            #expect(try await server.population.calls == 0)
+            let stream = try await transport.openStream(call(TestMethods.hangStream, [1]))
+            try await withThrowingTaskGroup(of: [UInt8].self) { group in
+                for number in 0..<3 as Range<UInt8> {
+                    group.addTask { try await transport.answer(call(TestMethods.gated, [number])) }
+                }
+                while events.all.filter({ $0 == "gated started" }).count < 3 {
+                    try await Task.sleep(for: .milliseconds(2))
+                }
+                #expect(try await server.population.calls == 4)
+                events.report("gate opened")
+                for try await _ in group {}
+            }
+            #expect(try await server.population.calls == 1)
+            let refused = await errorOf { _ = try await transport.answer(call(TestMethods.fail)) }
+            #expect(refused != nil)
+            #expect(try await server.population.calls == 1)
+            stream.cancel()
+            #expect(await events.wait(for: "stream cancelled"))
+        }
+    }
+
     @Test func cancellingTheServersTaskDrainsIt() async throws {
         let events = Events()
         let server = try RPCServer(

@@ -108,7 +108,9 @@ import TollgateWire
                 deadline: now + .milliseconds(Int64.random(in: -5...40, using: &random)),
                 now: now, peerStreamID: takes || random.once(in: 2) ? Int64(steps) : nil,
                 incoming: takes
-                    ? ReceiveWindow(sizeBytes: 100, maximumMessageBytes: 50) : nil)
+                    ? ReceiveWindow(
+                        sizeBytes: 100, maximumMessageBytes: 50,
+                        chargesMessages: random.once(in: 2)) : nil)
             if let id {
                 require(!isDraining, "admitted while draining", note)
                 require(
@@ -169,12 +171,15 @@ import TollgateWire
         case .cancel(let id, _):
             requireLive(calls[id], before, note)
             calls[id]?.isAnswered = true
-        case .data(let id, _, let ends):
+        case .data(let id, let counted, let isWhole, let ends):
             requireLive(calls[id], before, note)
             require(calls[id]?.takesRequests == true, "a deaf call was given data", note)
-            calls[id]?.unread += bytes
-            calls[id]?.sent += Int64(bytes)
-            require((calls[id]?.unread ?? 0) < 100 + 50, "the window was not kept", note)
+            let charge = Limits.rpcStreamMessageBytes
+            require(
+                counted == bytes || isWhole && counted == bytes + charge, "counted wrong", note)
+            calls[id]?.unread += counted
+            calls[id]?.sent += Int64(counted)
+            require((calls[id]?.unread ?? 0) < 100 + 50 + charge, "the window was not kept", note)
             if ends { calls[id]?.takesRequests = false }
         case .requestsEnded(let id):
             requireLive(calls[id], before, note)

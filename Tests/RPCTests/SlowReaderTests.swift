@@ -273,6 +273,68 @@ import TollgateWire
         }
     }
 
+    /// More than a receiver keeps unread of a sender that counts bytes alone.
+    private let many = Limits.rpcStreamUnreadMessages + 50_000
+
+    /// As many as fill a window without a byte.
+    private let windowful = Int(Limits.rpcStreamWindowBytes) / Limits.rpcStreamMessageBytes
+
+    @Test(arguments: Reach.allCases)
+    func `who streams messages without a byte is held back, and all of them arrive`(
+        reach: Reach
+    ) async throws {
+        let events = Events()
+        let written = Written()
+        let count = many
+        try await withTestServer(reach, events: events) { (transport, server) async throws in
+            let stream = try await transport.openDuplex(call(TestMethods.deaf))
+            let writer = Task {
+                for _ in 0..<count {
+                    try await stream.outgoing.write(ByteBuffer())
+                    written.count.add(1, ordering: .relaxed)
+                }
+                stream.outgoing.finish()
+            }
+            // What they cost is counted where they wait.
+            let window = Int(Limits.rpcStreamWindowBytes)
+            for _ in 0..<4_000 where server.core.edge.countedBytes.inFlight < window {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            // Time for those that should not come.
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(server.core.edge.countedBytes.inFlight == window)
+            #expect(written.count.load(ordering: .relaxed) == windowful)
+            events.report("ears opened")
+            try await writer.value
+            #expect(await events.wait(for: "deaf heard \(count)"))
+            #expect(try await stream.incoming.next() == nil)
+            #expect(server.core.edge.countedBytes.inFlight == 0)
+        }
+    }
+
+    @Test func `a server whose messages without a byte nobody reads is held back too`()
+        async throws
+    {
+        let events = Events()
+        try await withTestServer(.socket, events: events) { (transport, _) async throws in
+            let count = ByteBuffer(integer: UInt32(many))
+            let stream = try await transport.openStream(
+                call(TestMethods.empties, Array(count.readableBytesView)))
+            // Nobody reads until the server has written nothing for a second.
+            var (last, since) = (0, 0)
+            while last == 0 || since < 20 {
+                try await Task.sleep(for: .milliseconds(50))
+                let now = events.all.count
+                since = now == last ? since + 1 : 0
+                last = now
+            }
+            #expect(events.all.last == "wrote \(windowful)")
+            var read = 0
+            while try await stream.next() != nil { read += 1 }
+            #expect(read == many)
+        }
+    }
+
     @Test func `messages without a byte wait for their reader too`() async throws {
         let most = Limits.rpcStreamUnsentBytes / Limits.rpcFrameOverheadBytes
         let all = 2 * most + 10
@@ -301,4 +363,9 @@ import TollgateWire
             #expect(sink.takePiece() == nil)
         }
     }
+}
+
+/// How many messages a task has written.
+private final class Written: Sendable {
+    let count = Atomic(0)
 }

@@ -74,6 +74,29 @@ struct PostgreSQLClockTests {
         try schema.remove()
     }
 
+    @Test(
+        arguments: [
+            (20_000, false), (-20_000, false), (90_000, true), (-90_000, true),
+        ] as [(Int64, Bool)])
+    func `by a clock that is far off nothing begins until it is set right`(
+        _ aheadMilliseconds: Int64, _ isRefused: Bool
+    ) async throws {
+        let schema = try TemporarySchema()
+        let clock = WrongClock(aheadMilliseconds: 0)
+        let store = try await schema.open(clock: clock, clockLimits: quick)
+        #expect(store.clockRefusal == nil)
+        clock.set(aheadMilliseconds: aheadMilliseconds)
+        #expect(try await eventually { isDegraded(store) })
+        #expect((store.clockRefusal != nil) == isRefused)
+        #expect(store.health.sentence.contains("no chat begins") == isRefused)
+        #expect(store.health.sentence.contains("nothing is ended by time"))
+        clock.set(aheadMilliseconds: 0)
+        #expect(try await eventually { !isDegraded(store) })
+        #expect(store.clockRefusal == nil)
+        await store.close()
+        try schema.remove()
+    }
+
     @Test(arguments: [StoreRole.serve, .jobs], [16 * 60_000, -90_000] as [Int64])
     func `a clock that is far off opens no store`(
         _ role: StoreRole, _ aheadMilliseconds: Int64

@@ -11,21 +11,29 @@ package final class CutStore: Store {
     private let count = Mutex(0)
     /// What is wrong with the machine's clock.
     package let clockTrouble: String?
+    private let refusal: Mutex<String?>
 
     /// Wraps a store; the first write has number 1.
     package init(
         _ base: any Store, throwing error: any Error = Failure(.unavailable, "scripted"),
-        clockTrouble: String? = nil,
+        clockTrouble: String? = nil, clockRefusal: String? = nil,
         refuses: @escaping @Sendable (_ number: Int) -> Bool
     ) {
         self.base = base
         self.error = error
         self.clockTrouble = clockTrouble
+        refusal = Mutex(clockRefusal)
         self.refuses = refuses
     }
 
     /// Writes asked for so far.
     package var writes: Int { count.withLock { $0 } }
+
+    /// Why nothing begins by the machine's clock; a test sets it at any time.
+    package var clockRefusal: String? {
+        get { refusal.withLock { $0 } }
+        set { refusal.withLock { $0 = newValue } }
+    }
 
     private func pass() throws {
         let number = count.withLock { count in

@@ -74,7 +74,8 @@ extension RPCError {
     package init(_ failure: Failure) {
         self.init(
             code: failure.code.wireCode, text: failure.message,
-            userFields: [Field.code: failure.code.rawValue])
+            userFields: [Field.code: failure.code.rawValue],
+            isNotProcessed: failure.isNotProcessed)
         if let pause = failure.retryAfterMilliseconds {
             userFields[Field.retryAfter] = String(pause)
             retryAfterMilliseconds = pause

@@ -7,12 +7,17 @@ import TollgateKernel
 struct ReceiveWindow: Hashable, Sendable {
     private(set) var sizeBytes: Int64
     private let maximumMessageBytes: Int
-    private var received: Int64 = 0
+    /// What arrived so far, as the window counts it.
+    private(set) var received: Int64 = 0
     private var consumed: Int64 = 0
     private var unreadMessages = 0
 
     /// Bytes of the message whose fragments are arriving.
     private(set) var partialBytes = 0
+
+    /// Each message takes room of its own too, as its sender knows; else their number is bounded by
+    /// itself.
+    var chargesMessages: Bool
 
     /// What is to be done about a fragment.
     enum Verdict: Hashable {
@@ -28,10 +33,11 @@ struct ReceiveWindow: Hashable, Sendable {
 
     init(
         sizeBytes: Int64 = Limits.rpcStreamWindowBytes,
-        maximumMessageBytes: Int = Limits.rpcBodyBytes
+        maximumMessageBytes: Int = Limits.rpcBodyBytes, chargesMessages: Bool = false
     ) {
         self.sizeBytes = sizeBytes
         self.maximumMessageBytes = maximumMessageBytes
+        self.chargesMessages = chargesMessages
     }
 
     /// The sender knows nothing of our window, so ours is at least what bRPC's senders have.
@@ -41,7 +47,7 @@ struct ReceiveWindow: Hashable, Sendable {
     mutating func receive(_ bytes: Int, hasContinuation: Bool) -> Verdict {
         if partialBytes == 0 {
             guard received - consumed < sizeBytes,
-                unreadMessages < Limits.rpcStreamUnreadMessages
+                chargesMessages || unreadMessages < Limits.rpcStreamUnreadMessages
             else { return .overrun }
         }
         received += Int64(bytes)
@@ -50,6 +56,7 @@ struct ReceiveWindow: Hashable, Sendable {
         if hasContinuation { return .part }
         partialBytes = 0
         unreadMessages += 1
+        if chargesMessages { received += Int64(Limits.rpcStreamMessageBytes) }
         return .whole
     }
 

@@ -175,9 +175,13 @@ package final class StreamSink: Sendable {
         resume { $0.window.peerConsumed(total) }
     }
 
-    /// The receiver keeps so many unread bytes.
-    func limitWindow(to bytes: Int64) {
-        resume { $0.window.limit(to: bytes) }
+    /// Takes in what the receiver says before anything is written: how many unread bytes it keeps,
+    /// if it tells, and whether messages count in them too.
+    func agree(windowBytes: Int64?, chargesMessages: Bool) {
+        resume { state in
+            if let windowBytes { state.window.limit(to: windowBytes) }
+            state.window.chargesMessages = chargesMessages
+        }
     }
 
     /// Ends the stream for its writers; what is queued can still be taken.

@@ -24,6 +24,8 @@ final class StreamSource: IncomingStream {
         var everyBytes = Limits.rpcStreamWindowBytes / 4
         /// Also whenever everything that came has been read.
         var whenCaughtUp = false
+        /// Each message counts beside its bytes, as it does in the window (E5).
+        var chargesMessages = false
     }
 
     /// Why a reader goes on.
@@ -77,7 +79,8 @@ final class StreamSource: IncomingStream {
         guard let message = state.messages.popFirst() else {
             return state.end.map { .end($0) } ?? .wait
         }
-        state.consumed += Int64(message.count)
+        let charge = state.reporting.chargesMessages ? Limits.rpcStreamMessageBytes : 0
+        state.consumed += Int64(message.count + charge)
         state.unreportedMessages += 1
         let isDue =
             state.consumed - state.reported >= max(1, state.reporting.everyBytes)

@@ -7,6 +7,8 @@ struct StreamWindow: Hashable, Sendable {
     private(set) var size: Int64
     private(set) var produced: Int64 = 0
     private(set) var consumed: Int64 = 0
+    /// Each message takes room of its own too, as the receiver knows (E5).
+    var chargesMessages = false
 
     /// Makes a window of so many bytes.
     init(size: Int64 = Limits.rpcStreamWindowBytes) { self.size = size }
@@ -18,7 +20,9 @@ struct StreamWindow: Hashable, Sendable {
     mutating func limit(to bytes: Int64) { size = min(size, bytes) }
 
     /// Counts a written message.
-    mutating func wrote(_ bytes: Int) { produced += Int64(bytes) }
+    mutating func wrote(_ bytes: Int) {
+        produced += Int64(bytes + (chargesMessages ? Limits.rpcStreamMessageBytes : 0))
+    }
 
     /// Takes in the peer's FEEDBACK; a smaller value than before is stale, a larger one than was
     /// ever written is a lie, and both are ignored.

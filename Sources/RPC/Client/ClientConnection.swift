@@ -442,7 +442,8 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
             if machine.isRetired { retire() }
         case .opened(let call, let terms):
             call.stream?.report(terms.reporting)
-            if let window = terms.windowBytes { call.sink?.limitWindow(to: window) }
+            call.sink?.agree(
+                windowBytes: terms.windowBytes, chargesMessages: terms.reporting.chargesMessages)
             call.continuation?.resume(returning: .success(.init()))
             call.continuation = nil
         case .late(let streamID):

@@ -122,7 +122,7 @@ struct ClientConnectionStateMachine<Handle> {
     struct StreamTerms: Equatable {
         /// What the server keeps of unread messages, if it says so (E5).
         var windowBytes: Int64?
-        /// When it is told how far the reader is.
+        /// When it is told how far the reader is, and what counts in both directions.
         var reporting: StreamSource.Reporting
     }
 
@@ -162,6 +162,7 @@ struct ClientConnectionStateMachine<Handle> {
         call.serverWantsFeedback = settings.needFeedback
         let reporting = reporting(to: settings, call.incoming.sizeBytes)
         if !peer.features.contains(.receiverWindow) { call.incoming.widen() }
+        call.incoming.chargesMessages = reporting.chargesMessages
         calls[id] = call
         return .opened(
             call.handle,
@@ -174,7 +175,9 @@ struct ClientConnectionStateMachine<Handle> {
         to settings: StreamSettings, _ windowBytes: Int64
     ) -> StreamSource.Reporting {
         if peer.features.contains(.receiverWindow) {
-            return StreamSource.Reporting(everyBytes: windowBytes / 4)
+            return StreamSource.Reporting(
+                everyBytes: windowBytes / 4,
+                chargesMessages: peer.features.contains(.messageCharge))
         }
         return StreamSource.Reporting(
             everyBytes: Int64(Limits.rpcFragmentBytes), whenCaughtUp: settings.needFeedback)

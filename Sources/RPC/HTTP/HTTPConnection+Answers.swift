@@ -90,10 +90,13 @@ extension HTTPConnection {
         }
     }
 
-    /// Answers with a page.
+    /// Answers with a page; while the server stops, the connection ends with it.
     func write(_ page: Page, isHead: Bool) {
-        guard case .answering(let answer) = phase else { return }
-        write(page, isHead: isHead, keepAlive: answer.keepAlive)
+        guard let written = takePagePromise() else { return }
+        guard case .answering(let answer) = phase else { return lost(written) }
+        write(
+            page, isHead: isHead, keepAlive: answer.keepAlive && !loop.isDraining,
+            written: written)
     }
 
     private static let json = "application/json"

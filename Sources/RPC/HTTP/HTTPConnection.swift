@@ -62,7 +62,10 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     /// A long message is being turned into JSON, and what comes after it waits.
     var isConverting = false
     private var credential: [UInt8]?
-    private var connection: ServerConnection?
+    /// The server's end, once a call was made.
+    private(set) var connection: ServerConnection?
+    /// Told once the page that is being made has been written, or will never be.
+    private var pageWritten: EventLoopPromise<Void>?
     private var processor: NIOSingleStepByteToMessageProcessor<FrameDecoder>
     private var task: Task<Void, Never>?
     private var patience: Scheduled<Void>?
@@ -87,6 +90,7 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         gauge = OutboundGauge(context)
+        loop.add(self)
         // Neither a head that never ends nor an answer that nobody takes keeps the place for ever.
         wait(Limits.rpcPageMilliseconds)
     }
@@ -127,6 +131,8 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         let unwritten = outgoing
         outgoing = []
         for lost in unwritten { lost.written.fail(ChannelError.ioOnClosedChannel) }
+        takePagePromise()?.fail(ChannelError.ioOnClosedChannel)
+        loop.remove(self)
         patience?.cancel()
         task?.cancel()
         task = nil
@@ -231,7 +237,8 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         verify(head)
     }
 
-    private func closeOnceWritten() {
+    /// Reads nothing more, and ends once what was answered has left.
+    func closeOnceWritten() {
         phase = .closing
         guard let lastWrite else { return closeSoon() }
         lastWrite.assumeIsolated().whenComplete { _ in self.closeSoon() }
@@ -389,6 +396,10 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         // A page and its answer have this long together, as long as the peer's whole request had.
         wait(Limits.rpcPageMilliseconds)
         phase = .answering(Answer(keepAlive: keepAlive))
+        // Made before the page is, so that a close that comes meanwhile waits for it.
+        let written = loop.eventLoop.makePromise(of: Void.self)
+        pageWritten = written
+        wrote(written.futureResult)
         let local = context?.channel.localAddress
         let pages = PageAnswers(core: core, loop: loop, isSpare: budget.isSpare)
         let names = hostNames
@@ -397,6 +408,12 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
             task = nil
             write(page, isHead: head.method == .HEAD)
         }
+    }
+
+    /// Takes over what is told once the page has been written; nil if the connection is lost.
+    func takePagePromise() -> EventLoopPromise<Void>? {
+        defer { pageWritten = nil }
+        return pageWritten
     }
 
     /// Notes the newest write, behind which a close waits.

@@ -9,10 +9,13 @@ import TollgateKernel
 final class LoopContext: @unchecked Sendable {
     let executor: LoopExecutor
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private var httpConnections: [ObjectIdentifier: HTTPConnection] = [:]
     private var due = DueTable()
     private var timer: RepeatedTask?
     private var lastTick = NIODeadline.now()
     private(set) var isDraining = false
+    /// How many calls run; on the event loop.
+    private(set) var callCount = 0
     private var idleWaiters: [EventLoopPromise<Void>] = []
     private let lag: Metrics.Timer
     private let callGauge: Gauge
@@ -89,10 +92,24 @@ final class LoopContext: @unchecked Sendable {
         connectionBecameIdle()
     }
 
-    /// Has new calls refused on every connection; on the event loop.
+    /// Notes a connection that speaks HTTP.
+    ///
+    /// One that comes while the server stops is about to ask, and hears that it does.
+    func add(_ connection: HTTPConnection) {
+        httpConnections[ObjectIdentifier(connection)] = connection
+    }
+
+    /// Forgets a connection that spoke HTTP.
+    func remove(_ connection: HTTPConnection) {
+        httpConnections[ObjectIdentifier(connection)] = nil
+    }
+
+    /// Has new calls refused on every connection, and ends those that waited for a page's request;
+    /// on the event loop.
     func drain() {
         isDraining = true
         for connection in connections.values { connection.drain() }
+        for connection in httpConnections.values { connection.drain() }
     }
 
     /// Cancels whatever still runs; on the event loop.
@@ -105,7 +122,8 @@ final class LoopContext: @unchecked Sendable {
     /// At `end` those are left whose peers take long.
     func closeConnections(until end: NIODeadline) -> EventLoopFuture<Void> {
         .andAllComplete(
-            connections.values.map { $0.closeAfterFlush(until: end) }, on: eventLoop)
+            connections.values.map { $0.closeAfterFlush(until: end) }
+                + httpConnections.values.map { $0.closeAfterPage(until: end) }, on: eventLoop)
     }
 
     /// Succeeds once no call runs; on the event loop.
@@ -123,17 +141,23 @@ final class LoopContext: @unchecked Sendable {
         for waiter in waiters { waiter.succeed() }
     }
 
+    /// Told by a connection that a call has its place, so that nobody has to count them.
+    func callBegan() { callCount += 1 }
+
+    /// Told by a connection that a call's place is free again.
+    func callEnded() { callCount -= 1 }
+
     /// Told by a connection whose last call ended.
     func connectionBecameIdle() {
-        guard !idleWaiters.isEmpty, connections.values.allSatisfy(\.isIdle) else { return }
+        // Looked through only once no call runs: each call's end would look through all else.
+        guard !idleWaiters.isEmpty, callCount == 0, connections.values.allSatisfy(\.isIdle) else {
+            return
+        }
         stopWaiting()
     }
 
     /// How many connections speak RPC; on the event loop.
     var connectionCount: Int { connections.count }
-
-    /// How many calls run; on the event loop.
-    var callCount: Int { connections.values.reduce(0) { $0 + $1.callCount } }
 
     /// What the loop holds; on the event loop.
     var population: RPCServer.Population {

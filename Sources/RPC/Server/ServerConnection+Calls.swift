@@ -61,7 +61,8 @@ extension ServerConnection {
             id = try machine.admit(
                 correlationID: request.correlationID, deadline: deadline.moment, now: .now(),
                 peerStreamID: request.streamSettings?.streamID,
-                incoming: route.method.streaming.takesStream ? ReceiveWindow() : nil)
+                incoming: route.method.streaming.takesStream
+                    ? ReceiveWindow(chargesMessages: machine.chargesMessages) : nil)
         } catch {
             admission.leave(latency: nil, now: .now())
             throw error
@@ -76,6 +77,7 @@ extension ServerConnection {
             packing: RunningCall.Packing(for: request))
         while calls.count <= Int(id.index) { calls.append(nil) }
         calls[Int(id.index)] = call
+        loop.callBegan()
         wake(at: deadline.moment)
         return call
     }
@@ -247,6 +249,7 @@ extension ServerConnection {
         call.source = nil
         calls[Int(call.id.index)] = nil
         machine.finish(call.id)
+        loop.callEnded()
         if machine.callCount == 0 { connectionBecameIdle() }
     }
 

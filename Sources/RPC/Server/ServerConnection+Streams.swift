@@ -14,8 +14,8 @@ extension ServerConnection {
         case .cancel(let id, let reply):
             if let reply { writeStreamFrame(reply) }
             stop(id)
-        case .data(let id, let isWhole, let endsRequests):
-            guard let call = calls[Int(id.index)], holdsStreamBytes(of: call, frame.bodySize)
+        case .data(let id, let countedBytes, let isWhole, let endsRequests):
+            guard let call = calls[Int(id.index)], holdsStreamBytes(of: call, countedBytes)
             else { return }
             call.partial.writeImmutableBuffer(frame.body)
             if isWhole {
@@ -47,6 +47,7 @@ extension ServerConnection {
     /// Makes a call's sending end; its window is the smaller of ours and the peer's (E5).
     func makeSink(_ call: RunningCall, _ request: IncomingRequest) -> StreamSink {
         var window = StreamWindow()
+        window.chargesMessages = machine.chargesMessages
         if let theirs = request.streamSettings?.initialWindowBytes { window.limit(to: theirs) }
         let sink = StreamSink(window: window) { [self] in
             if loop.eventLoop.inEventLoop {
@@ -72,11 +73,13 @@ extension ServerConnection {
             }
         } cancelled: {
         }
+        var reporting = StreamSource.Reporting(chargesMessages: machine.chargesMessages)
         // A plain peer's own window may be small: it waits unless it is told often.
         if !machine.peerFeatures.contains(.receiverWindow) {
-            source.report(
-                .init(everyBytes: Int64(Limits.rpcFragmentBytes), whenCaughtUp: wantsFeedback))
+            reporting.everyBytes = Int64(Limits.rpcFragmentBytes)
+            reporting.whenCaughtUp = wantsFeedback
         }
+        source.report(reporting)
         call.source = source
         return source
     }

@@ -34,6 +34,8 @@ final class PostgreSQLEnvironment: Sendable {
     /// What the last look at the server found, whether or not it answers now.
     private struct Doubts: Equatable {
         var clock: String?
+        /// The clock is so far off that nothing may begin by it either.
+        var isClockRefused = false
         var standbys: String?
     }
 
@@ -98,6 +100,9 @@ final class PostgreSQLEnvironment: Sendable {
     /// Why nothing may be ended by this machine's clock; nil if it may.
     var clockTrouble: String? { doubts.withLock { $0.clock } }
 
+    /// Why nothing may begin by this machine's clock; nil if it may.
+    var clockRefusal: String? { doubts.withLock { $0.isClockRefused ? $0.clock : nil } }
+
     /// Looks at the server's clock and standbys; how far the clocks are apart.
     @discardableResult
     func look(at connection: PostgreSQLConnection) throws(StoreError) -> PostgreSQLClockOffset {
@@ -106,13 +111,18 @@ final class PostgreSQLEnvironment: Sendable {
         offsetGauge.record(offset.milliseconds)
         var found = Doubts(clock: nil, standbys: standbys.sentence)
         if offset.certainMilliseconds > clockLimits.doubtedMilliseconds {
-            found.clock = "\(offset.sentence): nothing is ended by time until it is set right."
+            found.isClockRefused = offset.certainMilliseconds > clockLimits.refusedMilliseconds
+            let what =
+                found.isClockRefused
+                ? "no chat begins and nothing is ended by time" : "nothing is ended by time"
+            found.clock = "\(offset.sentence): \(what) until it is set right."
         }
         let before = doubts.withLock { doubts in
             defer { doubts = found }
             return doubts
         }
-        if before.clock == nil, let trouble = found.clock {
+        let isWorse = before.clock == nil || found.isClockRefused && !before.isClockRefused
+        if isWorse, let trouble = found.clock {
             logger.error("store: the clocks differ", metadata: ["reason": "\(trouble)"])
         } else if before.clock != nil, found.clock == nil {
             logger.notice("store: the clocks agree again")

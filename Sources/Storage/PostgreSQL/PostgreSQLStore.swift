@@ -129,6 +129,9 @@ package final class PostgreSQLStore: OpenedStore {
         }
     }
 
+    /// Why nothing may begin by this machine's clock, as the last look found; nil if it may.
+    package var clockRefusal: String? { environment.clockRefusal }
+
     /// Looks at the server's clock and standbys now and then, for as long as the store is there.
     private func lookLater() {
         let pause = Int(clamping: environment.clockLimits.intervalMilliseconds)

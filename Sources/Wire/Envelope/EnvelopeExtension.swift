@@ -74,10 +74,13 @@ package struct EnvelopeExtension: Hashable, Sendable {
         package static let receiverWindow = Features(rawValue: 1 << 3)
         /// Answers pings and heeds go-away (E6).
         package static let control = Features(rawValue: 1 << 4)
+        /// Counts ``Limits/rpcStreamMessageBytes`` for each message of a stream, beside its bytes,
+        /// in windows and FEEDBACK, if the other end does too (E5).
+        package static let messageCharge = Features(rawValue: 1 << 5)
 
         /// What this code can do.
         package static let current: Features = [
-            .cancel, .closeStatus, .halfClose, .receiverWindow, .control,
+            .cancel, .closeStatus, .halfClose, .receiverWindow, .control, .messageCharge,
         ]
     }
 

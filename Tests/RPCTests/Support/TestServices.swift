@@ -74,6 +74,7 @@ enum TestMethods {
     static let echoEach = duplex("EchoEach")
     static let gather = duplex("Gather", .clientStreaming)
     static let deaf = duplex("Deaf")
+    static let idle = duplex("Idle")
     static let satisfied = duplex("Satisfied")
     static let refusing = duplex("Refusing")
     static let trailing = stream("Trailing")
@@ -95,6 +96,7 @@ enum TestMethods {
     static let adminOnly = unary("AdminOnly", access: .admin)
     static let count = stream("Count")
     static let flood = stream("Flood")
+    static let empties = stream("Empties")
     static let failLate = stream("FailLate")
     static let hangStream = stream("HangStream")
     static let big = stream("Big")
@@ -177,6 +179,12 @@ private func streamingMethods(_ events: Events) -> [MethodRegistration] {
                 events.report("wrote \(number)")
             }
         },
+        .rawServerStreaming(TestMethods.empties) { payload, _, stream in
+            for number in 1...(payload.getInteger(at: 0, as: UInt32.self) ?? 1) {
+                try await stream.write(ByteBuffer())
+                if number.isMultiple(of: 4_096) { events.report("wrote \(number)") }
+            }
+        },
         .rawServerStreaming(TestMethods.failLate) { _, _, stream in
             try await stream.write(ByteBuffer(string: "part"))
             throw Failure(.upstreamFailed, "The model broke off.", retryAfterMilliseconds: 9)
@@ -220,11 +228,14 @@ private func duplexMethods(_ events: Events) -> [MethodRegistration] {
             context.setTrailers(["seen": "all"])
             try await stream.write(ByteBuffer(string: "\(count) messages, \(bytes) bytes"))
         },
+        .rawStreaming(TestMethods.idle) { _, _, _ in try await Task.sleep(for: .seconds(60)) },
         .rawStreaming(TestMethods.deaf) { requests, _, _ in
             events.report("deaf started")
             guard await events.wait(for: "ears opened") else { throw SecretError() }
             do {
-                while try await requests.next() != nil {}
+                var count = 0
+                while try await requests.next() != nil { count += 1 }
+                events.report("deaf heard \(count)")
                 events.report("deaf heard all")
             } catch {
                 events.report("deaf cancelled")

@@ -29,9 +29,12 @@ struct ServerBench: Sendable {
     private let reach: Reach
 
     /// Runs a server while the body runs; afterwards the books must be right.
+    ///
+    /// Chats go over what `chatsOver` makes of the store.
     static func with(
         _ reach: Reach = .inProcess, mode: OfficialAccountIdentity.Mode = .plain,
-        policy: ServicePolicy = ServicePolicy(), _ body: (ServerBench) async throws -> Void
+        policy: ServicePolicy = ServicePolicy(),
+        chatsOver: (any Store) -> any Store = { $0 }, _ body: (ServerBench) async throws -> Void
     ) async throws {
         try await TestBench.with(policy: policy) { bench in
             try await bench.offer()
@@ -39,12 +42,14 @@ struct ServerBench: Sendable {
             let payments = ScriptedPayments()
             let messages = ScriptedMessages()
             let account = Pushes.account(mode)
+            var chatPorts = bench.ports
+            chatPorts.store = chatsOver(bench.store)
             try await bench.withSettlements { settlements in
                 let services = TollgateServices(
                     TollgateServices.Parts(
                         ports: bench.ports, catalogue: bench.catalogue,
                         answerQuestion: AnswerQuestion(
-                            bench.ports, catalogue: bench.catalogue, gateway: models,
+                            chatPorts, catalogue: bench.catalogue, gateway: models,
                             vault: bench.vault, settlements: settlements,
                             heavyWork: BlockingWork(label: "tollgate.test")),
                         vault: bench.vault, settlements: settlements, payments: payments,
