@@ -72,7 +72,7 @@ struct PostgreSQLStandbys: Hashable, Sendable {
             + "acknowledged. Set synchronous_standby_names (Patroni: synchronous_mode)."
     }
 
-    /// Asks the database; a base backup under way is no standby.
+    /// Asks the database; who follows to back up, to keep the log, or to copy rows is no standby.
     static func look(_ connection: PostgreSQLConnection) throws(StoreError) -> PostgreSQLStandbys {
         var found = PostgreSQLStandbys(count: 0, synchronousNames: "")
         try connection.forEachRow(of: text) { row in
@@ -81,9 +81,18 @@ struct PostgreSQLStandbys: Hashable, Sendable {
         return found
     }
 
-    // A user without the right to see more sees that there is one, and no state.
+    // Not counted: logical subscribers, which hold a slot of their kind; base backups ('backup'),
+    // and the log that pg_basebackup and pg_receivewal take, who never tell that they replay it, as
+    // a standby does with its first word. A user without the right to see more sees only who
+    // follows by which name: slots, which everybody sees, and the two programs' names tell then.
     private static let text = """
-        SELECT COUNT(*), current_setting('synchronous_standby_names') FROM pg_stat_replication
-        WHERE COALESCE(state, 'streaming') IN ('streaming', 'catchup')
+        SELECT COUNT(*), current_setting('synchronous_standby_names')
+        FROM pg_stat_replication AS sender
+        WHERE (state IN ('streaming', 'catchup') AND replay_lsn IS NOT NULL
+                OR state IS NULL
+                    AND application_name NOT IN ('pg_basebackup', 'pg_receivewal'))
+            AND NOT EXISTS (
+                SELECT 1 FROM pg_replication_slots AS slot
+                WHERE slot.active_pid = sender.pid AND slot.slot_type = 'logical')
         """
 }
