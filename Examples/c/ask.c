@@ -3,6 +3,17 @@
  *
  * Build: cc -o ask ask.c $(pkg-config --cflags --libs tollgate)
  * Usage: ask ADDRESSES CREDENTIAL [SESSION QUESTION]
+ *
+ * ADDRESSES is HOST:PORT, or several with commas. CREDENTIAL is the connection credential by which
+ * a server knows which program calls: the text of the file credentials/cli in the server's data
+ * folder, which `tollgate up` and `tollgate serve` make (~/.tollgate, or --data). On this machine:
+ *
+ *     ./ask 127.0.0.1:7400 "$(cat ~/.tollgate/credentials/cli)"
+ *
+ * On another one its operator gives it to you. It is a secret; keep it in a file.
+ *
+ * SESSION says whose question it is, and who pays for it: "Bearer " and then an API key, which
+ * `tollgate keys create NAME` shows once after `tollgate login`.
  */
 #include <stdio.h>
 #include <stdlib.h>

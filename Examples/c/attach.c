@@ -4,6 +4,14 @@
  *
  * Build: cc -pthread -o attach attach.c $(pkg-config --cflags --libs tollgate)
  * Usage: attach ADDRESSES CREDENTIAL TEXT MILLISECONDS [AUTHORITIES.pem [CERTIFICATE.pem KEY.pem]]
+ *
+ * ADDRESSES is HOST:PORT, or several with commas. CREDENTIAL is the connection credential by which
+ * a server knows which program calls: the text of the file credentials/cli in the server's data
+ * folder, which `tollgate up` and `tollgate serve` make (~/.tollgate, or --data). On this machine:
+ *
+ *     ./attach 127.0.0.1:7400 "$(cat ~/.tollgate/credentials/cli)" hello 1000
+ *
+ * On another one its operator gives it to you. It is a secret; keep it in a file.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>

@@ -190,7 +190,7 @@ package struct Administration: Sendable {
             if let earlier = try tx.adminLog.adminAct(key: key) {
                 guard earlier.after.hasPrefix(terms), earlier.by.reason == by.reason else {
                     throw Failure(
-                        .mismatch, "This request id was used for another adjustment.")
+                        .mismatch, "This key was used for another adjustment of the account.")
                 }
                 return (standing: old, isDoneNow: false)
             }

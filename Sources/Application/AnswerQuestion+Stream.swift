@@ -1,5 +1,6 @@
 internal import Accounts
 internal import Chat
+internal import Logging
 internal import Synchronization
 package import TollgateKernel
 
@@ -50,6 +51,9 @@ extension AnswerQuestion {
     private static let ownKeyRefused = Failure(
         .upstreamFailed,
         "The provider refuses your own key; bind another, or remove it to use credits.")
+    private static let ownKeyClosed = Failure(
+        .internalError,
+        "Your own key cannot be used just now; ask again later, or bind it anew.")
 
     private func stream(
         from route: ChannelRoute, _ admitted: AdmittedQuestion,
@@ -68,13 +72,20 @@ extension AnswerQuestion {
         }
     }
 
-    private func key(for route: ChannelRoute, _ grant: HoldGrant) throws(Failure) -> String {
-        guard grant.hold.source == .ownKey else {
-            return try keys.key(ofChannel: route.channel, sealed: route.sealedAPIKey)
+    /// The key to ask a channel with; why one does not open is the operator's to know.
+    private func key(for route: ChannelRoute, _ grant: HoldGrant) throws -> String {
+        do {
+            guard grant.hold.source == .ownKey else {
+                return try keys.key(ofChannel: route.channel, sealed: route.sealedAPIKey)
+            }
+            // Never the operator's key for a call that nobody pays the operator for.
+            guard let own = grant.ownKeys[route.channel] else { throw Self.ownKeyRefused }
+            return try keys.key(of: grant.hold.account, forChannel: route.channel, sealed: own)
+        } catch let error as SealedElsewhere {
+            logger.error("a provider's key does not open", metadata: ["error": "\(error)"])
+            if grant.hold.source == .ownKey { throw Self.ownKeyClosed }
+            throw ModelGatewayFailure(.rejectedKey, message: "its key does not open here")
         }
-        // Never the operator's key for a call that nobody pays the operator for.
-        guard let own = grant.ownKeys[route.channel] else { throw Self.ownKeyRefused }
-        return try keys.key(of: grant.hold.account, forChannel: route.channel, sealed: own)
     }
 
     /// The hold that was kept covers fewer tokens than the provider was asked for.

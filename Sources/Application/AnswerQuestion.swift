@@ -2,6 +2,7 @@ package import Accounts
 package import Auth
 package import Chat
 internal import Cryptography
+internal import Logging
 internal import Metrics
 package import TollgateKernel
 
@@ -76,6 +77,7 @@ package struct AnswerQuestion: Sendable {
     /// answers do not tell that it is welcome again.
     let channelsOfOwnKeys: ChannelBoard
     let heavyWork: any HeavyWork
+    let logger = Logger(label: "tollgate.chat")
     private let settlements: Settlements
     private let refusals = RefusalCounts()
     private let firstTokenTimer = Timer(label: "tollgate_chat_first_token_seconds")

@@ -19,7 +19,7 @@ package struct FollowUpOrders: Sendable {
         case movedOn = "moved_on"
         /// A payment was found that needs a person: an incident stands.
         case incident
-        /// WeChat Pay did not answer; asked again later.
+        /// WeChat Pay gave no valid answer; asked again, soon if it was silent.
         case unanswered
     }
 
@@ -104,9 +104,15 @@ package struct FollowUpOrders: Sendable {
                 return .movedOn
             }
             var next = current
-            next.queryCount += 1
-            next.nextQueryAt = backOff.nextQuery(
-                after: next.queryCount, createdAt: current.createdAt, now: now)
+            if failure?.kind == .unknownOutcome {
+                // Silence was no look at the order: the pauses do not grow by it.
+                next.nextQueryAt = backOff.nextQuery(
+                    afterSilenceAt: now, planned: current.nextQueryAt)
+            } else {
+                next.queryCount += 1
+                next.nextQueryAt = backOff.nextQuery(
+                    after: next.queryCount, createdAt: current.createdAt, now: now)
+            }
             try tx.orders.save(next, replacing: current)
             return outcome
         }

@@ -22,6 +22,8 @@ package struct CommandEnvironment: Sendable {
     package var sleep: @Sendable (Int64) async throws -> Void
     /// A fresh idempotency key: 1 to 64 visible ASCII characters.
     package var newKey: @Sendable () -> String
+    /// The name of whom the process runs as; nil if the system knows none.
+    package var userName: @Sendable () -> String?
 
     /// Makes an environment.
     package init(
@@ -30,7 +32,8 @@ package struct CommandEnvironment: Sendable {
         servers: any ServerConnector, timeZone: TimeZone,
         now: @escaping @Sendable () -> Int64,
         sleep: @escaping @Sendable (Int64) async throws -> Void,
-        newKey: @escaping @Sendable () -> String
+        newKey: @escaping @Sendable () -> String,
+        userName: @escaping @Sendable () -> String?
     ) {
         self.variables = variables
         self.console = console
@@ -42,6 +45,7 @@ package struct CommandEnvironment: Sendable {
         self.now = now
         self.sleep = sleep
         self.newKey = newKey
+        self.userName = userName
     }
 
     /// The environment of the command that runs: ArgumentParser makes commands itself, so that it
@@ -62,6 +66,6 @@ package struct CommandEnvironment: Sendable {
             timeZone: .current,
             now: { Int64(Date().timeIntervalSince1970 * 1_000) },
             sleep: { try await Task.sleep(for: .milliseconds($0)) },
-            newKey: { UUID().uuidString.lowercased() })
+            newKey: { UUID().uuidString.lowercased() }, userName: { OperatorName.ofProcess() })
     }
 }

@@ -17,6 +17,10 @@ package enum CommandLimits {
     /// was named by mistake.
     package static let secretFileBytes = 4 * 1024
 
+    /// Bytes of a user's entry in the system's list: glibc suggests 1 KiB (`_SC_GETPW_R_SIZE_MAX`),
+    /// and directory services may have long comments.
+    package static let userEntryBytes = 16 * 1024
+
     /// The first pause between two looks at an order: a person who has just paid is waiting.
     package static let orderPollMilliseconds: Int64 = 500
 

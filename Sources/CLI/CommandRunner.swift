@@ -65,7 +65,8 @@ package enum CommandRunner {
         }
         switch root.exitCode(for: error) {
         case .success:
-            console.line(root.fullMessage(for: error))
+            let columns = console.output.columns ?? CommandLimits.columns
+            console.line(UsageText.fitted(root.fullMessage(for: error), columns: columns))
             return ExitStatus.success.rawValue
         case .validationFailure:
             let suggestion = CommandSuggestion.sentence(for: arguments, below: root)
@@ -74,7 +75,10 @@ package enum CommandRunner {
                 console.report(
                     CommandFailure(.usage, message.joined(separator: " ")), isJSON: true)
             } else {
-                console.reportUsage(root.fullMessage(for: error), suggestion: suggestion)
+                let columns = console.errors.columns ?? CommandLimits.columns
+                console.reportUsage(
+                    UsageText.fitted(root.fullMessage(for: error), columns: columns),
+                    suggestion: suggestion)
             }
             return ExitStatus.usage.rawValue
         case let code:

@@ -62,12 +62,17 @@ package struct JobReport: Hashable, Sendable {
     package var itemsFailed: Int64
     /// What happened, in a sentence.
     package var summary: String
+    /// Whether the run failed as a whole, for the reason that the summary says.
+    package var hasFailed: Bool
 
     /// Makes a report.
-    package init(itemsDone: Int64, itemsFailed: Int64 = 0, summary: String) {
+    package init(
+        itemsDone: Int64, itemsFailed: Int64 = 0, summary: String, hasFailed: Bool = false
+    ) {
         self.itemsDone = itemsDone
         self.itemsFailed = itemsFailed
         self.summary = summary
+        self.hasFailed = hasFailed
     }
 }
 
@@ -79,6 +84,9 @@ package struct JobDefinition: Sendable {
     package var summary: String
     /// When it runs.
     package var schedule: JobSchedule
+    /// Whether it ends, counts or removes by the time of day: such a job is left to others while
+    /// this machine's clock is in doubt.
+    package var goesByTimeOfDay: Bool
     /// What a run would do now: reads, writes nothing, takes no lease.
     package var preview: @Sendable () async throws -> JobPreview
     /// Whether a run that is due would find something to do, by reading alone.
@@ -94,7 +102,7 @@ package struct JobDefinition: Sendable {
 
     /// Makes a job; without `hasWork` each due run is made.
     package init(
-        name: String, summary: String, schedule: JobSchedule,
+        name: String, summary: String, schedule: JobSchedule, goesByTimeOfDay: Bool = false,
         preview: @escaping @Sendable () async throws -> JobPreview,
         hasWork: @escaping @Sendable () async throws -> Bool = { true },
         waiting: @escaping @Sendable () async throws -> JobWaiting? = { nil },
@@ -103,10 +111,26 @@ package struct JobDefinition: Sendable {
         self.name = name
         self.summary = summary
         self.schedule = schedule
+        self.goesByTimeOfDay = goesByTimeOfDay
         self.preview = preview
         self.hasWork = hasWork
         self.waiting = waiting
         self.run = run
+    }
+}
+
+extension JobDefinition {
+    /// The job of a name.
+    ///
+    /// - Throws: `not_found`, with the names that there are.
+    package static func named(_ name: String, in definitions: [JobDefinition]) throws(Failure)
+        -> JobDefinition
+    {
+        guard let definition = definitions.first(where: { $0.name == name }) else {
+            let known = definitions.map(\.name).joined(separator: ", ")
+            throw Failure(.notFound, "There is no job \(name); known are \(known).")
+        }
+        return definition
     }
 }
 

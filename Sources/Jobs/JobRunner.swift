@@ -163,6 +163,11 @@ package struct JobRunner: Sendable {
             "a heartbeat was not written", metadata: ["job": "\(job)", "error": "\(error)"])
     }
 
+    private func tellFailure(of run: JobRun, level: Logger.Level, _ message: Logger.Message) {
+        logger.log(
+            level: level, message, metadata: ["job": "\(run.job)", "error": "\(run.summary)"])
+    }
+
     private func finish(
         _ definition: JobDefinition, _ held: JobRecord, _ run: JobRun,
         _ result: Result<JobReport, any Error>
@@ -172,19 +177,19 @@ package struct JobRunner: Sendable {
         ended.endedAt = now
         switch result {
         case .success(let report):
-            ended.state = .succeeded
+            ended.state = report.hasFailed ? .failed : .succeeded
             ended.itemsDone = report.itemsDone
             ended.itemsFailed = report.itemsFailed
             ended.summary = report.summary
+            if report.hasFailed { tellFailure(of: ended, level: .error, "a job failed") }
         case .failure(let error):
             // To be stopped because the program stops is no failure of the job.
             let isStopped = error is CancellationError
             ended.state = isStopped ? .abandoned : .failed
             ended.summary = isStopped ? "stopped" : "\(error)"
-            logger.log(
-                level: isStopped ? .info : .error,
-                isStopped ? "a run was stopped with the program" : "a job failed",
-                metadata: ["job": "\(run.job)", "error": "\(ended.summary)"])
+            tellFailure(
+                of: ended, level: isStopped ? .info : .error,
+                isStopped ? "a run was stopped with the program" : "a job failed")
         }
         Counter(
             label: "tollgate_job_runs_total",

@@ -89,7 +89,7 @@ package struct JobScheduler: Service {
     ///
     /// - Throws: `not_found` for an unknown job, `conflict` if another process keeps running it.
     package func runNow(_ name: String) async throws -> JobRun {
-        let definition = try definition(name)
+        let definition = try JobDefinition.named(name, in: definitions)
         try await runner.register(definitions)
         var watch = LeaseWatch(lease: lease)
         let deadline = monotonic.elapsed() + .milliseconds(Limits.jobLeaseWaitMilliseconds)
@@ -110,14 +110,6 @@ package struct JobScheduler: Service {
     ///
     /// - Throws: `not_found` for an unknown job.
     package func preview(_ name: String) async throws -> JobPreview {
-        try await definition(name).preview()
-    }
-
-    private func definition(_ name: String) throws -> JobDefinition {
-        guard let definition = definitions.first(where: { $0.name == name }) else {
-            let known = definitions.map(\.name).joined(separator: ", ")
-            throw Failure(.notFound, "There is no job \(name); known are \(known).")
-        }
-        return definition
+        try await JobDefinition.named(name, in: definitions).preview()
     }
 }

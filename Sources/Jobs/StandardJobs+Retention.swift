@@ -51,7 +51,7 @@ extension StandardJobs {
             let count = try await retention.count(rows, limit: limit)
             total += count
             guard count > 0 else { continue }
-            items.append(.init(reference: rows.rawValue, result: "would_remove_\(count)"))
+            items.append(.init(reference: rows.rawValue, verdict: .wouldRemove(count)))
         }
         return JobPreview(
             items: items,

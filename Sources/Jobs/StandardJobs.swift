@@ -67,17 +67,20 @@ package struct StandardJobs: Sendable {
                 summary:
                     "Ends holds and lots whose time is out; forgets dead codes, sessions, runs; "
                     + "ends deletions of accounts.",
-                schedule: schedule(intervals.holdExpireMilliseconds), preview: previewExpiry,
+                schedule: schedule(intervals.holdExpireMilliseconds), goesByTimeOfDay: true,
+                preview: previewExpiry,
                 hasWork: isClockTrusted, run: expire),
             JobDefinition(
                 name: Self.rollupJob,
                 summary: "Counts chats, tokens, refusals, orders and revenue by hour and day.",
-                schedule: schedule(intervals.metricRollupMilliseconds), preview: previewRollup,
+                schedule: schedule(intervals.metricRollupMilliseconds), goesByTimeOfDay: true,
+                preview: previewRollup,
                 hasWork: isClockTrusted, run: rollUp),
             JobDefinition(
                 name: "order-close",
                 summary: "Closes orders whose time is out, here and at WeChat Pay.",
-                schedule: schedule(intervals.orderCloseMilliseconds), preview: previewClose,
+                schedule: schedule(intervals.orderCloseMilliseconds), goesByTimeOfDay: true,
+                preview: previewClose,
                 hasWork: {
                     guard await isClockTrusted() else { return false }
                     return try await !orders.ordersToClose(limit: 1).isEmpty
@@ -98,7 +101,8 @@ package struct StandardJobs: Sendable {
             JobDefinition(
                 name: "retention",
                 summary: "Removes what is older than it is needed for; never money's rows.",
-                schedule: schedule(intervals.retentionMilliseconds), preview: previewRetention,
+                schedule: schedule(intervals.retentionMilliseconds), goesByTimeOfDay: true,
+                preview: previewRetention,
                 hasWork: isClockTrusted, run: retain),
         ]
     }
@@ -265,6 +269,7 @@ package struct StandardJobs: Sendable {
 private struct Tally {
     private var results: [String: Int64] = [:]
     private var failed: Int64 = 0
+    private var unanswered: Int64 = 0
     private var kept: Int64 = 0
 
     mutating func take(
@@ -284,7 +289,11 @@ private struct Tally {
             detail = "\(error)"
             failed += 1
         }
-        results[result, default: 0] += 1
+        if result == FollowUpOrders.Outcome.unanswered.rawValue {
+            unanswered += 1
+        } else {
+            results[result, default: 0] += 1
+        }
         guard kept < Limits.jobItemsKeptPerRun else { return }
         kept += 1
         try await context.record(reference, result, detail: detail)
@@ -306,10 +315,17 @@ private struct Tally {
     }
 
     func report(of what: String) -> JobReport {
-        let parts = results.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
-        let done = results.values.reduce(0, +) - failed
+        var parts = results.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+        let answered = results.values.reduce(0, +)
+        if unanswered > 0 {
+            // A run that learnt nothing did not succeed, however calmly each item was put off.
+            let all = unanswered == 1 ? "the one" : "any of the \(unanswered)"
+            let whom = answered == 0 ? all : "\(unanswered)"
+            parts.append("WeChat Pay gave no valid answer about \(whom), and is asked again soon")
+        }
         return JobReport(
-            itemsDone: done, itemsFailed: failed,
-            summary: parts.isEmpty ? "no \(what)" : "\(what): \(parts.joined(separator: ", "))")
+            itemsDone: answered - failed, itemsFailed: failed + unanswered,
+            summary: parts.isEmpty ? "no \(what)" : "\(what): \(parts.joined(separator: ", "))",
+            hasFailed: unanswered > 0 && answered == failed)
     }
 }

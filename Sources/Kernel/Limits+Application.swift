@@ -23,6 +23,11 @@ extension Limits {
     /// Past it all are forgotten, and each is opened again when it is needed.
     package static let openedKeys = 1_024
 
+    /// How often the master key's files are read again while something does not open, in
+    /// milliseconds: a damaged secret costs a server two small reads in this time, and a server
+    /// that was given the new key after a rotation uses it after so long at most.
+    package static let masterKeyRereadMilliseconds: Int64 = 3_000
+
     /// Channels tried for one question: enough to get past a failing provider, few enough that a
     /// question everybody refuses ends soon.
     package static let channelsTriedPerQuestion = 4

@@ -20,6 +20,10 @@ extension Limits {
     /// buyer ten minutes at worst, and an order open for two hours is asked about 15 times.
     package static let orderLongestQueryPauseMilliseconds: Int64 = 10 * 60_000
 
+    /// How long after a question that WeChat Pay did not answer it is asked again: as often as
+    /// payment-reconcile looks for orders, since silence says nothing about whether a payer paid.
+    package static let orderUnansweredPauseMilliseconds: Int64 = 30_000
+
     /// How long an order that its buyer gave up is left alone if that did not close it at once: a
     /// call that makes it at WeChat Pay ends within 20 s, so that after a minute none is on its way
     /// and what WeChat does not know then it never will.

@@ -47,13 +47,22 @@ struct JobsHandlers: JobsServiceHandlers {
     {
         let limit = try pageSize(request.limit, default: 20, most: 200)
         let name = request.jobName.isEmpty ? nil : request.jobName
+        let runs = try await queries.runs(of: name, limit: limit)
+        if runs.isEmpty, let name { try checkKnown(name) }
         return V1.ListJobRunsResponse(
-            runs: try await queries.runs(of: name, limit: limit).map { run in
+            runs: runs.map { run in
                 V1.JobRun(
                     runId: run.id.description, jobName: run.job, state: run.state.rawValue,
                     startedAtMilliseconds: run.startedAt.milliseconds,
                     endedAtMilliseconds: run.endedAt?.milliseconds ?? 0,
                     itemsDone: run.itemsDone, itemsFailed: run.itemsFailed, summary: run.summary)
             })
+    }
+
+    /// Refuses the name of no job: its empty history would look like a job that never ran.
+    private func checkKnown(_ name: String) throws {
+        guard !descriptions.contains(where: { $0.name == name }) else { return }
+        let known = descriptions.map(\.name).joined(separator: ", ")
+        throw Failure(.notFound, "There is no job of this name; known are \(known).")
     }
 }

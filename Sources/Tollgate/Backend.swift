@@ -38,7 +38,9 @@ struct Backend: Sendable {
         let random = SystemRandom()
         let masterKey = try settings.folder.key("master")
         let previousKey = try settings.folder.previousMasterKey()
-        let vault = Vault(masterKey: masterKey, previousKey: previousKey, random: random)
+        let vault = Vault(
+            masterKey: masterKey, previousKey: previousKey, random: random,
+            source: { [folder = settings.folder] in folder.masterKeys() })
         let identity = try settings.folder.key("identity")
         let store = try await settings.storeLocation().open(
             realm: upstreams.realm, role: role,

@@ -8,15 +8,15 @@ struct BenchAudit: AsyncParsableCommand {
         commandName: "audit",
         abstract: "Audits a long history and opens its store, beside one plain pass in C.",
         discussion: """
-            The history is made first, by the ledger itself: a million transfers take about a
-            minute and a gigabyte. Then each round opens the store as `tollgate serve` does and
-            audits it as `tollgate admin audit` asks it to. The peer reads the same transfers in
+            The history is made first, by the ledger itself: a million transfers take about a \
+            minute and a gigabyte. Then each round opens the store as `tollgate serve` does and \
+            audits it as `tollgate admin audit` asks it to. The peer reads the same transfers in \
             their order and hashes them, nothing else.
 
             EXAMPLES:
               tollgate bench audit
               tollgate bench audit --transfers 10000000 --rounds 1 --json
-              tollgate bench audit --store /tmp/long --rounds 3     keeps the store, uses it again
+              tollgate bench audit --store /tmp/long --rounds 3   keeps the store for again
             """)
 
     @OptionGroup var options: BenchOptions
@@ -29,7 +29,8 @@ struct BenchAudit: AsyncParsableCommand {
 
     func validate() throws {
         guard (1_000...Limits.benchTransfers).contains(transfers) else {
-            throw ValidationError("There are 1,000 to \(Limits.benchTransfers) transfers.")
+            throw ValidationError(
+                Bounds.sentence("--transfers", takes: 1_000...Limits.benchTransfers))
         }
     }
 

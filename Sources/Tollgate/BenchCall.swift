@@ -25,7 +25,7 @@ struct BenchCall: AsyncParsableCommand {
 
     func validate() throws {
         guard callers > 0, calls > 0 else {
-            throw ValidationError("There is at least one caller and one call.")
+            throw ValidationError("--callers and --calls take 1 or more.")
         }
     }
 

@@ -15,23 +15,23 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "bench",
         abstract: "Measures calls, holds and chats beside their limits on this machine.",
         discussion: """
-            Each benchmark runs what it is compared with in the same run, round by round, and
-            reports medians and ratios. The peers are C programs: Benchmarks/peers/build builds
+            Each benchmark runs what it is compared with in the same run, round by round, and \
+            reports medians and ratios. The peers are C programs: Benchmarks/peers/build builds \
             them; `make bench` does all of it.
 
             EXAMPLES:
-              tollgate bench rpc                  echoes, beside a raw epoll echo
-              tollgate bench attachments          1 MiB attachments, beside TCP alone
-              tollgate bench store --json         durable holds, beside plain C on SQLite, pgbench
-              tollgate bench turnstile            holds of a server and of jobs on one store
-              tollgate bench audit                the audit of a long history, beside a plain pass
-              tollgate bench chat --rounds 3      chats through the gateway, beside libcurl alone
-              tollgate bench connections          idle connections, what they keep in memory
-              tollgate bench stream               a thousand streams, how steadily they flow
+              tollgate bench rpc               echoes, beside a raw epoll echo
+              tollgate bench attachments       1 MiB attachments, beside TCP alone
+              tollgate bench store --json      durable holds, beside plain C and pgbench
+              tollgate bench turnstile         holds of a server and of jobs on one store
+              tollgate bench audit             a long history's audit, beside a plain pass
+              tollgate bench chat --rounds 3   chats through the gateway, beside libcurl
+              tollgate bench connections       idle connections, what they keep in memory
+              tollgate bench stream            a thousand streams, how steadily they flow
               tollgate bench serve --listen 127.0.0.1:8000
-                                                  an echo server for bRPC's own load tools
+                                               an echo server for bRPC's own load tools
               tollgate bench load --record chats.tsv --seconds 10
-                                                  chats with a server that runs, each written down
+                                               chats with servers that run, written down
             """,
         subcommands: [
             BenchRPC.self, BenchAttachments.self, BenchStore.self, BenchTurnstile.self,
@@ -61,10 +61,11 @@ struct BenchOptions: ParsableArguments {
 
     func validate() throws {
         guard seconds > 0, seconds <= Limits.benchRoundSeconds else {
-            throw ValidationError("A round lasts more than 0 and at most 60 seconds.")
+            throw ValidationError(
+                Bounds.sentence("--seconds", takesAtMost: Limits.benchRoundSeconds))
         }
         guard (1...Limits.benchRounds).contains(rounds) else {
-            throw ValidationError("There are 1 to \(Limits.benchRounds) rounds.")
+            throw ValidationError(Bounds.sentence("--rounds", takes: 1...Limits.benchRounds))
         }
     }
 
@@ -135,14 +136,14 @@ struct BenchRPC: AsyncParsableCommand {
         commandName: "rpc",
         abstract: "Echoes 64 bytes over a socket, beside a raw epoll echo of equal frames.",
         discussion: """
-            The server is a process of its own, so that its processor time is its own. Measured are
-            a handler over bytes (bare), the generated handler (typed), and the generated handler
-            with authentication and metrics (full); deadlines are sent and kept in all three. What
-            metrics and traces cost is told by the full server with both (traced) and without
-            either (quiet).
+            The server is a process of its own, so that its processor time is its own. Measured \
+            are a handler over bytes (bare), the generated handler (typed), and the generated \
+            handler with authentication and metrics (full); deadlines are sent and kept in all \
+            three. What metrics and traces cost is told by the full server with both (traced) and \
+            without either (quiet).
 
-            With --allocations, each call's allocations are counted as well, in the server and in
-            the client, and the places that make them listed. Their names need llvm-symbolizer and
+            With --allocations, each call's allocations are counted as well, in the server and in \
+            the client, and the places that make them listed. Their names need llvm-symbolizer and \
             swift-demangle in the path.
 
             EXAMPLES:
@@ -170,7 +171,7 @@ struct BenchAttachments: AsyncParsableCommand {
         commandName: "attachments",
         abstract: "Echoes attachments of 1 MiB over a socket, beside TCP alone.",
         discussion: """
-            MB/s are those of each direction. The peer is a C program that copies nothing; it too
+            MB/s are those of each direction. The peer is a C program that copies nothing; it too \
             sends a message back once it is whole, and has as many under way.
 
             EXAMPLES:
@@ -187,10 +188,11 @@ struct BenchAttachments: AsyncParsableCommand {
     func validate() throws {
         let most = Limits.rpcBodyBytes - Limits.rpcMetaBytes
         guard (1...most).contains(bytes) else {
-            throw ValidationError("An attachment has 1 to \(most) bytes.")
+            throw ValidationError(Bounds.sentence("--bytes", takes: 1...most))
         }
         guard callers.allSatisfy((1...Limits.benchBulkCallers).contains) else {
-            throw ValidationError("There are 1 to \(Limits.benchBulkCallers) callers.")
+            throw ValidationError(
+                Bounds.sentence("--callers", takes: 1...Limits.benchBulkCallers))
         }
     }
 
@@ -207,12 +209,12 @@ struct BenchStore: AsyncParsableCommand {
         commandName: "store",
         abstract: "Makes durable holds, beside plain C on SQLite and beside pgbench.",
         discussion: """
-            Each hold is `Ledger.hold` in a write of its own, awaited until it is synced: on SQLite,
-            and on a PostgreSQL that is raised for the run. Beside it, plain C replays the recorded
-            statements, with their parameters, on a copy of the same store, as many in a batch as
-            there are callers; and pgbench runs its own transaction (TPC-B) with as many clients.
-            PostgreSQL is left out, with a word, where Debian's postgresql is not installed; its
-            bank takes 15 MiB of the folder's disk for each of the most callers.
+            Each hold is `Ledger.hold` in a write of its own, awaited until it is synced: on \
+            SQLite, and on a PostgreSQL that is raised for the run. Beside it, plain C replays the \
+            recorded statements, with their parameters, on a copy of the same store, as many in a \
+            batch as there are callers; and pgbench runs its own transaction (TPC-B) with as many \
+            clients. PostgreSQL is left out, with a word, where Debian's postgresql is not \
+            installed; its bank takes 15 MiB of the folder's disk for each of the most callers.
 
             EXAMPLES:
               tollgate bench store
@@ -246,7 +248,7 @@ struct BenchChat: AsyncParsableCommand {
         commandName: "chat",
         abstract: "Chats through the whole gateway, beside libcurl alone on the same provider.",
         discussion: """
-            The server is `tollgate serve` with a store of its own, the provider a C program that
+            The server is `tollgate serve` with a store of its own, the provider a C program that \
             answers at once. Every chat is held and settled durably before its receipt arrives.
 
             EXAMPLES:
@@ -269,7 +271,7 @@ struct BenchConnections: AsyncParsableCommand {
         commandName: "connections",
         abstract: "Keeps idle connections: the server's memory, and a call's time among them.",
         discussion: """
-            Each connection has shown its credential with a first call. Both ends need a file
+            Each connection has shown its credential with a first call. Both ends need a file \
             descriptor for each: the system's limit (ulimit -Hn) has to allow it.
 
             EXAMPLES:
@@ -283,7 +285,8 @@ struct BenchConnections: AsyncParsableCommand {
 
     func validate() throws {
         guard (2...Limits.rpcConnections).contains(connections) else {
-            throw ValidationError("There are 2 to \(Limits.rpcConnections) connections.")
+            throw ValidationError(
+                Bounds.sentence("--connections", takes: 2...Limits.rpcConnections))
         }
     }
 
@@ -300,8 +303,8 @@ struct BenchStream: AsyncParsableCommand {
         commandName: "stream",
         abstract: "Streams fifty messages a second each, and tells how steadily they arrive.",
         discussion: """
-            All streams share one connection. p50 and p99 say how far the pause between two
-            messages of a stream was from the 20 ms with which they were written; beside it the
+            All streams share one connection. p50 and p99 say how far the pause between two \
+            messages of a stream was from the 20 ms with which they were written; beside it the \
             same for timers alone, without a server.
 
             EXAMPLES:
@@ -314,9 +317,9 @@ struct BenchStream: AsyncParsableCommand {
     var streams = 1_000
 
     func validate() throws {
-        guard (1...Limits.rpcCallsInFlightPerConnection).contains(streams) else {
-            throw ValidationError(
-                "A connection bears 1 to \(Limits.rpcCallsInFlightPerConnection) streams.")
+        let range = 1...Limits.rpcCallsInFlightPerConnection
+        guard range.contains(streams) else {
+            throw ValidationError(Bounds.sentence("--streams", takes: range))
         }
     }
 
@@ -333,7 +336,7 @@ struct BenchServe: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Hosts example.EchoService/Echo, for load tools that speak baidu_std.",
         discussion: """
-            Prints “listening HOST:PORT” on standard output when it is ready; Ctrl-C drains. The
+            Prints “listening HOST:PORT” on standard output when it is ready; Ctrl-C drains. The \
             variant full asks for the credential in TOLLGATE_BENCH_CREDENTIAL and keeps metrics.
 
             EXAMPLES:

@@ -21,8 +21,8 @@ struct BenchLoad: AsyncParsableCommand {
 
             EXAMPLES:
               tollgate bench load --server 127.0.0.1:7400 --record chats.tsv --seconds 10
-              tollgate bench load --store postgres://tollgate@db1/tollgate --record chats.tsv \\
-                --server 127.0.0.1:7400 --server 127.0.0.1:7500
+              tollgate bench load --store postgres://tollgate@db1/tollgate \\
+                --server 127.0.0.1:7400 --server 127.0.0.1:7500 --record chats.tsv
             """)
 
     @OptionGroup var options: RoleOptions
@@ -37,16 +37,18 @@ struct BenchLoad: AsyncParsableCommand {
 
     func validate() throws {
         guard (1...Limits.benchLoadCallers).contains(callers) else {
-            throw ValidationError("There are 1 to \(Limits.benchLoadCallers) callers.")
+            throw ValidationError(
+                Bounds.sentence("--callers", takes: 1...Limits.benchLoadCallers))
         }
         guard seconds > 0, seconds <= Limits.benchLoadSeconds else {
-            throw ValidationError("It lasts more than 0 and at most 3600 seconds.")
+            throw ValidationError(
+                Bounds.sentence("--seconds", takesAtMost: Limits.benchLoadSeconds))
         }
     }
 
     func run() async throws {
         try await role {
-            let settings = try await options.settings([:])
+            let settings = try await options.settings([:], folder: .filled)
             let backend = try await Backend.open(settings, role: .jobs)
             let customers: [SignedInCustomer]
             do {

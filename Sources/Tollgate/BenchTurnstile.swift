@@ -10,8 +10,8 @@ struct BenchTurnstile: AsyncParsableCommand {
         commandName: "turnstile",
         abstract: "Makes durable holds in a server and in jobs beside it, on one SQLite store.",
         discussion: """
-            Two processes that write one store take turns, a batch each. Told is what a saturated
-            server and busy jobs get of it, and how long their holds take, beside the same server
+            Two processes that write one store take turns, a batch each. Told is what a saturated \
+            server and busy jobs get of it, and how long their holds take, beside the same server \
             alone.
 
             EXAMPLES:
@@ -26,9 +26,10 @@ struct BenchTurnstile: AsyncParsableCommand {
     var jobsCallers = 16
 
     func validate() throws {
-        for count in [callers, jobsCallers] {
-            guard (1...Limits.benchLoadCallers).contains(count) else {
-                throw ValidationError("There are 1 to \(Limits.benchLoadCallers) callers.")
+        let range = 1...Limits.benchLoadCallers
+        for (option, count) in [("--callers", callers), ("--jobs-callers", jobsCallers)] {
+            guard range.contains(count) else {
+                throw ValidationError(Bounds.sentence(option, takes: range))
             }
         }
     }

@@ -1,3 +1,4 @@
+import Application
 import Foundation
 import Logging
 import TollgateKernel
@@ -71,6 +72,34 @@ struct DataFolder: Sendable {
         }
     }
 
+    /// Checks that a folder is there; nothing is made.
+    ///
+    /// - Throws: `not_found`, with what to do.
+    static func checkExists(path: String, home: String?) throws {
+        let folder = whole(path, home)
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
+        guard exists, isFolder.boolValue else {
+            throw Failure(
+                .notFound, "There is no data folder \(folder); name the server's with --data.")
+        }
+    }
+
+    /// Checks that a server has filled a folder; nothing is made, and nothing waited for.
+    ///
+    /// - Throws: `not_found`, with what to do.
+    static func checkFilled(path: String, home: String?) throws {
+        try checkExists(path: path, home: home)
+        let folder = whole(path, home)
+        let credential = "\(folder)/credentials/\(CredentialRole.web.rawValue)"
+        guard FileManager.default.fileExists(atPath: credential) else {
+            throw Failure(
+                .notFound,
+                "No server has used the data folder \(folder) yet; start one on it, or name the "
+                    + "server's with --data.")
+        }
+    }
+
     private static func whole(_ path: String, _ home: String?) -> String {
         guard let home, path == "~" || path.hasPrefix("~/") else {
             return (path as NSString).expandingTildeInPath
@@ -107,6 +136,17 @@ struct DataFolder: Sendable {
     func previousMasterKey() throws -> [UInt8]? {
         guard FileManager.default.fileExists(atPath: previousMasterPath) else { return nil }
         return try key("master.previous")
+    }
+
+    /// The master keys as they lie there now; nil while they cannot be read. Nothing is made.
+    func masterKeys() -> MasterKeys? {
+        guard FileManager.default.fileExists(atPath: masterPath) else { return nil }
+        do {
+            // A rotation puts the key before in its place first: who reads the new one finds it.
+            return MasterKeys(present: try key("master"), previous: try previousMasterKey())
+        } catch {
+            return nil
+        }
     }
 
     /// Puts a fresh master key in the place of the present one, which is kept beside it.

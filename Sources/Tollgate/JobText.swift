@@ -23,6 +23,8 @@ enum JobText {
         var intervalMilliseconds: Int64
         var nextDueAtMilliseconds: Int64?
         var lastState: String?
+        /// Why it waits although it may be due.
+        var clockTrouble: String?
     }
 
     private struct PreviewDocument: Encodable {
@@ -42,14 +44,28 @@ enum JobText {
         try encode(
             PreviewDocument(
                 job: job, summary: preview.summary,
-                items: preview.items.map { .init(reference: $0.reference, result: $0.result) }))
+                items: preview.items.map {
+                    .init(reference: $0.reference, result: $0.verdict.word)
+                }))
     }
 
     /// A dry run as lines: what would happen to each item, then all in a sentence.
     static func lines(_ preview: JobPreview, of job: String) -> [String] {
-        let width = preview.items.map(\.reference.count).max() ?? 0
-        return preview.items.map { "\(pad($0.reference, width + 1)) \($0.result)" }
-            + ["\(job), dry run: \(preview.summary). Nothing was changed."]
+        let summary = preview.summary.prefix(1).uppercased() + preview.summary.dropFirst()
+        return preview.items.map { "\(name(of: $0.reference)) \($0.verdict.sentence)" }
+            + ["\(summary).", "Nothing was changed: this was a dry run of \(job)."]
+    }
+
+    /// What an item is about, as people call it: `hold 7`, `hour 2026-01-31 14:00`.
+    private static func name(of reference: String) -> String {
+        let parts = reference.split(separator: ":", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else { return reference.replacing("_", with: " ") }
+        // Periods are cut as reports are, in Asia/Shanghai.
+        switch (parts[0], Int64(parts[1])) {
+        case ("hour", let start?): return "hour \(Moments.shanghai.hour(start))"
+        case ("day", let start?): return "day \(Moments.shanghai.day(start))"
+        default: return "\(parts[0]) \(parts[1])"
+        }
     }
 
     /// A run as one JSON document.
@@ -71,7 +87,8 @@ enum JobText {
 
     /// Every job as one JSON document.
     static func json(
-        _ definitions: [JobDefinition], _ standing: [String: (JobRecord?, JobRun?)]
+        _ definitions: [JobDefinition], _ standing: [String: (JobRecord?, JobRun?)],
+        clockTrouble: String?
     ) throws -> String {
         try encode(
             definitions.map { definition in
@@ -80,27 +97,43 @@ enum JobText {
                     name: definition.name, summary: definition.summary,
                     intervalMilliseconds: definition.schedule.intervalMilliseconds,
                     nextDueAtMilliseconds: record?.nextDueAt.milliseconds,
-                    lastState: run?.state.rawValue)
+                    lastState: run?.state.rawValue,
+                    clockTrouble: definition.goesByTimeOfDay ? clockTrouble : nil)
             })
     }
 
     /// When a job runs next, and what for.
+    ///
+    /// - Parameter clockTrouble: Why nothing is ended by this machine's clock, if so.
     static func next(
-        _ definition: JobDefinition, _ record: JobRecord?, now: Timestamp
+        _ definition: JobDefinition, _ record: JobRecord?, now: Timestamp, clockTrouble: String?
     ) async throws -> String {
+        if clockTrouble != nil, definition.goesByTimeOfDay { return "not by this clock" }
         guard let record else { return "not run yet" }
         // A job without work keeps its moment in the past, and writes nothing.
-        if record.nextDueAt >= now { return "next \(moment(record.nextDueAt))" }
-        if try await definition.hasWork() { return "due now" }
+        if record.nextDueAt >= now { return span(from: now, to: record.nextDueAt) }
+        if try await definition.hasWork() { return "now" }
         guard let waiting = try await definition.waiting() else { return "nothing to do" }
-        return "\(waiting.what), next asked at \(moment(waiting.nextAt))"
+        return "\(span(from: now, to: waiting.nextAt)): \(waiting.what)"
     }
 
-    /// A job as a line.
-    static func line(_ definition: JobDefinition, next: String) -> String {
-        let every = "every \(definition.schedule.intervalMilliseconds / 1_000) s"
-        return "\(pad(definition.name, 18)) \(pad(every, 12)) \(pad(next, 31)) "
-            + definition.summary
+    private static func span(from now: Timestamp, to moment: Timestamp) -> String {
+        "in \(Moments.duration(max(1_000, moment.milliseconds - now.milliseconds)))"
+    }
+
+    /// A table for jobs, without one yet.
+    static var table: TextTable {
+        TextTable([
+            ("JOB", .left), ("RUNS", .left), ("NEXT", .left), ("WHAT IT DOES", .flexible),
+        ])
+    }
+
+    /// A job as a row of the table.
+    static func row(_ definition: JobDefinition, next: String) -> [String] {
+        [
+            definition.name, Moments.interval(definition.schedule.intervalMilliseconds), next,
+            definition.summary,
+        ]
     }
 
     /// One JSON document on one line, its keys in order.

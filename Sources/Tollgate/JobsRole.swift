@@ -101,17 +101,30 @@ struct JobsCommand: AsyncParsableCommand {
 struct JobsOptions: ParsableArguments {
     @OptionGroup var options: RoleOptions
     @OptionGroup var log: LogOptions
-    @Option(name: .long, help: "Where the sandbox listens, in the sandbox realm.")
+    @Option(
+        name: .long,
+        help: """
+            Where the sandbox listens, in the sandbox realm (TOLLGATE_SANDBOX_ADDRESS; default \
+            127.0.0.1:7490).
+            """)
     var sandbox: String?
-    @Option(name: .long, help: "When WeChat Pay is first asked about an unpaid order, in seconds.")
+    @Option(
+        name: .long,
+        help: """
+            When WeChat Pay is first asked about an unpaid order, in seconds \
+            (TOLLGATE_ORDER_FIRST_QUERY_SECONDS; default 60).
+            """)
     var firstPaymentQuery: Int?
 
-    func settings(_ more: [String: String?] = [:]) async throws -> Settings {
+    func settings(
+        _ more: [String: String?] = [:], folder: FolderUse = .made
+    ) async throws -> Settings {
         try await options.settings(
             [
                 "sandbox.address": sandbox,
                 "order.firstQuerySeconds": firstPaymentQuery.map(String.init),
-            ].merging(log.settings) { _, new in new }.merging(more) { _, new in new })
+            ].merging(log.settings) { _, new in new }.merging(more) { _, new in new },
+            folder: folder)
     }
 
     /// Lends a backend for one command.
@@ -119,7 +132,8 @@ struct JobsOptions: ParsableArguments {
         _ body: (Backend, Settings) async throws -> Value
     ) async throws -> Value {
         _ = try options.observability()
-        let settings = try await settings()
+        // A mistyped name is told, not made into an empty service.
+        let settings = try await settings(folder: .filled)
         let backend = try await Backend.open(settings, role: .jobs)
         do {
             let value = try await body(backend, settings)
@@ -137,13 +151,13 @@ struct JobsServe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Runs due jobs until told to stop.",
         discussion: """
-            Several may run on one store: leases decide which one runs a job. Prints
-            “listening HOST:PORT” when /health and /metrics can be read there, and “ready” when the
-            store is open.
+            Several may run on one store: leases decide which one runs a job. Prints “listening \
+            HOST:PORT” when /health and /metrics can be read there, and “ready” when the store is \
+            open. How often each job runs is a setting, such as TOLLGATE_JOBS_ORDER_CLOSE_SECONDS.
 
             EXAMPLES:
               tollgate jobs serve --data /srv/tollgate
-              tollgate jobs serve --listen 127.0.0.1:0     the kernel chooses the pages' port
+              tollgate jobs serve --listen 127.0.0.1:0   the kernel chooses the pages' port
             """)
 
     @OptionGroup var options: JobsOptions
@@ -231,15 +245,21 @@ struct JobsList: AsyncParsableCommand {
                 let definitions = try backend.jobs(settings.jobIntervals())
                 let standing = try await OperatorQueries(backend.ports).jobs()
                 let now = SystemClock().now()
+                let trouble = await backend.ports.store.clockTrouble
                 guard !json else {
-                    console.line(try JobText.json(definitions, standing))
+                    console.line(
+                        try JobText.json(definitions, standing, clockTrouble: trouble))
                     return
                 }
+                var table = JobText.table
                 for definition in definitions {
                     let record = standing[definition.name]?.0
-                    let next = try await JobText.next(definition, record, now: now)
-                    console.line(JobText.line(definition, next: next))
+                    let next = try await JobText.next(
+                        definition, record, now: now, clockTrouble: trouble)
+                    table.add(JobText.row(definition, next: next))
                 }
+                console.table(table, ifEmpty: "There is no job.")
+                if let trouble { console.note(trouble) }
             }
         }
     }
@@ -261,17 +281,23 @@ struct JobsHistory: AsyncParsableCommand {
     @OptionGroup var options: JobsOptions
 
     func validate() throws {
-        guard (1...200).contains(limit) else { throw ValidationError("--limit is 1 to 200.") }
+        guard (1...200).contains(limit) else { throw ValidationError("--limit takes 1 to 200.") }
     }
 
     func run() async throws {
         try await role {
-            let runs = try await options.withBackend { backend, _ in
-                try await OperatorQueries(backend.ports).runs(of: name, limit: limit)
+            let runs = try await options.withBackend { backend, settings in
+                let runs = try await OperatorQueries(backend.ports).runs(of: name, limit: limit)
+                if runs.isEmpty, let name {
+                    // A job that is no more keeps its history for a while.
+                    _ = try JobDefinition.named(
+                        name, in: backend.jobs(settings.jobIntervals()))
+                }
+                return runs
             }
             let console = CommandEnvironment.current.console
             if runs.isEmpty, !json {
-                console.line(name.map { "No run of \($0) yet." } ?? "No run yet.")
+                console.line(name.map { "\($0) has not run yet." } ?? "No job has run yet.")
             }
             for run in runs { console.line(json ? try JobText.json(run) : JobText.line(run)) }
         }

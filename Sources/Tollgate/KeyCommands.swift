@@ -11,15 +11,16 @@ struct LocalAct: ParsableArguments {
     @Option(name: .long, help: "Why, in a sentence; it stands in the operators' log.")
     var reason: String = "the master key's rotation"
 
-    @Option(name: .customLong("operator"), help: "Who does it (TOLLGATE_OPERATOR; then USER).")
+    @Option(
+        name: .customLong("operator"),
+        help: "Who does it (TOLLGATE_OPERATOR; then USER, or whom this runs as).")
     var person: String?
 
     /// Who and why; the credential says that it was done on the machine itself.
     var actedBy: ActedBy {
-        let variables = CommandEnvironment.current.variables.filter { !$0.value.isEmpty }
-        return ActedBy(
+        ActedBy(
             credential: "data folder",
-            person: person ?? variables["TOLLGATE_OPERATOR"] ?? variables["USER"] ?? "unnamed",
+            person: OperatorName.resolved(person, in: CommandEnvironment.current) ?? "unnamed",
             reason: reason, correlationID: 0)
     }
 }
@@ -30,16 +31,16 @@ struct AdminRotateMasterKey: AsyncParsableCommand {
         commandName: "rotate-master-key",
         abstract: "Puts a fresh master key in the place of the one that seals providers' keys.",
         discussion: """
-            The key before stays beside it as keys/master.previous and still opens what it sealed.
-            Then, in this order:
+            The key before stays beside it as keys/master.previous and still opens what it sealed. \
+            A server that runs takes the new key from its data folder by itself; no restart is \
+            needed. Then, in this order:
 
-              1. copy the folder keys/ to every other server on the same store, and restart servers
-                 and jobs, one after the other
+              1. copy the folder keys/ to every other server on the same store
               2. tollgate admin reseal
               3. put keys/master.previous away, with the backups that were made under it
 
-            Between the first restart and the last, a server that was not restarted cannot open what
-            a restarted one has sealed: keys that people bind in those minutes.
+            A server that lacks the copy cannot open what another has sealed under the new key. \
+            Its log says so, and its customers are told to come back later.
 
             EXAMPLES:
               tollgate admin rotate-master-key --data /srv/tollgate
@@ -51,7 +52,7 @@ struct AdminRotateMasterKey: AsyncParsableCommand {
 
     func run() async throws {
         try await role {
-            let settings = try await options.settings([:], mustExist: true)
+            let settings = try await options.settings([:], folder: .filled)
             let folder = settings.folder
             try folder.checkMayRotate()
             let backend = try await Backend.open(settings, role: .jobs)
@@ -70,7 +71,12 @@ struct AdminRotateMasterKey: AsyncParsableCommand {
                 return
             }
             console.line("Rotated; the key before is kept as \(previous).")
-            console.line("Next: restart servers and jobs, then tollgate admin reseal")
+            if case .postgreSQL = try settings.storeLocation() {
+                console.line("Next: copy keys/ to every other server on this store, then")
+                console.line("tollgate admin reseal")
+            } else {
+                console.line("Next: tollgate admin reseal")
+            }
         }
     }
 }
@@ -81,7 +87,7 @@ struct AdminReseal: AsyncParsableCommand {
         commandName: "reseal",
         abstract: "Seals every provider's key under the present master key.",
         discussion: """
-            Runs beside servers and jobs on the same store, and may be run again. Ends with 1 if a
+            Runs beside servers and jobs on the same store, and may be run again. Ends with 1 if a \
             key opens under neither master key: whose is said, and it has to be bound anew.
 
             EXAMPLES:
@@ -95,7 +101,7 @@ struct AdminReseal: AsyncParsableCommand {
 
     func run() async throws {
         try await role {
-            let settings = try await options.settings([:], mustExist: true)
+            let settings = try await options.settings([:], folder: .filled)
             let backend = try await Backend.open(settings, role: .jobs)
             let report: ResealKeys.Report
             do {
@@ -127,8 +133,6 @@ struct AdminReseal: AsyncParsableCommand {
         for name in report.unreadable { console.line("opens under neither key: \(name)") }
         if report.unreadableCount == 0 {
             console.line("keys/master.previous is needed for older backups alone.")
-            console.line(
-                "A server not restarted since the rotation opens none of them: restart it.")
         }
     }
 }

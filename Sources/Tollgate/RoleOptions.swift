@@ -4,6 +4,18 @@ import Logging
 import Observability
 import TollgateKernel
 
+/// What a command needs of the data folder that it is given.
+enum FolderUse {
+    /// It is made if it is not there, with keys and credentials.
+    case made
+    /// It is there, whatever it holds.
+    case existing
+    /// A server has filled it.
+    case filled
+    /// As filled; it is waited for, since roles start in any order.
+    case awaited
+}
+
 /// What every role is told alike.
 struct RoleOptions: ParsableArguments {
     @Option(
@@ -28,17 +40,21 @@ struct RoleOptions: ParsableArguments {
 
     /// Opens the folder and reads the settings; `flags` go before environment and file.
     ///
-    /// - Parameter mustExist: Whether a folder without credentials is waited for, then refused, not
-    ///   filled.
+    /// - Parameter use: What has to be there.
     func settings(
-        _ flags: [String: String?], mustExist: Bool = false
+        _ flags: [String: String?], folder use: FolderUse = .made
     ) async throws -> Settings {
         let variables = CommandEnvironment.current.variables
         try Settings.checkStoreFlag(store)
         let flags = flags.merging(["store.address": store]) { given, _ in given }
         let home = variables["HOME"].flatMap { $0.isEmpty ? nil : $0 }
         let path = data ?? variables["TOLLGATE_DATA"] ?? "~/.tollgate"
-        if mustExist { try await DataFolder.awaitFilled(path: path, home: home) }
+        switch use {
+        case .made: break
+        case .existing: try DataFolder.checkExists(path: path, home: home)
+        case .filled: try DataFolder.checkFilled(path: path, home: home)
+        case .awaited: try await DataFolder.awaitFilled(path: path, home: home)
+        }
         return try await Settings(
             folder: DataFolder(path: path, home: home), flags: flags.compactMapValues { $0 })
     }

@@ -42,13 +42,28 @@ struct SandboxServe: AsyncParsableCommand {
     @Option(
         name: .long, help: "Where to listen (TOLLGATE_SANDBOX_ADDRESS; default 127.0.0.1:7490).")
     var listen: String?
-    @Option(name: .long, help: "Where the web role listens: pushes and notifications go there.")
+    @Option(
+        name: .long,
+        help: """
+            Where the web role listens: pushes and notifications go there (TOLLGATE_WEB_ADDRESS; \
+            default 127.0.0.1:7480).
+            """)
     var web: String?
-    @Option(name: .long, help: "The shortest life of an order in seconds (WeChat's own is 60).")
+    @Option(
+        name: .long,
+        help: """
+            The shortest life of an order in seconds (TOLLGATE_SANDBOX_MINIMUM_EXPIRY_SECONDS; \
+            default 60, which is WeChat's own).
+            """)
     var minimumExpiry: Int?
-    @Option(name: .long, help: "What gaps between repeated notifications are multiplied with.")
+    @Option(
+        name: .long,
+        help: """
+            What gaps between repeated notifications are multiplied with \
+            (TOLLGATE_SANDBOX_NOTIFY_SCHEDULE_SCALE; default 1).
+            """)
     var notifyScale: Double?
-    @Option(name: .long, help: "The pace of answers.")
+    @Option(name: .long, help: "The pace of answers (TOLLGATE_SANDBOX_TOKENS_PER_SECOND).")
     var tokensPerSecond: Double?
 
     func run() async throws {
@@ -91,9 +106,14 @@ struct SandboxControlOptions: ParsableArguments {
             environment.console.line(
                 String(decoding: try encoder.encode(value), as: UTF8.self))
         } catch let error as SandboxControlError {
-            throw CommandFailure(code: Self.code(error.status), message: error.message)
+            throw CommandFailure(
+                code: Self.code(error.status), message: error.message,
+                advice: error.status == nil ? Self.whereItIs : "")
         }
     }
+
+    private static let whereItIs =
+        "Start one with: tollgate up; or say with --sandbox where it listens."
 
     private static func code(_ status: Int?) -> String {
         switch status {

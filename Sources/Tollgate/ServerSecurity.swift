@@ -14,25 +14,38 @@ struct ServerSecurityOptions: ParsableArguments {
     @Flag(
         name: .long,
         help: """
-            Takes plain calls from other machines too. Without it, and without a certificate, the \
-            server listens on this machine alone; with a certificate, calls from elsewhere must be \
-            encrypted. Calls from this machine may always be plain.
+            Takes plain calls from other machines too (TOLLGATE_SERVER_INSECURE=true). Without it, \
+            and without a certificate, the server listens on this machine alone; with a \
+            certificate, calls from elsewhere must be encrypted. Calls from this machine may \
+            always be plain.
             """)
     var insecure = false
 
     @Option(
-        name: .long, help: "The server's certificate and its chain, PEM (read again on change).")
+        name: .long,
+        help: """
+            The server's certificate and its chain, PEM, read again on change \
+            (TOLLGATE_SERVER_TLS_CERTIFICATE).
+            """)
     var tlsCertificate: String?
 
-    @Option(name: .long, help: "The certificate's private key, PEM.")
+    @Option(name: .long, help: "The certificate's private key, PEM (TOLLGATE_SERVER_TLS_KEY).")
     var tlsKey: String?
 
-    @Option(name: .long, help: "Authorities whose clients' certificates are believed, PEM.")
+    @Option(
+        name: .long,
+        help: """
+            Authorities whose clients' certificates are believed, PEM \
+            (TOLLGATE_SERVER_TLS_CLIENT_CA).
+            """)
     var tlsClientCA: String?
 
     @Option(
         name: .long,
-        help: "Which service a client's certificate is: NAME=web|jobs|admin|cli, with commas.")
+        help: """
+            Which service a client's certificate is: NAME=web|jobs|admin|cli, with commas \
+            (TOLLGATE_SERVER_TLS_CLIENT_ROLES).
+            """)
     var tlsClientRoles: String?
 
     /// The settings that the options stand for.

@@ -11,7 +11,6 @@ struct OperatorCommands: AsyncParsableCommand {
         abstract: Admin.configuration.abstract,
         discussion: Admin.configuration.discussion + """
 
-
               tollgate admin backup --data /srv/tollgate --to /backup/monday.sqlite
               tollgate admin verify /backup/monday.sqlite
               tollgate admin restore /backup/monday.sqlite --data /srv/tollgate --replace
@@ -30,8 +29,8 @@ struct AdminBackup: AsyncParsableCommand {
         commandName: "backup",
         abstract: "Copies a data folder's store into one file, while it is used.",
         discussion: """
-            The copy is the store of one moment, whatever is written meanwhile. It does not hold the
-            keys: keep the folder's keys/ as safe, and apart from it.
+            The copy is the store of one moment, whatever is written meanwhile. It does not hold \
+            the keys: keep the folder's keys/ as safe, and apart from it.
 
             EXAMPLES:
               tollgate admin backup --data /srv/tollgate --to /backup/monday.sqlite
@@ -45,7 +44,7 @@ struct AdminBackup: AsyncParsableCommand {
 
     func run() async throws {
         try await role {
-            let settings = try await options.settings(log.settings)
+            let settings = try await options.settings(log.settings, folder: .existing)
             try StoreText.checkIsFile(settings)
             let logBounds = try settings.logBounds()
             let report = try await StoreText.telling {
@@ -66,8 +65,8 @@ struct AdminVerify: AsyncParsableCommand {
         commandName: "verify",
         abstract: "Audits a store's file from end to end, without a server.",
         discussion: """
-            Runs the checkers of `tollgate admin audit` on a backup, or on the store of a data
-            folder beside its server; C14 needs the time of a service that runs, and is left out.
+            Runs the checkers of `tollgate admin audit` on a backup, or on the store of a data \
+            folder beside its server; C14 needs the time of a service that runs, and is left out. \
             Ends with 1 if anything does not add up.
 
             EXAMPLES:
@@ -87,7 +86,7 @@ struct AdminVerify: AsyncParsableCommand {
             if let file {
                 path = file
             } else {
-                let settings = try await options.settings(log.settings)
+                let settings = try await options.settings(log.settings, folder: .existing)
                 try StoreText.checkIsFile(settings)
                 logBounds = try settings.logBounds()
                 path = settings.folder.storePath
@@ -107,10 +106,10 @@ struct AdminRestore: AsyncParsableCommand {
         commandName: "restore",
         abstract: "Puts a backup in the place of a data folder's store.",
         discussion: """
-            Stop server and jobs first. The backup is verified before anything is touched; the store
-            that was there is kept beside it. What was acknowledged after the backup is not in it:
-            an incident says from when it is, and payments that come for orders it does not know are
-            put aside until somebody has looked.
+            Stop server and jobs first. The backup is verified before anything is touched; the \
+            store that was there is kept beside it. What was acknowledged after the backup is not \
+            in it: an incident says from when it is, and payments that come for orders it does not \
+            know are put aside until somebody has looked.
 
             EXAMPLES:
               tollgate admin restore /backup/monday.sqlite --data /srv/tollgate

@@ -12,8 +12,8 @@ struct Up: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs server, jobs, web and sandbox in one process, and says what to type next.",
         discussion: """
-            Keys and credentials are made at the first start; a second start keeps its data. Ctrl-C
-            drains and stops.
+            Keys and credentials are made at the first start; a second start keeps its data. \
+            Ctrl-C drains and stops.
 
             EXAMPLES:
               tollgate up
@@ -22,13 +22,21 @@ struct Up: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: RoleOptions
-    @Option(name: .long, help: "Where the server listens (default 127.0.0.1:7400).")
+    @Option(
+        name: .long,
+        help: "Where the server listens (TOLLGATE_SERVER_ADDRESS; default 127.0.0.1:7400).")
     var server: String?
-    @Option(name: .long, help: "Where the web role listens (default 127.0.0.1:7480).")
+    @Option(
+        name: .long,
+        help: "Where the web role listens (TOLLGATE_WEB_ADDRESS; default 127.0.0.1:7480).")
     var web: String?
-    @Option(name: .long, help: "Where the sandbox listens (default 127.0.0.1:7490).")
+    @Option(
+        name: .long,
+        help: "Where the sandbox listens (TOLLGATE_SANDBOX_ADDRESS; default 127.0.0.1:7490).")
     var sandbox: String?
-    @Option(name: .long, help: "Where the jobs' pages are (default 127.0.0.1:7401).")
+    @Option(
+        name: .long,
+        help: "Where the jobs' pages are (TOLLGATE_JOBS_ADDRESS; default 127.0.0.1:7401).")
     var jobs: String?
     @OptionGroup var log: LogOptions
     @OptionGroup var security: ServerSecurityOptions

@@ -55,7 +55,11 @@ struct WebCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Where to listen (TOLLGATE_WEB_ADDRESS; default 127.0.0.1:7480).")
     var listen: String?
     @Option(
-        name: .long, help: "Where the server is, or several with commas (default 127.0.0.1:7400).")
+        name: .long,
+        help: """
+            Where the server is, or several with commas (TOLLGATE_SERVER_ADDRESS; default \
+            127.0.0.1:7400).
+            """)
     var server: String?
 
     func run() async throws {
@@ -63,7 +67,7 @@ struct WebCommand: AsyncParsableCommand {
             _ = try options.observability()
             // A folder made here would hold a credential that no server knows.
             let settings = try await options.settings(
-                ["web.address": listen, "server.address": server], mustExist: true)
+                ["web.address": listen, "server.address": server], folder: .awaited)
             try await Roles.run([WebRole(settings: settings, onListening: Ready.tell)])
         }
     }

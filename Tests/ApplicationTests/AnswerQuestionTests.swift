@@ -121,6 +121,37 @@ struct Asking {
         }
     }
 
+    @Test func `A channel whose key does not open is left for the next, and told calmly`()
+        async throws
+    {
+        try await Asking.with(channels: ["a", "b"]) { asking in
+            func reseal(_ channel: String) async throws {
+                let elsewhere = Vault(
+                    masterKey: [UInt8](repeating: 9, count: 32), random: SystemRandom())
+                let sealed = try elsewhere.seal("key", label: "channel:\(channel)")
+                try await asking.bench.store.write { tx in
+                    let keys = try tx.chat.channelKeys(after: "", limit: 10)
+                    for key in keys where key.channel == channel {
+                        _ = try tx.chat.replace(key, with: sealed)
+                    }
+                }
+                asking.bench.clock.advance(milliseconds: Limits.catalogueAgeMilliseconds + 1)
+            }
+            try await reseal("a")
+            let events = try await asking.ask("1")
+            #expect(asking.models.asked == ["b"])
+            #expect(events.contains(.delta("ok")))
+            try await reseal("b")
+            let failure = await #expect(throws: Failure.self) { try await asking.ask("2") }
+            #expect(failure?.code == .upstreamFailed)
+            #expect(
+                failure?.message
+                    == "The model is out of order just now; try again or choose another.")
+            #expect(asking.models.asked == ["b"])
+            #expect(try await asking.balance().held == .zero)
+        }
+    }
+
     @Test func `A failing channel is left for the next before the first token`() async throws {
         try await Asking.with(channels: ["a", "b"]) { asking in
             asking.models.script("a", [.fail(.serverError)])

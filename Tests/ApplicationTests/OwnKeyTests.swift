@@ -186,6 +186,10 @@ import TollgateKernel
                 try await asking.useCase.answer(asked) { _ in }
             }
             #expect(failure?.code == .internalError)
+            // What only the operator can mend is for the log alone.
+            #expect(
+                failure?.message
+                    == "Your own key cannot be used just now; ask again later, or bind it anew.")
             #expect(asking.models.asked.isEmpty)
             // What was held for it is free again.
             let quota = try await AccountQueries(asking.bench.ports).quota(

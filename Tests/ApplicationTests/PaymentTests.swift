@@ -350,6 +350,40 @@ struct Buying {
         }
     }
 
+    @Test func `Silence does not make the pauses grow, and every other answer does`() async throws {
+        try await Buying.with { buying in
+            let placed = try await buying.order()
+            buying.bench.clock.advance(milliseconds: 60_000)
+            func order() async throws -> Order {
+                let order = try await buying.bench.store.read { tx in
+                    try tx.orders.order(placed.id)
+                }
+                return try #require(order)
+            }
+            for _ in 0..<5 {
+                buying.payments.failNext(.unknownOutcome)
+                let outcome = try await buying.follow.reconcile(order(), fence: nil)
+                #expect(outcome == .unanswered)
+                let next = try await order().nextQueryAt
+                #expect(next == buying.bench.clock.now().adding(milliseconds: 30_000))
+                buying.bench.clock.advance(milliseconds: 30_000)
+            }
+            // A question by hand before its time does not put the next one off.
+            buying.bench.clock.advance(milliseconds: -10_000)
+            let planned = try await order().nextQueryAt
+            buying.payments.failNext(.unknownOutcome)
+            _ = try await buying.follow.reconcile(order(), fence: nil)
+            #expect(try await order().nextQueryAt == planned)
+            // Who says that we ask too often is left alone for longer each time.
+            buying.payments.failNext(.rateLimited)
+            let outcome = try await buying.follow.reconcile(order(), fence: nil)
+            #expect(outcome == .unanswered)
+            #expect(
+                try await order().nextQueryAt
+                    == buying.bench.clock.now().adding(milliseconds: 120_000))
+        }
+    }
+
     @Test func `An order whose time is out is closed at WeChat first, here last`() async throws {
         try await Buying.with { buying in
             let order = try await buying.order()

@@ -53,9 +53,11 @@ import TollgateKernel
             #expect(jobs.messages.asked.isEmpty)
             #expect(
                 summaries["order-close"]
-                    == "orders whose time is out: 1 would_book, 1 would_close")
-            #expect(summaries["outbox"] == "messages: 1 would_send")
-            #expect(summaries["metric-rollup"]?.contains("would_store") == true)
+                    == "2 orders whose time is out: 1 would be booked, 1 would be closed")
+            #expect(summaries["outbox"] == "1 message would be sent")
+            #expect(
+                summaries["metric-rollup"]?.contains(/^\d+ figures of \d+ periods would be stored$/)
+                    == true)
         }
     }
 
@@ -68,8 +70,8 @@ import TollgateKernel
             let told = try await preview(jobs, "payment-reconcile").items
             #expect(
                 Set(told) == [
-                    .init(reference: paid.id.description, result: "would_book"),
-                    .init(reference: unpaid.id.description, result: "waiting"),
+                    .init(reference: paid.id.description, verdict: .wouldBook),
+                    .init(reference: unpaid.id.description, verdict: .waiting),
                 ])
             let run = try await jobs.run("payment-reconcile")
             let done = try await jobs.items(of: run).map { ($0.reference, $0.result) }
@@ -80,7 +82,7 @@ import TollgateKernel
             // By hand it would be asked about again, whatever its pause.
             #expect(
                 try await preview(jobs, "payment-reconcile").summary
-                    == "unpaid orders asked about: 1 waiting")
+                    == "1 unpaid order would stay unpaid")
         }
     }
 

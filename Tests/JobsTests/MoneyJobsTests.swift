@@ -122,6 +122,50 @@ import TollgateKernel
         }
     }
 
+    @Test(arguments: ["payment-reconcile", "order-close"])
+    func `A run that WeChat Pay answered nothing in has failed, and asks again soon`(job: String)
+        async throws
+    {
+        try await JobsBench.with { jobs in
+            let orders = try await orders(jobs, 2)
+            jobs.bench.clock.advance(milliseconds: job == "order-close" ? 31 * 60_000 : 60_000)
+            jobs.payments.failNext(.unknownOutcome, .unknownOutcome)
+            let run = try await jobs.run(job)
+            #expect(run.state == .failed)
+            #expect(run.itemsDone == 0)
+            #expect(run.itemsFailed == 2)
+            let words = ": WeChat Pay gave no valid answer about any of the 2, and is asked again "
+            #expect(run.summary.hasSuffix(words + "soon"), "\(run.summary)")
+            #expect(try await jobs.runs(job).last == run)
+            #expect(try await jobs.items(of: run).map(\.result) == ["unanswered", "unanswered"])
+            // No longer than the schedule takes to come by again, however often it was silent.
+            jobs.bench.clock.advance(milliseconds: Limits.orderUnansweredPauseMilliseconds)
+            jobs.payments.pay(orders[0].outTradeNumber)
+            let definition = try #require(jobs.standard().first { $0.name == job })
+            let record = try await jobs.record(job)
+            let next = try await jobs.runner().run(definition, seen: record)
+            #expect(next?.state == .succeeded)
+            #expect(next?.itemsDone == 2)
+            #expect(try await state(jobs, orders[0]) == .delivered)
+        }
+    }
+
+    @Test func `Silence about some orders is told, and the run succeeds`() async throws {
+        try await JobsBench.with { jobs in
+            _ = try await orders(jobs, 2)
+            jobs.bench.clock.advance(milliseconds: 60_000)
+            jobs.payments.failNext(.unknownOutcome)
+            let run = try await jobs.run("payment-reconcile")
+            #expect(run.state == .succeeded)
+            #expect(run.itemsDone == 1)
+            #expect(run.itemsFailed == 1)
+            #expect(
+                run.summary
+                    == "unpaid orders asked about: 1 waiting, WeChat Pay gave no valid answer "
+                    + "about 1, and is asked again soon")
+        }
+    }
+
     @Test func `A payment that needs a person is told once and asked about ever more seldom`()
         async throws
     {

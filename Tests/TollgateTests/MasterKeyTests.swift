@@ -1,3 +1,4 @@
+import Application
 import Foundation
 import Sandbox
 import Testing
@@ -38,6 +39,19 @@ import TollgateKernel
         try FileManager.default.removeItem(atPath: "\(folder.path)/keys/master.previous")
         try folder.rotateMasterKey()
         #expect(try folder.previousMasterKey() == second)
+    }
+
+    @Test func `The keys are read as they lie there, and none is made by that`() throws {
+        let folder = try folder()
+        #expect(folder.masterKeys() == nil)
+        #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/keys/master"))
+        let first = try folder.key("master")
+        #expect(folder.masterKeys() == MasterKeys(present: first))
+        try folder.rotateMasterKey()
+        #expect(
+            folder.masterKeys() == MasterKeys(present: try folder.key("master"), previous: first))
+        try Data("no key".utf8).write(to: URL(fileURLWithPath: "\(folder.path)/keys/master"))
+        #expect(folder.masterKeys() == nil)
     }
 
     /// Where a rotation can have been cut off: what is in the folder beside the key.
@@ -131,8 +145,6 @@ import TollgateKernel
 
         _ = try await run(["admin", "rotate-master-key"], loop, name: "rotate")
         _ = try await run(["admin", "rotate-master-key"], loop, name: "twice", status: 6)
-        await loop.kill9("serve")
-        try loop.start("serve")
         try await chat(loop, name: "rotated")
 
         let report = try await run(["admin", "reseal", "--json"], loop, name: "reseal")
@@ -142,10 +154,19 @@ import TollgateKernel
         let log = try await run(["admin", "log", "--json"], loop, name: "log")
         #expect(log.split(separator: "master_key_rotated").count == 2, "\(log)")
         #expect(log.split(separator: "keys_resealed").count == 2, "\(log)")
+        // The server still runs that began with the key before; what it opens is sealed anew.
+        try await chat(loop, name: "resealed")
         try FileManager.default.removeItem(atPath: "\(keys)/master.previous")
+        _ = try await run(
+            ["provider-keys", "bind", "sandbox-a", "--from", file], loop, name: "bind-again")
         await loop.kill9("serve")
         try loop.start("serve")
         try await chat(loop, name: "after")
+        // A restart between a rotation and the sealing anew opens under the key before.
+        _ = try await run(["admin", "rotate-master-key"], loop, name: "rotate-again")
+        await loop.kill9("serve")
+        try loop.start("serve")
+        try await chat(loop, name: "between")
         #expect(!loop.output("serve").contains(own), "logs hold no key")
     }
 }

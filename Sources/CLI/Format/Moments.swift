@@ -62,6 +62,14 @@ package struct Moments: Sendable {
         return rest == 0 ? large : "\(large) \(rest) \(units[first + 1].name)"
     }
 
+    /// How often something happens: `every hour`, `every 30 s`.
+    package static func interval(_ milliseconds: Int64) -> String {
+        let units: [Int64: String] = [
+            1_000: "second", 60_000: "minute", 3_600_000: "hour", 86_400_000: "day",
+        ]
+        return "every \(units[milliseconds] ?? duration(milliseconds))"
+    }
+
     /// Seconds as a stopwatch shows them: `4:05`, `1:00:00`.
     package static func countdown(_ milliseconds: Int64) -> String {
         let seconds = max(0, (milliseconds + 999) / 1_000)

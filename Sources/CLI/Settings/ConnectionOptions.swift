@@ -13,7 +13,7 @@ package struct ConnectionOptions: ParsableArguments, Sendable {
     /// Whose login session to use.
     @Option(
         help: ArgumentHelp(
-            "Keeps login sessions apart (TOLLGATE_PROFILE; default \(Profile.standardName)).",
+            "Keeps login sessions apart (TOLLGATE_PROFILE; default “\(Profile.standardName)”).",
             valueName: "name"))
     package var profile: String?
 

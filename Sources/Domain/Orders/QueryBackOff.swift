@@ -28,4 +28,14 @@ package struct QueryBackOff: Hashable, Sendable {
         }
         return now.adding(milliseconds: pause)
     }
+
+    /// The moment of the next question after one that was not answered: soon, and no later than it
+    /// was planned.
+    ///
+    /// - Parameter planned: when the order was to be asked about next.
+    package func nextQuery(afterSilenceAt now: Timestamp, planned: Timestamp) -> Timestamp {
+        let pause = min(firstMilliseconds, Limits.orderUnansweredPauseMilliseconds)
+        let soon = now.adding(milliseconds: pause)
+        return planned > now ? min(planned, soon) : soon
+    }
 }

@@ -117,16 +117,30 @@ package struct SandboxControl: Sendable {
                     body: body),
                 timeoutMilliseconds: timeoutMilliseconds)
         } catch let error as OutgoingHTTPError {
-            throw SandboxControlError(
-                message: "the sandbox at \(baseURL) did not answer: \(error)")
+            throw SandboxControlError(message: sentence(error))
         }
         guard response.status == 200 else {
             let refusal = try? JSONDecoder().decode(
                 ControlRefusal.self, from: Data(response.body))
-            throw SandboxControlError(
-                status: response.status,
-                message: refusal?.error ?? "the sandbox answered HTTP \(response.status)")
+            guard let refusal else { throw stranger }
+            throw SandboxControlError(status: response.status, message: refusal.error)
         }
-        return try JSONDecoder().decode(Answer.self, from: Data(response.body))
+        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(response.body)) else {
+            throw stranger
+        }
+        return answer
+    }
+
+    private func sentence(_ error: OutgoingHTTPError) -> String {
+        switch error {
+        case .unreachable: "There is no sandbox at \(baseURL)."
+        case .timedOut: "The sandbox at \(baseURL) did not answer in time."
+        case .unsuitableAddress: "\(baseURL) is no address of a sandbox."
+        }
+    }
+
+    /// Somebody answers there, and not as a sandbox does.
+    private var stranger: SandboxControlError {
+        SandboxControlError(message: "What listens at \(baseURL) is no sandbox.")
     }
 }

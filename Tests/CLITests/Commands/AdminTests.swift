@@ -106,6 +106,22 @@ struct AdminTests {
             ])
     }
 
+    @Test func aJobWithoutARunIsToldByItsName() async throws {
+        let runs = MethodRegistration.unary(Methods.JobsService.listJobRuns) {
+            (_: V1.ListJobRunsRequest, _) in V1.ListJobRunsResponse()
+        }
+        let named = try await CommandTest().run("admin", "job-runs", "outbox", against: [runs])
+        #expect(named.output == "outbox has not run yet.\n")
+        let all = try await CommandTest().run("admin", "job-runs", against: [runs])
+        #expect(all.output == "No job has run yet.\n")
+        let unknown = MethodRegistration.unary(Methods.JobsService.listJobRuns) {
+            (_: V1.ListJobRunsRequest, _) -> V1.ListJobRunsResponse in
+            throw Failure(.notFound, "There is no job of this name; known are outbox.")
+        }
+        let refused = try await CommandTest().run("admin", "job-runs", "x", against: [unknown])
+        #expect(refused.status == 10)
+    }
+
     @Test func jobsAndTheirRunsAreListed() async throws {
         let jobs = MethodRegistration.unary(Methods.JobsService.listJobs) {
             (_: V1.ListJobsRequest, _) in

@@ -112,9 +112,19 @@ struct CallTests {
     }
 
     @Test(arguments: [
+        ("Nothing", ""), ("pnig", "Did you mean DiagnosticsService/Ping? "),
+    ])
+    func aMethodThatIsNotThereIsNotFound(name: String, meant: String) async throws {
+        let outcome = await (try CommandTest()).run(["call", name], connector: Unreachable())
+        #expect(outcome.status == 10)
+        #expect(
+            outcome.errors == "error: There is no method \(name).\n"
+                + "\(meant)List them with: tollgate call --list\n")
+    }
+
+    @Test(arguments: [
         (["call"], "Name a method"),
         (["call", "--list", "Ping"], "--list takes no method."),
-        (["call", "Nothing"], "There is no method Nothing."),
         (["call", "Ping", "{"], "malformed"),
         (["call", "Ping", #"{"pay":"aGk="}"#], "malformed"),
     ])

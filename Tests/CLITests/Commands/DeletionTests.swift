@@ -22,7 +22,12 @@ struct DeletionTests {
         let outcome = try await test.run(["account", "delete"] + flags, against: [deletes])
         #expect(outcome.status == 0)
         #expect(
-            outcome.output == "Your account 0H2K9QW3ZT4BM is deleted; 1.5 credits forfeited.\n")
+            outcome.lines == [
+                "Your account 0H2K9QW3ZT4BM is closed: who you are is erased, and nothing signs in "
+                    + "to it any more. Forfeited: 1.5 credits.",
+                "What else it left is erased now or within the hour; records of money stay, under "
+                    + "its number alone.",
+            ])
         #expect(try test.profile().session() == nil)
     }
 
@@ -59,6 +64,22 @@ struct DeletionTests {
             outcome.output
                 == #"{"accountId":"0H2K9QW3ZT4BM","forfeitedMicroCredits":1500000,"#
                 + #""deletedAtMilliseconds":1769839509000}"# + "\n")
+    }
+
+    @Test func anOperatorIsToldThatADeletionGoesOn() async throws {
+        let deletes = MethodRegistration.unary(Methods.AdminService.deleteAccount) {
+            (_: V1.DeleteAccountRequest, _) in
+            V1.DeleteAccountResponse(
+                account: V1.AccountStanding(accountId: "0H2K9QW3ZT4BM", status: "deleting"),
+                forfeitedMicroCredits: 0, doneNow: true)
+        }
+        let outcome = try await CommandTest().run(
+            [
+                "admin", "accounts", "delete", "0H2K9QW3ZT4BM", "--reason", "letter",
+                "--operator", "olga",
+            ], against: [deletes])
+        #expect(outcome.status == 0)
+        #expect(outcome.errors.contains("the rest follows within the hour"))
     }
 
     @Test(arguments: [true, false]) func anOperatorDeletesAnAccount(doneNow: Bool) async throws {

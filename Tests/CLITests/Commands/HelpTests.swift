@@ -59,6 +59,40 @@ struct HelpTests {
         }
     }
 
+    @Test func theRootTellsEveryVariableThatIsRead() throws {
+        let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../../Sources/CLI").standardizedFileURL.path
+        let files = try #require(FileManager.default.enumerator(atPath: sources))
+        var read: Set<String> = []
+        for case let name as String in files where name.hasSuffix(".swift") {
+            let text = try String(contentsOfFile: "\(sources)/\(name)", encoding: .utf8)
+            for match in text.matches(of: /"(TOLLGATE_[A-Z_]+)"/) { read.insert(String(match.1)) }
+        }
+        #expect(read.count > 8)
+        let help = try help("tollgate")
+        // The connector puts their names together.
+        for end in ["CA", "SERVER_NAME", "CERTIFICATE", "KEY"] {
+            read.insert("TOLLGATE_TLS_\(end)")
+        }
+        #expect(read.filter { !help.contains("  \($0) ") } == [])
+    }
+
+    @Test(arguments: [60, 80, 200]) func theUsageFitsTheTerminal(columns: Int) async throws {
+        let test = try CommandTest(isTerminal: true, columns: columns)
+        let outcome = try await test.run("chat", "--help", against: [])
+        let lines = outcome.lines
+        let first = try #require(lines.firstIndex { $0.hasPrefix("USAGE: tollgate chat ") })
+        let usage = lines[first...].prefix { !$0.isEmpty }
+        #expect(usage.allSatisfy { $0.count <= columns })
+        #expect(usage.dropFirst().allSatisfy { $0.hasPrefix("       [--") })
+        #expect(usage.contains { $0.contains("[--credential-file <path>]") })
+        let wrong = try await CommandTest(isTerminal: true, columns: columns).run(
+            "chat", "--colour", against: [])
+        let told = wrong.errors.split(separator: "\n").drop { !$0.hasPrefix("Usage: ") }
+        #expect(!told.isEmpty)
+        #expect(told.allSatisfy { $0.count <= columns || $0.contains("See '") })
+    }
+
     @Test func aWrongCommandLineEndsWithTwo() async throws {
         let outcome = try await CommandTest().run("quota", "--colour", against: [])
         #expect(outcome.status == 2)

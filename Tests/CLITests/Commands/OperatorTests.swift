@@ -1,4 +1,5 @@
 import CLI
+import Foundation
 import Testing
 import TollgateClient
 import TollgateKernel
@@ -80,6 +81,47 @@ struct OperatorTests {
             "admin", "accounts", "show", "0H2K9QW3ZT4BM", against: [show])
         #expect(harmless.status == 9)
         #expect(!harmless.errors.contains("Look before you repeat it"))
+    }
+
+    @Test(
+        arguments: [
+            (["--operator", "flag"], ["TOLLGATE_OPERATOR": "variable", "USER": "user"], "flag"),
+            ([], ["TOLLGATE_OPERATOR": "variable", "USER": "user"], "variable"),
+            ([], ["TOLLGATE_OPERATOR": "", "USER": "user"], "user"),
+            // Cron, systemd and containers set no USER.
+            ([], [:], "daemon"),
+        ] as [([String], [String: String], String)])
+    func theOperatorIsFoundOut(
+        flags: [String], variables: [String: String], name: String
+    ) async throws {
+        let freeze = MethodRegistration.unary(Methods.AdminService.setAccountStatus) {
+            (request: V1.SetAccountStatusRequest, _) in
+            #expect(request.by?.person == name)
+            return V1.SetAccountStatusResponse(account: Self.account)
+        }
+        let test = try CommandTest(variables: variables, userName: "daemon")
+        let outcome = try await test.run(
+            ["admin", "accounts", "freeze", "0H2K9QW3ZT4BM", "--reason", "r"] + flags,
+            against: [freeze])
+        #expect(outcome.status == 0)
+    }
+
+    @Test func theSystemKnowsWhomThisRunsAs() {
+        #expect(OperatorName.ofProcess() == NSUserName())
+    }
+
+    @Test func aKeyOfAnotherAdjustmentIsToldByItsOption() async throws {
+        let adjust = MethodRegistration.unary(Methods.AdminService.adjustCredits) {
+            (_: V1.AdjustCreditsRequest, _) -> V1.AdjustCreditsResponse in
+            throw Failure(.mismatch, "The server's words.")
+        }
+        let outcome = try await CommandTest().run(
+            [
+                "admin", "accounts", "adjust", "0H2K9QW3ZT4BM", "--give", "1", "--key", "monday",
+                "--reason", "r", "--operator", "olga",
+            ], against: [adjust])
+        #expect(outcome.status == 6)
+        #expect(outcome.errors.hasPrefix("error: --key monday was used for another adjustment"))
     }
 
     @Test func anActNeedsSomebody() async throws {

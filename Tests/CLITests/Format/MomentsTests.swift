@@ -4,6 +4,15 @@ import Testing
 
 @Suite("Moments and durations as people read them")
 struct MomentsTests {
+    @Test(
+        arguments: [
+            (1_000, "every second"), (2_000, "every 2 s"), (60_000, "every minute"),
+            (90_000, "every 1 min 30 s"), (3_600_000, "every hour"), (86_400_000, "every day"),
+        ] as [(Int64, String)])
+    func howOftenIsSaidAsPeopleSayIt(milliseconds: Int64, words: String) {
+        #expect(Moments.interval(milliseconds) == words)
+    }
+
     private let utc = Moments(timeZone: .gmt)
 
     @Test func aMomentIsShownInTheZone() {

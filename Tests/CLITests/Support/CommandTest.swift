@@ -33,12 +33,14 @@ final class CommandTest: Sendable {
     let input: ScriptedInput
     private let keys = Mutex(0)
     private let variables: [String: String]
+    private let userName: String?
 
     init(
         isTerminal: Bool = false, columns: Int? = nil, input: ScriptedInput = ScriptedInput([]),
-        closesAfterWrites: Int = .max, variables: [String: String] = [:]
+        closesAfterWrites: Int = .max, variables: [String: String] = [:], userName: String? = nil
     ) throws {
         self.variables = variables
+        self.userName = userName
         folder = try TemporaryFolder()
         output = CapturedText(
             isTerminal: isTerminal, columns: columns, closesAfterWrites: closesAfterWrites)
@@ -94,7 +96,7 @@ final class CommandTest: Sendable {
                     count += 1
                     return "key-\(count)"
                 }
-            })
+            }, userName: { [userName] in userName })
         let status = await CommandRunner.run(TestRoot.self, arguments, in: environment)
         return Outcome(status: status, output: output.text, errors: errors.text)
     }

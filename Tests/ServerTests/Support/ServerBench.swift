@@ -60,7 +60,12 @@ struct ServerBench: Sendable {
                         receivePush: try ReceivePush(bench.ports, account: account),
                         scanLogin: ScanLogin(
                             bench.ports, officialAccount: messages,
-                            monotonic: SystemMonotonicClock()), jobs: [],
+                            monotonic: SystemMonotonicClock()),
+                        jobs: [
+                            JobDescription(
+                                name: "outbox", summary: "Sends messages.",
+                                intervalMilliseconds: 2_000)
+                        ],
                         version: "test", realm: "sandbox"))
                 var configuration = RPCServerConfiguration(
                     credentials: .verified(by: NamedRoles()))

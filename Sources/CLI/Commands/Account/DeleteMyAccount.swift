@@ -49,7 +49,11 @@ package struct DeleteMyAccount: ServiceCommand {
         } else {
             let forfeited = Amounts.creditsWithUnit(deleted.forfeitedMicroCredits)
             invocation.console.line(
-                "Your account \(deleted.accountId) is deleted; \(forfeited) forfeited.")
+                "Your account \(deleted.accountId) is closed: who you are is erased, and nothing "
+                    + "signs in to it any more. Forfeited: \(forfeited).")
+            invocation.console.line(
+                "What else it left is erased now or within the hour; records of money stay, under "
+                    + "its number alone.")
         }
     }
 

@@ -12,7 +12,8 @@ package struct ActOptions: ParsableArguments, Sendable {
     @Option(
         name: .customLong("operator"),
         help: ArgumentHelp(
-            "Who does it (TOLLGATE_OPERATOR; then USER).", valueName: "name"))
+            "Who does it (TOLLGATE_OPERATOR; then USER, or whom this runs as).",
+            valueName: "name"))
     package var person: String?
 
     /// Makes options that name nothing.
@@ -27,8 +28,7 @@ package struct ActOptions: ParsableArguments, Sendable {
     /// Who and why, as it is sent.
     /// - Throws: A usage failure if nobody is named.
     func actedBy(_ invocation: Invocation) throws -> V1.ActedBy {
-        let variables = invocation.environment.variables.filter { !$0.value.isEmpty }
-        guard let name = person ?? variables["TOLLGATE_OPERATOR"] ?? variables["USER"] else {
+        guard let name = OperatorName.resolved(person, in: invocation.environment) else {
             throw CommandFailure(
                 .usage, "Nobody is named as the operator.", advice: "Name one with --operator.")
         }

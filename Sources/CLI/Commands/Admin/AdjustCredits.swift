@@ -12,8 +12,9 @@ package struct AdjustCredits: ServiceCommand {
             is done once.
 
             EXAMPLES:
-              tollgate admin accounts adjust 0H2K9QW3ZT4BM --give 5 --reason 'Outage of the 3rd'
-              tollgate admin accounts adjust 0H2K9QW3ZT4BM --give 5 --expires 30d --reason 'Gift'
+              tollgate admin accounts adjust 0H2K9QW3ZT4BM --give 5 --reason 'Outage'
+              tollgate admin accounts adjust 0H2K9QW3ZT4BM --give 5 --expires 30d \\
+                --reason 'Gift'
               tollgate admin accounts adjust 0H2K9QW3ZT4BM --take 2.5 --reason 'Given twice'
             """)
     package static let caller = Caller.administrator
@@ -106,6 +107,13 @@ package struct AdjustCredits: ServiceCommand {
             throw CommandFailure(
                 code: error.code, message: error.message,
                 advice: "Repeat it with --key \(request.requestId): it is done once.")
+        } catch let error as TollgateError where error.code == "mismatch" {
+            throw CommandFailure(
+                code: error.code,
+                message: "--key \(request.requestId) was used for another adjustment of this "
+                    + "account; nothing changed now.",
+                advice: "See what it did with: tollgate admin log. For another adjustment leave "
+                    + "--key out.")
         }
     }
 }

@@ -13,7 +13,7 @@ package struct AdminAccounts: ParsableCommand {
               tollgate admin accounts set-tier 0H2K9QW3ZT4BM partner --reason 'Signed today'
               tollgate admin accounts freeze 0H2K9QW3ZT4BM --reason 'Disputed payment'
               tollgate admin accounts sign-out 0H2K9QW3ZT4BM --reason 'Lost laptop'
-              tollgate admin accounts adjust 0H2K9QW3ZT4BM --give 5 --reason 'Outage of the 3rd'
+              tollgate admin accounts adjust 0H2K9QW3ZT4BM --give 5 --reason 'Outage'
             """,
         subcommands: [
             ShowAccount.self, AccountStatement.self, SetAccountTier.self, FreezeAccount.self,

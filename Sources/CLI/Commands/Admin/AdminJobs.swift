@@ -105,7 +105,10 @@ package struct AdminJobRuns: ServiceCommand {
                 Amounts.grouped(run.itemsFailed.magnitude), run.summary,
             ])
         }
-        invocation.console.table(table, ifEmpty: "No job has run yet.")
+        invocation.console.table(
+            table,
+            ifEmpty: job.map { "\(TerminalText.line($0)) has not run yet." }
+                ?? "No job has run yet.")
     }
 }
 

@@ -12,7 +12,7 @@ package struct DeleteAccount: ServiceCommand {
             an order is not settled or a chat is under way, nothing is deleted.
 
             EXAMPLES:
-              tollgate admin accounts delete 0H2K9QW3ZT4BM --reason 'Asked by letter of the 3rd'
+              tollgate admin accounts delete 0H2K9QW3ZT4BM --reason 'Asked by letter'
             """)
     package static let caller = Caller.administrator
     package static let nature = CallNature.changes
@@ -44,6 +44,10 @@ package struct DeleteAccount: ServiceCommand {
         }
         if !deleted.doneNow { invocation.console.note("It was deleted before; nothing changed.") }
         invocation.show(deleted.account)
+        guard deleted.account?.status == "deleting" else { return }
+        invocation.console.note(
+            "Nobody can use it any more, and who its person was is erased. It has so many rows "
+                + "that the rest follows within the hour: the job hold-expire erases it.")
     }
 }
 

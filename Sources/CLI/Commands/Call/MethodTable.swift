@@ -4,7 +4,7 @@ import TollgateClient
 enum MethodTable {
     /// The method of a name: `tollgate.v1.AuthService/Login`, `AuthService/Login`, `auth/login` or
     /// `login`; letter case does not matter.
-    /// - Throws: A usage failure if no method, or more than one, has the name.
+    /// - Throws: `not_found` if no method has the name, a usage failure if several have it.
     static func method(
         named name: String, in methods: [MethodDescriptor] = Methods.all
     ) throws(CommandFailure) -> MethodDescriptor {
@@ -16,8 +16,14 @@ enum MethodTable {
                 .usage, "\(shown) is the name of several methods.",
                 advice: "Say which: " + found.map(shortName).joined(separator: ", "))
         }
+        let meant = CommandSuggestion.nearest(
+            to: name.lowercased(), among: methods.map { $0.name.lowercased() })
+        let nearest = methods.first { $0.name.lowercased() == meant }.map {
+            "Did you mean \(shortName($0))? "
+        }
         throw CommandFailure(
-            .usage, "There is no method \(shown).", advice: "List them with: tollgate call --list")
+            code: "not_found", message: "There is no method \(shown).",
+            advice: "\(nearest ?? "")List them with: tollgate call --list")
     }
 
     /// The name without the package: `AuthService/Login`.

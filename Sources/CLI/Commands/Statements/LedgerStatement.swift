@@ -7,8 +7,9 @@ package struct LedgerStatement: ServiceCommand {
         commandName: "statement",
         abstract: "Tell what a month came to on your account, and list its movements.",
         discussion: """
-            A month is one in Asia/Shanghai; without --month it is the running one. What was there
-            and what moved is what is left, exactly: a statement that does not add up is not shown.
+            A month is one in Asia/Shanghai; without --month it is the running one. What was there \
+            and what moved is what is left, exactly: a statement that does not add up is not \
+            shown.
 
             EXAMPLES:
               tollgate ledger statement

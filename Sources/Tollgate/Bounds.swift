@@ -1,0 +1,16 @@
+import CLI
+
+/// What an option takes, in the words of a refusal.
+enum Bounds {
+    /// A sentence such as `--transfers takes 1,000 to 20,000,000.`
+    static func sentence(_ option: String, takes range: ClosedRange<Int>) -> String {
+        "\(option) takes \(grouped(range.lowerBound)) to \(grouped(range.upperBound))."
+    }
+
+    /// A sentence such as `--seconds takes more than 0 and at most 3,600.`
+    static func sentence(_ option: String, takesAtMost most: Double) -> String {
+        "\(option) takes more than 0 and at most \(grouped(Int(most)))."
+    }
+
+    private static func grouped(_ number: Int) -> String { Amounts.grouped(UInt64(number)) }
+}
