@@ -211,8 +211,8 @@ import TollgateWire
         }
     }
 
-    /// Who counts bytes alone, as bRPC does, may send a number of empty messages; who announced that
-    /// it counts messages has agreed to the window.
+    /// Who counts bytes alone, as bRPC does, may send a number of empty messages; who announced
+    /// that it counts messages has agreed to the window.
     @Test(arguments: [true, false])
     func `a stream of messages without bytes is reset at its bound`(countsMessages: Bool)
         async throws
