@@ -306,7 +306,7 @@ import TollgateWire
             #expect(written.count.load(ordering: .relaxed) == windowful)
             events.report("ears opened")
             try await writer.value
-            #expect(await events.wait(for: "deaf heard \(count)"))
+            #expect(await events.wait(for: "deaf heard \(count)", seconds: 60))
             #expect(try await stream.incoming.next() == nil)
             #expect(server.core.edge.countedBytes.inFlight == 0)
         }

@@ -20,9 +20,9 @@ final class Events: Sendable {
     /// Everything reported so far.
     var all: [String] { recorded.withLock { $0 } }
 
-    /// Waits until `event` has been reported; false if that takes longer than ten seconds.
-    func wait(for event: String) async -> Bool {
-        for _ in 0..<2_000 {
+    /// Waits until `event` has been reported; false if that takes longer than so many seconds.
+    func wait(for event: String, seconds: Int = 10) async -> Bool {
+        for _ in 0..<seconds * 200 {
             if all.contains(event) { return true }
             try? await Task.sleep(for: .milliseconds(5))
         }
@@ -231,7 +231,7 @@ private func duplexMethods(_ events: Events) -> [MethodRegistration] {
         .rawStreaming(TestMethods.idle) { _, _, _ in try await Task.sleep(for: .seconds(60)) },
         .rawStreaming(TestMethods.deaf) { requests, _, _ in
             events.report("deaf started")
-            guard await events.wait(for: "ears opened") else { throw SecretError() }
+            guard await events.wait(for: "ears opened", seconds: 60) else { throw SecretError() }
             do {
                 var count = 0
                 while try await requests.next() != nil { count += 1 }
