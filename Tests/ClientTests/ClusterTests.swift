@@ -139,6 +139,61 @@ import TollgateRPC
         #expect(journal.all.count { $0 == "b" } >= 40)
     }
 
+    @Test func `a server that refuses at once for a reason of its own is left, at no cost`()
+        async throws
+    {
+        let journal = Journal()
+        let refusing = ping("a", journal) {
+            throw Failure(.unavailable, "This server's clock is wrong.", isNotProcessed: true)
+        }
+        let calls = 300
+        try await withServers([refusing, ping("b", journal)]) { _, addresses in
+            let targets = addresses.compactMap { ServerAddress($0) }
+            // Nobody watches the addresses: a probe is a ping too.
+            let transport = ClusterTransport(targets) { address in
+                SocketTransport(
+                    .address(host: address.host, port: address.port), credential: Array("k".utf8))
+            }
+            let client = TollgateClient(
+                transport: transport, cluster: transport, retries: RetryPolicy(retriesInHand: 0))
+            for _ in 0..<calls {
+                _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
+            }
+            try await closeChecked(client)
+        }
+        #expect(journal.all.count { $0 == "b" } == calls)
+        // It was asked, and hardly ever again: a few times for each of its absences at the most,
+        // each of which lasts twice as long.
+        let refusals = journal.all.count { $0 == "a" }
+        #expect(refusals >= 1)
+        #expect(refusals <= calls / 5)
+    }
+
+    @Test func `what each server would refuse is asked of one`() async throws {
+        let journal = Journal()
+        let refusing = ["a", "b"].map { name in
+            ping(name, journal) {
+                throw RPCError(
+                    code: RPCError.Code.noMethod, text: "no such method", isNotProcessed: true)
+            }
+        }
+        try await withServers(refusing) { _, addresses in
+            let targets = addresses.compactMap { ServerAddress($0) }
+            let transport = ClusterTransport(targets) { address in
+                SocketTransport(
+                    .address(host: address.host, port: address.port), credential: Array("k".utf8))
+            }
+            let client = TollgateClient(
+                transport: transport, cluster: transport, retries: RetryPolicy(retriesInHand: 0))
+            let error = await errorOf {
+                _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
+            }
+            #expect(error?.code == "invalid_request")
+            try await closeChecked(client)
+        }
+        #expect(journal.all.count == 1)
+    }
+
     @Test func `names are resolved, and resolved again`() async throws {
         let journal = Journal()
         try await withServers([ping("a", journal), ping("b", journal)]) { _, addresses in

@@ -42,6 +42,26 @@ import TollgateWire
         #expect(second == Machine.Ticket(id: 2, isFirst: false))
     }
 
+    @Test func `both ends judge alike whether messages are charged`() throws {
+        for bits in 0..<64 as Range<UInt64> {
+            let features = EnvelopeExtension.Features(rawValue: bits)
+            var announcement = EnvelopeExtension.announcement
+            announcement.features = features
+            var server = ServerConnectionStateMachine(verifiesCredential: false)
+            _ = server.receiveRequest(credential: nil, announcement: announcement)
+            var client = Machine()
+            let ticket = try client.begin("stream", deadline: deadline, opensStream: true)
+            var answer = response(ticket.id, stream: 0)
+            answer.envelopeExtension = announcement
+            guard case .opened(_, let terms) = client.receive(answer) else {
+                throw FrameError.truncated
+            }
+            let isCharged = bits & 0b10_1000 == 0b10_1000
+            #expect(server.chargesMessages == isCharged)
+            #expect(terms.reporting.chargesMessages == isCharged)
+        }
+    }
+
     @Test func aCallEndsOnceAndLateAnswersAreDropped() throws {
         var machine = Machine()
         let id = try machine.begin("a", deadline: deadline, opensStream: false).id

@@ -1,8 +1,10 @@
 import NIOCore
+import NIOEmbedded
 import Testing
 import TollgateKernel
-import TollgateRPC
 import TollgateWire
+
+@testable import TollgateRPC
 
 /// A server that stops loses no call it admitted.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct DrainTests {
@@ -70,6 +72,25 @@ import TollgateWire
             stream.cancel()
             #expect(await events.wait(for: "stream cancelled"))
         }
+    }
+
+    @Test func aLostConnectionsCallsAreCountedNoMore() throws {
+        let events = Events()
+        let server = try EmbeddedServer(events: events)
+        for id in 1...2 as ClosedRange<Int64> {
+            try server.receive(try plainRequest("test.Service", "Hang", id: id))
+        }
+        // Its handler waits for room, and what it wrote for the socket.
+        try server.receive(
+            try plainRequest("test.Service", "Flood", id: 3) {
+                $0.streamSettings = StreamSettings(streamID: 3, needFeedback: false, writable: true)
+            })
+        #expect(server.context.callCount == 3)
+        server.channel.close(promise: nil)
+        server.loop.run()
+        #expect(events.all.count { $0 == "hang cancelled" } == 2)
+        #expect(server.context.callCount == 0)
+        try server.close()
     }
 
     @Test func cancellingTheServersTaskDrainsIt() async throws {

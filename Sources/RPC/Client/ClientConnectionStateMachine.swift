@@ -176,8 +176,7 @@ struct ClientConnectionStateMachine<Handle> {
     ) -> StreamSource.Reporting {
         if peer.features.contains(.receiverWindow) {
             return StreamSource.Reporting(
-                everyBytes: windowBytes / 4,
-                chargesMessages: peer.features.contains(.messageCharge))
+                everyBytes: windowBytes / 4, chargesMessages: peer.features.chargesMessages)
         }
         return StreamSource.Reporting(
             everyBytes: Int64(Limits.rpcFragmentBytes), whenCaughtUp: settings.needFeedback)

@@ -6,7 +6,8 @@ extension HTTPConnection {
     /// Ends a connection that waits for its next request: at once, or once its peer has taken the
     /// page before.
     ///
-    /// A page that is being made is left to be told whole.
+    /// A page that is being made is left to be told whole. A request that crosses our end of the
+    /// connection was not begun: nothing can be said any more, and its client asks again elsewhere.
     func drain() {
         guard connection == nil, case .waiting = phase else { return }
         closeOnceWritten()

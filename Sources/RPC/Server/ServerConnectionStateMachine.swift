@@ -50,7 +50,7 @@ struct ServerConnectionStateMachine {
     private(set) var peerFeatures: EnvelopeExtension.Features = []
 
     /// Whether each message of a stream counts beside its bytes (E5).
-    var chargesMessages: Bool { peerFeatures.contains(.messageCharge) }
+    var chargesMessages: Bool { peerFeatures.chargesMessages }
 
     /// The highest number of a call that was admitted (E6).
     private var lastAccepted: Int64 = 0

@@ -75,13 +75,18 @@ package struct EnvelopeExtension: Hashable, Sendable {
         /// Answers pings and heeds go-away (E6).
         package static let control = Features(rawValue: 1 << 4)
         /// Counts ``Limits/rpcStreamMessageBytes`` for each message of a stream, beside its bytes,
-        /// in windows and FEEDBACK, if the other end does too (E5).
+        /// in windows and FEEDBACK, if the other end does too; see ``chargesMessages`` (E5).
         package static let messageCharge = Features(rawValue: 1 << 5)
 
         /// What this code can do.
         package static let current: Features = [
             .cancel, .closeStatus, .halfClose, .receiverWindow, .control, .messageCharge,
         ]
+
+        /// Whether messages are charged on streams with an end that can do this, both ways.
+        ///
+        /// Who does not keep to the receiver's window does not count as the receiver does either.
+        package var chargesMessages: Bool { isSuperset(of: [.receiverWindow, .messageCharge]) }
     }
 
     /// An extension behind a reference, for whoever mostly has none and is copied often.

@@ -5,8 +5,8 @@ import TollgateKernel
 
 /// Carries calls to one of several servers, over one or several connections to each.
 ///
-/// What a server certainly did not begin, because it cannot be reached or is stopping, goes to
-/// another one at once: that is no retry, and costs no budget.
+/// What a server certainly did not begin, because it cannot be reached, is stopping or is in no
+/// state to begin it, goes to another one at once: that is no retry, and costs no budget.
 package final class ClusterTransport: ClientTransport {
     /// Makes a connection to an address; nothing connects before a call needs it.
     package typealias Connector = @Sendable (ServerAddress) -> any ClientTransport
@@ -215,14 +215,15 @@ package final class ClusterTransport: ClientTransport {
         }
     }
 
+    /// Whether another server may take at once what this one did not begin.
+    ///
+    /// The reason must lie with the server: a request that makes no sense, or names no method,
+    /// would be refused by each of them.
     private static func mayMove(_ error: RPCError) -> Bool {
-        guard error.isNotProcessed else { return false }
         switch error.code {
-        case RPCError.Code.loggedOff, RPCError.Code.connectionRefused,
-            RPCError.Code.connectionFailed, RPCError.Code.endOfFile:
-            return true
         // An overloaded server's calls are not pushed upon the others without a budget.
-        default: return false
+        case RPCError.Code.limit, RPCError.Code.overcrowded: false
+        default: error.isNotProcessed && error.failure.code == .unavailable
         }
     }
 
@@ -233,7 +234,8 @@ package final class ClusterTransport: ClientTransport {
         case RPCError.Code.connectionFailed, RPCError.Code.endOfFile, RPCError.Code.timedOut,
             RPCError.Code.limit, RPCError.Code.overcrowded:
             .failed
-        default: .answered
+        // A server that refuses in no time must not look like the fastest of all.
+        default: mayMove(error) ? .failed : .answered
         }
     }
 

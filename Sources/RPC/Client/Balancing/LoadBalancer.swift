@@ -16,7 +16,7 @@ struct LoadBalancer {
     enum Outcome {
         /// The server answered, be it with a failure of the use case.
         case answered
-        /// It did not, or only to say that it is overloaded.
+        /// It did not, or only to say that it is overloaded or in no state to begin the call.
         case failed
         /// It cannot be connected to, or is stopping.
         case gone
