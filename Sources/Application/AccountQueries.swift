@@ -64,12 +64,10 @@ package struct AccountQueries: Sendable {
     static let noSuchOrder = Failure(.notFound, "You have no order with this number.")
 
     /// The account's orders below an id, newest first.
-    ///
-    /// Below an id they may come from a replica: what is bought now is among the newest.
     package func orders(of account: AccountID, before id: OrderID?, limit: Int) async throws
         -> [Order]
     {
-        try await ports.store.read(id == nil ? .fresh : .stale) { tx in
+        try await ports.store.read { tx in
             try tx.orders.orders(of: account, before: id, limit: limit)
         }
     }

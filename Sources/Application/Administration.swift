@@ -219,13 +219,8 @@ package struct Administration: Sendable {
     }
 
     /// What operators did, below an act, newest first.
-    ///
-    /// Below an act they may come from a replica; the newest do not: who has just done something
-    /// looks for it.
     package func acts(before id: AdminActID?, limit: Int) async throws -> [AdminAct] {
-        try await ports.store.read(id == nil ? .fresh : .stale) { tx in
-            try tx.adminLog.adminActs(before: id, limit: limit)
-        }
+        try await ports.store.read { tx in try tx.adminLog.adminActs(before: id, limit: limit) }
     }
 }
 

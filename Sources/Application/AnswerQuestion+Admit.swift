@@ -19,8 +19,8 @@ extension AnswerQuestion {
         guard ports.store.clockRefusal != nil else { return nil }
         return Failure(
             .unavailable,
-            "This server's clock is wrong, so it begins no answer; nothing was charged, ask again "
-                + "in a moment.", isNotProcessed: true)
+            "The service cannot tell the time for sure, so it begins no answer; nothing was "
+                + "charged, ask again in a moment.", isNotProcessed: true)
     }
 
     /// Judges a question by everything that needs no account: shape, model, words.

@@ -11,11 +11,11 @@ internal import Weixin
 /// Left out is what is the books' or the operators' own: lots that are used up, the steps of an
 /// order, permissions for models, incidents and operators' acts.
 ///
-/// Each page is one read of one section, which may come from a replica where it tells of no balance
-/// and no login; whose page it is never does. Every section comes, in the order of ``Section``,
-/// also an empty one. Pages are of different moments, and none tells a row twice. What a person
-/// asked and was answered is not kept, so it is not told; secrets and their digests are not told to
-/// anybody. What waits for a login (codes, attempts) is gone within minutes and left out.
+/// Each page is one read of one section, never from a replica: one that lags would lose the rows
+/// between two pages. Every section comes, in the order of ``Section``, also an empty one. Pages
+/// are of different moments, and none tells a row twice. What a person asked and was answered is
+/// not kept, so it is not told; secrets and their digests are not told to anybody. What waits for a
+/// login (codes, attempts) is gone within minutes and left out.
 package struct ExportAccount: Sendable {
     /// What a page is about.
     package enum Section: String, Hashable, Sendable, CaseIterable {
@@ -91,27 +91,9 @@ package struct ExportAccount: Sendable {
         let now = ports.clock.now()
         let digest = try token.digest
         let place = try cursor.map(Place.init(text:)) ?? Place(section: .account)
-        guard place.section.mayBeStale else {
-            return try await ports.store.read { tx in
-                let caller = try Caller.identify(.session(digest: digest), tx, now)
-                return try Reading(tx: tx, account: caller.account, place: place).page()
-            }
-        }
-        let caller = try await ports.store.read { tx in
-            try Caller.identify(.session(digest: digest), tx, now)
-        }
-        return try await ports.store.read(.stale) { tx in
-            try Reading(tx: tx, account: caller.account, place: place).page()
-        }
-    }
-}
-
-extension ExportAccount.Section {
-    /// Whether its rows lose nothing by being seconds old, and are such as a replica tells.
-    fileprivate var mayBeStale: Bool {
-        switch self {
-        case .orders, .refusals, .messages: true
-        case .account, .trialDays, .movements, .calls, .apiKeys, .loginSessions: false
+        return try await ports.store.read { tx in
+            let caller = try Caller.identify(.session(digest: digest), tx, now)
+            return try Reading(tx: tx, account: caller.account, place: place).page()
         }
     }
 }

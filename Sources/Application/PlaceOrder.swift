@@ -22,8 +22,8 @@ package struct PlaceOrder: Sendable {
     /// its number is reused on each repetition, so one order is paid once.
     ///
     /// - Throws: `not_found` for an unknown product, `mismatch` if the key was used for another
-    ///   product, `rate_limited` after ``Limits/unpaidOrdersOfSpan`` orders of a day that were not
-    ///   paid, `conflict` with ``Limits/unpaidOrdersOfAccount`` that still can be,
+    ///   product, `rate_limited` after ``Limits/unpaidOrdersOfSpan`` orders of a day that WeChat
+    ///   took and nobody paid, `conflict` with ``Limits/unpaidOrdersOfAccount`` that still can be,
     ///   `unknown_outcome` or `unavailable` if WeChat Pay did not answer (repeat with the key).
     package func place(
         product key: ProductKey, for account: AccountID, idempotencyKey: IdempotencyKey
@@ -66,6 +66,8 @@ package struct PlaceOrder: Sendable {
 
     /// Who orders and pays nothing, again and again, waits until the first of those orders is a day
     /// old: rows of orders are never removed.
+    ///
+    /// What WeChat never took is not theirs to answer for, and does not count.
     private static func checkPace(
         of account: AccountID, _ tx: any Transaction, at now: Timestamp
     ) throws {
@@ -113,7 +115,16 @@ package struct PlaceOrder: Sendable {
             guard let current = try tx.orders.order(order.id) else {
                 throw StoreError.corrupt("order \(order.id) vanished")
             }
-            guard current.state == .created else { return current }
+            guard current.state == .created else {
+                // Given up meanwhile: nobody is given the code, but WeChat took the order, and who
+                // gives up in time makes no more of them than others.
+                if current.state == .closing || current.state == .closed {
+                    var taken = current
+                    taken.codeURL = codeURL
+                    try tx.orders.save(taken, replacing: current)
+                }
+                return current
+            }
             var (accepted, event) = try current.moving(
                 cause: .accepted, at: now, evidence: "native order")
             accepted.codeURL = codeURL

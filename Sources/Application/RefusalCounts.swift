@@ -15,11 +15,38 @@ struct RefusedHold: Error {
 /// Counts refused questions, those of many askers in one write.
 ///
 /// An account's refusals of an hour are one row. On PostgreSQL a client that asks in a loop, in
-/// many calls at once, would be in its own way there: every refusal would undo others. So one write
-/// is under way at a time, and takes along what was refused meanwhile. Everybody waits for the
-/// write that holds their own: what was told was counted, and a process that is killed loses
-/// nothing of it. What waits is bounded by the calls that are under way.
+/// many calls at once, would be in its own way there: every refusal would undo others. So each
+/// account has its lane, in which one write is under way at a time and takes along what was refused
+/// meanwhile; one that is slow holds up no other lane. Everybody waits for the write that holds
+/// their own: what was told was counted, and a process that is killed loses nothing of it. What
+/// waits is bounded by the calls that are under way.
 final class RefusalCounts: Sendable {
+    private let lanes = (0..<Limits.refusalLanes).map { _ in RefusalLane() }
+
+    /// Counts a refusal, and returns when that is durable or could not be made.
+    ///
+    /// That it could not be is told by a metric alone: whoever was refused is told why, and not
+    /// that a figure is missing.
+    func count(
+        _ code: Failure.Code, of model: ModelName, for account: AccountID, at now: Timestamp,
+        in store: any Store
+    ) async {
+        await lanes[Self.lane(of: account)].count(code, of: model, for: account, at: now, in: store)
+    }
+
+    /// Which lane an account's refusals take.
+    ///
+    /// An identifier's last bits are random, so accounts spread.
+    static func lane(of account: AccountID) -> Int {
+        Int(account.rawValue.magnitude % UInt64(Limits.refusalLanes))
+    }
+
+    /// How many refusals wait for a write that has not begun; tests look.
+    var waiting: Int { lanes.reduce(0) { $0 + $1.waiting } }
+}
+
+/// Counts refusals of some accounts: one write at a time.
+private final class RefusalLane: Sendable {
     /// What is one row.
     private struct Kind: Hashable {
         var account: AccountID
@@ -55,10 +82,10 @@ final class RefusalCounts: Sendable {
     private let state = Mutex(State())
     private let uncounted = Counter(label: "tollgate_chat_uncounted_refusals_total")
 
+    /// How many wait for a write that has not begun.
+    var waiting: Int { state.withLock { $0.gathered.waiting.count } }
+
     /// Counts a refusal, and returns when that is durable or could not be made.
-    ///
-    /// That it could not be is told by a metric alone: whoever was refused is told why, and not
-    /// that a figure is missing.
     func count(
         _ code: Failure.Code, of model: ModelName, for account: AccountID, at now: Timestamp,
         in store: any Store

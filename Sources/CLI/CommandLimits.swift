@@ -37,6 +37,10 @@ package enum CommandLimits {
     /// Movements asked for at once for a whole month's: the most that the contract gives.
     package static let statementPage: Int64 = 200
 
+    /// How long an audit is waited for when nobody says: an hour, as long as a server lets one run,
+    /// and a little for the way there and back, so that the server's own sentence is told.
+    package static let auditMilliseconds: Int64 = 3_630_000
+
     /// Modules of white around a QR code: ISO/IEC 18004, 9.1.
     package static let quietZoneModules = 4
 

@@ -52,4 +52,9 @@ extension Limits {
     /// Rows of counted refusals that one write takes along: an account's of an hour are a few, and
     /// so many stay within a transaction's millisecond.
     package static let refusalRowsOfOneWrite = 32
+
+    /// Writes of counted refusals that can be under way at once: a slow one keeps an eighth of the
+    /// accounts waiting, and all of them leave half of PostgreSQL's connections that write to
+    /// everybody else.
+    package static let refusalLanes = 8
 }

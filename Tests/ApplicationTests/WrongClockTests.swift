@@ -31,7 +31,7 @@ import TollgateKernel
                 }
                 #expect(failure?.code == .unavailable)
                 #expect(failure?.isNotProcessed == true)
-                #expect(failure?.message.contains("clock is wrong") == true)
+                #expect(failure?.message.contains("cannot tell the time") == true)
                 #expect(asking.models.asked == [] && store.writes == 0)
                 #expect(try await asking.balance().trialUsed == 0)
 

@@ -17,7 +17,7 @@ import TollgateWire
                 let refusal = await error { _ = try await person.ask(id: "q1") }
                 #expect(refusal?.code == "unavailable")
                 #expect(refusal?.httpStatus == 503)
-                #expect(refusal?.message.contains("clock is wrong") == true)
+                #expect(refusal?.message.contains("cannot tell the time") == true)
                 #expect(world.models.asked == [])
                 #expect(try await person.quota().trialUsedCalls == 0)
             }

@@ -126,6 +126,109 @@ import TollgateKernel
         }
     }
 
+    /// Orders the product with a key of the test's own.
+    private func order(
+        _ key: String, for account: AccountID, by placing: PlaceOrder
+    ) async throws -> Order {
+        try await placing.place(
+            product: ProductKey(rawValue: "starter"), for: account,
+            idempotencyKey: IdempotencyKey(rawValue: key))
+    }
+
+    private func newest(_ store: any OpenedStore, of account: AccountID) async throws -> Order? {
+        try await store.read { tx in
+            try tx.orders.orders(of: account, before: nil, limit: 1)
+        }.first
+    }
+
+    @Test(arguments: Engine.all) func ordersThatWeChatNeverTookKeepNobodyFromTrying(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            let bench = try TestBench(over: store)
+            try await bench.offer()
+            let buyer = try await bench.signIn().session.account
+            let payments = ScriptedPayments()
+            let placing = PlaceOrder(bench.ports, payments: payments)
+            let follow = FollowUpOrders(bench.ports, payments: payments)
+            for number in 0...Limits.unpaidOrdersOfSpan {
+                payments.failNext(.rateLimited)
+                let ending = await Ending {
+                    _ = try await order("busy-\(number)", for: buyer, by: placing)
+                }
+                #expect(ending == .failure(.unavailable))
+                let found = try await newest(store, of: buyer)
+                let made = try #require(found)
+                #expect(try await follow.cancel(made.id, of: buyer).state == .closed)
+            }
+            #expect(
+                try await order("taken", for: buyer, by: placing).state == .awaitingPayment)
+            #expect(try await bench.violations() == [])
+        }
+    }
+
+    @Test(arguments: Engine.all) func ordersGivenUpBeforeWeChatAnsweredCountAsWell(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            let bench = try TestBench(over: store)
+            try await bench.offer()
+            let buyer = try await bench.signIn().session.account
+            let payments = ScriptedPayments()
+            let placing = PlaceOrder(bench.ports, payments: payments)
+            let follow = FollowUpOrders(bench.ports, payments: payments)
+            payments.beforeCreate {
+                guard let made = try? await newest(store, of: buyer) else { return }
+                _ = try? await follow.cancel(made.id, of: buyer)
+            }
+            for number in 0..<Limits.unpaidOrdersOfSpan {
+                let made = try await order("hasty-\(number)", for: buyer, by: placing)
+                #expect(made.state == .closing)
+                #expect(made.codeURL == nil)
+                bench.clock.advance(milliseconds: Limits.cancelledOrderPauseMilliseconds)
+                #expect(try await follow.cancel(made.id, of: buyer).state == .closed)
+            }
+            let ending = await Ending { _ = try await order("next", for: buyer, by: placing) }
+            #expect(ending == .failure(.rateLimited))
+            #expect(try await bench.violations() == [])
+        }
+    }
+
+    @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.skipped)))
+    func theLastOrderOfTheDayIsMadeOnceOverTwoServers() async throws {
+        let schema = try TemporarySchema()
+        let store = try await schema.open()
+        let second = try await schema.open()
+        let bench = try TestBench(over: store)
+        try await bench.offer()
+        let buyer = try await bench.signIn().session.account
+        let payments = ScriptedPayments()
+        var ports = bench.ports
+        ports.store = second
+        let servers = [
+            PlaceOrder(bench.ports, payments: payments), PlaceOrder(ports, payments: payments),
+        ]
+        let follow = FollowUpOrders(bench.ports, payments: payments)
+        for number in 1..<Limits.unpaidOrdersOfSpan {
+            let made = try await order("day-\(number)", for: buyer, by: servers[0])
+            _ = try await follow.cancel(made.id, of: buyer)
+        }
+        let endings = await withTaskGroup(of: Ending.self) { group in
+            for number in 0..<8 {
+                let server = servers[number % servers.count]
+                group.addTask {
+                    await Ending { _ = try await order("last-\(number)", for: buyer, by: server) }
+                }
+            }
+            return await group.reduce(into: [Ending: Int]()) { $0[$1, default: 0] += 1 }
+        }
+        #expect(endings == [.value: 1, .failure(.rateLimited): 7])
+        #expect(try await bench.violations() == [])
+        await second.close()
+        await store.close()
+        try schema.remove()
+    }
+
     @Test(arguments: Engine.all) func keysMadeAndRevokedInALoopComeToAnEnd(
         _ engine: Engine
     ) async throws {

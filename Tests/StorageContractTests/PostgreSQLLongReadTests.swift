@@ -1,4 +1,6 @@
 import Application
+import Foundation
+import Glibc
 import Operations
 import TestSupport
 import Testing
@@ -16,8 +18,11 @@ struct PostgreSQLLongReadTests {
         let schema: TemporarySchema
         let store: PostgreSQLStore
 
-        init(seconds: Double, _ patience: PostgreSQLPatience = PostgreSQLPatience()) async throws {
-            schema = try TemporarySchema()
+        init(
+            seconds: Double, _ patience: PostgreSQLPatience = PostgreSQLPatience(),
+            on server: PostgresServer? = nil
+        ) async throws {
+            schema = try TemporarySchema(on: server)
             store = try await schema.open(application: schema.name, patience: patience)
             try await AuditTests.liveIn(store)
             try schema.server.run(
@@ -92,6 +97,25 @@ struct PostgreSQLLongReadTests {
         #expect(await ending == .failure(.unavailable))
         #expect(try !slow.isAsleep())
         try slow.schema.remove()
+    }
+
+    @Test func `a store closes also where nobody takes the request to stop`() async throws {
+        let server = try PostgresServer()
+        let slow = try await Slow(seconds: 100, on: server)
+        let file = try String(
+            contentsOfFile: "\(server.folder)/data/postmaster.pid", encoding: .utf8)
+        // The kernel takes connections for a process that is stopped, and nobody answers them.
+        let postmaster = try #require(file.split(separator: "\n").first.flatMap { pid_t($0) })
+        async let ending = slow.audit()
+        #expect(try await eventually { try slow.isAsleep() })
+        #expect(kill(postmaster, SIGSTOP) == 0)
+        let began = ContinuousClock.now
+        await slow.store.close()
+        let took = ContinuousClock.now - began
+        #expect(kill(postmaster, SIGCONT) == 0)
+        #expect(took < .seconds(60))
+        #expect(await ending == .failure(.unavailable))
+        server.end()
     }
 
     @Test func `other reads are not ended by their callers' leaving`() async throws {

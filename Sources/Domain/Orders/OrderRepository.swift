@@ -94,6 +94,9 @@ package protocol OrderRepository {
 
     /// When the so-many-th newest of an account's orders that were never paid was made, if that was
     /// after `since`; nil if fewer were made since.
+    ///
+    /// Only those count that WeChat Pay took (they have a code) or may yet take (`created`): where
+    /// it takes none, nobody is kept from trying again once they are given up or their time is out.
     func unpaidOrderMade(of account: AccountID, number: Int, since: Timestamp) throws(StoreError)
         -> Timestamp?
 

@@ -6,7 +6,12 @@ extension Schema {
             .statement(
                 """
                 CREATE INDEX orders_unpaid ON orders (account, created_at)
-                WHERE paid_at IS NULL
+                WHERE paid_at IS NULL AND (\(takenOrders))
                 """)
         ])
+
+    /// The orders that WeChat Pay took, and those that it may yet take.
+    ///
+    /// The latter count too, lest orders that are made at once pass all together.
+    static let takenOrders = "code_url IS NOT NULL OR state = 'created'"
 }

@@ -34,11 +34,11 @@ struct PostgreSQLClockOffset: Hashable, Sendable {
         max(0, Int64(clamping: milliseconds.magnitude) - uncertaintyMilliseconds)
     }
 
-    /// What is told of it.
+    /// What is told of it; which of the two is wrong cannot be known here.
     var sentence: String {
         let seconds = Double((Double(certainMilliseconds) / 100).rounded() / 10)
-        let side = milliseconds > 0 ? "ahead of" : "behind"
-        return "This machine's clock is \(seconds) s \(side) the database's"
+        let side = milliseconds > 0 ? "ahead" : "behind"
+        return "This machine's clock and the database's differ by \(seconds) s (ours is \(side))"
     }
 
     /// Asks the database for its clock's moment.

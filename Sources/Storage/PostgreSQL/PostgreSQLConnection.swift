@@ -166,6 +166,11 @@ final class PostgreSQLConnection {
     /// Lets the statements that `body` sends take what is left of a long read's time together,
     /// instead of a usual statement's each; the server's own limit ends with the transaction.
     func atLength<Value>(_ body: () throws(StoreError) -> Value) throws(StoreError) -> Value {
+        // A read that is tried again on another session, because the one before was given up.
+        if let end = read?.end {
+            endOfRead = endOfRead ?? end
+            throw .engine("the read is over")
+        }
         let left = read?.leftMilliseconds ?? Limits.auditMilliseconds
         // Later than we cancel by ourselves, who know why: for a client that died meanwhile.
         let limit = left + Limits.storeAnswerMarginMilliseconds
@@ -180,16 +185,16 @@ final class PostgreSQLConnection {
         return try body()
     }
 
-    /// Asks the server to give the running statement up, if the read is to end; whether it did.
-    private func hasToEnd() -> Bool {
+    /// Whether the read is to end; then the server was asked to give the running statement up.
+    ///
+    /// Whatever the server makes of it, the answer is not waited for much longer. A request that is
+    /// still on its way might meet a later statement, so the session is given up then.
+    private func hasToEnd() throws(StoreError) -> Bool {
         guard isAtLength, let end = read?.end else { return false }
         endOfRead = endOfRead ?? end
-        // On a connection of its own, which tells no more than the session's number and secret.
-        var reason: [CChar] = Array(repeating: 0, count: 256)
-        let request = PQgetCancel(handle)
-        defer { PQfreeCancel(request) }
-        // Whether or not it arrives: the answer is not waited for much longer.
-        PQcancel(request, &reason, Int32(reason.count))
+        let request = PostgreSQLCancelRequest(of: handle)
+        guard let request, request.send(waitMilliseconds: Limits.storeAnswerMarginMilliseconds)
+        else { throw lost("the server does not take a request to stop") }
         return true
     }
 
@@ -281,7 +286,7 @@ final class PostgreSQLConnection {
         var limit = waitMilliseconds
         var isEnding = false
         while PQisBusy(handle) == 1 {
-            if !isEnding, hasToEnd() {
+            if !isEnding, try hasToEnd() {
                 isEnding = true
                 limit = min(limit, waited + Limits.storeAnswerMarginMilliseconds)
             }

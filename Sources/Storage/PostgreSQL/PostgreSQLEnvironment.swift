@@ -115,7 +115,7 @@ final class PostgreSQLEnvironment: Sendable {
             let what =
                 found.isClockRefused
                 ? "no chat begins and nothing is ended by time" : "nothing is ended by time"
-            found.clock = "\(offset.sentence): \(what) until it is set right."
+            found.clock = "\(offset.sentence): \(what) until the wrong one is set right."
         }
         let before = doubts.withLock { doubts in
             defer { doubts = found }

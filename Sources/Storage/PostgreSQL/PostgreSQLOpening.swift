@@ -80,7 +80,8 @@ struct PostgreSQLOpening: Sendable {
         guard offset.certainMilliseconds > environment.clockLimits.refusedMilliseconds else {
             return
         }
-        throw StoreRefusal.engine("\(offset.sentence); set it right (NTP), then start again")
+        throw StoreRefusal.engine(
+            "\(offset.sentence); set the wrong one right (NTP), then start again")
     }
 
     private func migrate(_ connection: PostgreSQLConnection) throws {

@@ -164,7 +164,7 @@ struct StoredOrders: OrderRepository {
         static let unpaidMade = SQL(
             """
             SELECT created_at FROM orders WHERE account = $1 AND created_at > $2
-                AND paid_at IS NULL
+                AND paid_at IS NULL AND (\(Schema.takenOrders))
             ORDER BY created_at DESC LIMIT 1 OFFSET $3
             """)
         static let insertEvent = SQL(

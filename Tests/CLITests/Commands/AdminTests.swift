@@ -48,6 +48,21 @@ struct AdminTests {
                 + #""message":"The books do not add up: 21 violations."}}"# + "\n")
     }
 
+    @Test(
+        arguments: [([], 3_600_000...3_630_000), (["--timeout", "7"], 1...7_000)]
+            as [([String], ClosedRange<Int64>)])
+    func anAuditHasAnHourUnlessToldOtherwise(
+        _ flags: [String], _ milliseconds: ClosedRange<Int64>
+    ) async throws {
+        let method = MethodRegistration.unary(Methods.OperationsService.audit) {
+            (_: V1.AuditRequest, context) in
+            #expect(milliseconds.contains(context.deadline.remainingMilliseconds))
+            return V1.AuditResponse(clean: true)
+        }
+        let outcome = try await CommandTest().run(["admin", "audit"] + flags, against: [method])
+        #expect(outcome.status == 0)
+    }
+
     @Test func metricsAreCutInShanghaiAndCanBeOne() async throws {
         let method = MethodRegistration.unary(Methods.OperationsService.listMetrics) {
             (request: V1.ListMetricsRequest, _) in

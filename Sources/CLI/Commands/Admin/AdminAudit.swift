@@ -9,6 +9,8 @@ package struct AdminAudit: ServiceCommand {
         discussion: """
             Ends with 0 if no checker found anything, with 1 otherwise.
 
+            Waits for an hour unless --timeout says otherwise.
+
             EXAMPLES:
               tollgate admin audit
               tollgate admin audit --json
@@ -26,7 +28,13 @@ package struct AdminAudit: ServiceCommand {
 
     package func perform(_ invocation: Invocation) async throws {
         let audit = try await invocation.withClient { client, options in
-            try await OperationsServiceClient(client).audit(V1.AuditRequest(), options: options)
+            var options = options
+            // The contract's own deadline suits a short history.
+            if options.timeoutMilliseconds == nil {
+                options.timeoutMilliseconds = CommandLimits.auditMilliseconds
+            }
+            return try await OperationsServiceClient(client).audit(
+                V1.AuditRequest(), options: options)
         }
         if invocation.isJSON {
             invocation.console.json(audit.json)
