@@ -40,9 +40,10 @@ extension Limits {
     /// do not come unread so many.
     package static let rpcStreamUnreadMessages = 262_144
 
-    /// What a message of a stream takes of its window beside its bytes, in bytes, between ends of
-    /// ours: about what it costs its keeper, and 65,536 messages without a byte fill two MiB. Both
-    /// ends count it, so it is part of the wire and stays what it is.
+    /// What a message of a stream takes of its window beside its bytes, between ends of ours.
+    ///
+    /// About what it costs its keeper: 65,536 messages without a byte fill two MiB. Both ends count
+    /// it, so it is part of the wire and stays what it is.
     package static let rpcStreamMessageBytes = 32
 
     /// Bytes of one stream that wait to be sent before its writer does: two fragments, so that the

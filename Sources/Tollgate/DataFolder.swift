@@ -138,7 +138,7 @@ struct DataFolder: Sendable {
         return try key("master.previous")
     }
 
-    /// The master keys as they lie there now; nil while they cannot be read. Nothing is made.
+    /// The master keys as they lie there now; nothing is made, and nil tells they cannot be read.
     func masterKeys() -> MasterKeys? {
         guard FileManager.default.fileExists(atPath: masterPath) else { return nil }
         do {
