@@ -79,8 +79,8 @@ package struct PlaceOrder: Sendable {
         else { return }
         throw Failure(
             .rateLimited,
-            "You made \(Limits.unpaidOrdersOfSpan) orders within a day and paid none of them; pay "
-                + "one that is still open, or order again when the first of them is a day old.",
+            "You made \(Limits.unpaidOrdersOfSpan) orders within a day that were not paid; order "
+                + "again when the first of them is a day old.",
             retryAfterMilliseconds: made.milliseconds + span - now.milliseconds)
     }
 

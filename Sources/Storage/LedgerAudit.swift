@@ -108,6 +108,9 @@ struct LedgerAudit {
             try audit.forEachViolation { found.tell($0) }
             tables = try audit.tables()
         case .sqlite, .refusing:
+            if case .sqlite(let reader) = connection {
+                try StoredRules(connection: reader).forEachViolation { found.tell($0) }
+            }
             try connection.forEach(AuditText.integrity) { row in
                 if row.text(0) != "ok" { found.tell(row.text(0)) }
             }

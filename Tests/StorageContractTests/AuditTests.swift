@@ -118,6 +118,25 @@ struct Tampering: CustomTestStringConvertible, Sendable {
         #expect(seen.filter { $0 != "C13" || tampering.checks == ["C13"] } == tampering.checks)
     }
 
+    /// No sum of the books notices such a row, and the engine's own check reads no CHECKs where it
+    /// may not write.
+    @Test(arguments: [
+        "UPDATE lots SET origin = 'welXome'", "UPDATE accounts SET is_white_listed = 7",
+        "UPDATE customer_ledgers SET held = -1",
+    ])
+    func aRowThatBreaksARuleIsSeen(sql: String) async throws {
+        let folder = try TemporaryFolder()
+        let store = try await folder.open()
+        try await Self.liveIn(store)
+        await store.close()
+        try await folder.tamper(sql)
+        #expect(try await complaints(folder).contains("C13"))
+        let verified = try await StoreFile.verify(folder.database)
+        let engine = verified.findings.first { $0.check == "C13" }
+        let table = sql.split(separator: " ")[1]
+        #expect(engine?.violations == ["\(table): 1 row breaks a CHECK"])
+    }
+
     @Test func manyViolationsAreCountedAndSomeAreTold() async throws {
         let folder = try TemporaryFolder()
         let store = try await folder.open()

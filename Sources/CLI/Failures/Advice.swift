@@ -22,6 +22,9 @@ package enum Advice {
             "See which models you may use: tollgate models"
         case "unavailable", "unreachable", "deadline_exceeded":
             unreachable(nature, settings)
+        case "cancelled":
+            "The server ended the call, as it does when it stops; what an answer delivered is "
+                + "charged. Look before you repeat it: tollgate ledger"
         case "unknown_outcome" where caller == .administrator:
             "Look before you repeat it: tollgate admin log"
         case "unknown_outcome":

@@ -36,9 +36,11 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
             case "in_progress", "already_answered", "mismatch", "conflict": .conflict
             case "rate_limited": .rateLimited
             case "upstream_failed", "upstream_timed_out", "truncated": .upstream
-            case "unavailable", "unreachable", "deadline_exceeded", "file": .unavailable
+            // A person's Ctrl-C is `interrupted`: what says `cancelled` was ended by the server.
+            case "unavailable", "unreachable", "deadline_exceeded", "file", "cancelled":
+                .unavailable
             case "not_found": .notFound
-            case "interrupted", "cancelled": .interrupted
+            case "interrupted": .interrupted
             default: .failure
             }
     }

@@ -80,6 +80,11 @@ package struct Settings: Sendable {
         }
     }
 
+    /// Whether the environment has an API key or names a file with one.
+    package var hasAPIKey: Bool {
+        ["TOLLGATE_API_KEY", "TOLLGATE_API_KEY_FILE"].contains { variables[$0]?.isEmpty == false }
+    }
+
     /// The API key that the environment has, itself or in a file.
     private func apiKey() throws(CommandFailure) -> String? {
         let named = variables.filter { !$0.value.isEmpty }

@@ -166,7 +166,7 @@ struct ChatTests {
         #expect(
             outcome.errors
                 == "error: The provider broke off.\n"
-                + "0.25 credits were charged for what was delivered.\n")
+                + "Charged for what was delivered: 0.25 credits.\n")
     }
 
     @Test func aStreamWithoutAnEndIsTruncated() async throws {

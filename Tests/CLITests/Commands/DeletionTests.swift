@@ -42,6 +42,16 @@ struct DeletionTests {
         #expect(try test.profile().session() != nil)
     }
 
+    @Test(arguments: ["TOLLGATE_API_KEY", "TOLLGATE_API_KEY_FILE"])
+    func whoCallsWithAnAPIKeyDeletesNothing(variable: String) async throws {
+        let test = try CommandTest(variables: [variable: "tg-of-somebody"])
+        try test.signIn()
+        let outcome = try await test.run("account", "delete", "--yes", against: [])
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.contains("An API key cannot delete an account"))
+        #expect(try test.profile().session() != nil)
+    }
+
     @Test func whatIsRefusedKeepsTheSession() async throws {
         let test = try CommandTest()
         try test.signIn()

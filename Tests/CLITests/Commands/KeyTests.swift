@@ -50,6 +50,18 @@ struct KeyTests {
         #expect(try test.folder.mode(of: "ci.key") == 0o600)
     }
 
+    @Test func aFileThatIsThereIsKept() async throws {
+        let test = try CommandTest()
+        try test.signIn()
+        let path = test.folder.path + "/ci.key"
+        try SecretFile.write("tg-the-only-copy", to: path)
+        // No method is registered: nothing may be asked of the server.
+        let outcome = try await test.run(Self.wish + ["--to", path], against: [])
+        #expect(outcome.status == 6)
+        #expect(outcome.errors.contains("exists, so no key was made."))
+        #expect(try SecretFile.read(path) == "tg-the-only-copy")
+    }
+
     @Test func aKeyThatCannotBeKeptIsRevoked() async throws {
         let test = try CommandTest()
         try test.signIn()

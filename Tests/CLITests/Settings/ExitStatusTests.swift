@@ -10,7 +10,7 @@ struct ExitStatusTests {
             ("account_frozen", 5), ("model_not_permitted", 5), ("forbidden", 5),
             ("content_refused", 5), ("in_progress", 6), ("already_answered", 6), ("mismatch", 6),
             ("conflict", 6), ("rate_limited", 7), ("upstream_failed", 8), ("upstream_timed_out", 8),
-            ("truncated", 8), ("unavailable", 9), ("deadline_exceeded", 9), ("cancelled", 130),
+            ("truncated", 8), ("unavailable", 9), ("deadline_exceeded", 9), ("cancelled", 9),
             ("not_found", 10), ("unknown_outcome", 1), ("internal_error", 1), ("something_new", 1),
         ] as [(String, Int32)])
     func everyCodeHasItsNumber(code: String, number: Int32) {

@@ -37,6 +37,7 @@ package struct DeleteMyAccount: ServiceCommand {
     package init() {}
 
     package func perform(_ invocation: Invocation) async throws {
+        try checkWhoseAccount(invocation)
         if !yes { try await ask(invocation) }
         let deleted = try await invocation.withClient { client, options in
             try await AccountsServiceClient(client)
@@ -55,6 +56,17 @@ package struct DeleteMyAccount: ServiceCommand {
                 "What else it left is erased now or within the hour; records of money stay, under "
                     + "its number alone.")
         }
+    }
+
+    /// Other commands act for an API key's owner where there is one: who deletes must not have to
+    /// know that this one goes by the login session.
+    private func checkWhoseAccount(_ invocation: Invocation) throws {
+        guard invocation.settings.hasAPIKey else { return }
+        throw CommandFailure(
+            .usage,
+            "An API key cannot delete an account, and one is set: nothing was deleted.",
+            advice: "Unset TOLLGATE_API_KEY and TOLLGATE_API_KEY_FILE; the account of your login "
+                + "session is then deleted. See whose that is with: tollgate whoami")
     }
 
     private func ask(_ invocation: Invocation) async throws {

@@ -83,7 +83,7 @@ struct Asking: Sendable {
         return CommandFailure(
             code: error.code, message: error.message,
             advice: error.chargedMicroCredits == 0
-                ? "Nothing was charged." : "\(charged) were charged for what was delivered.")
+                ? "Nothing was charged." : "Charged for what was delivered: \(charged).")
     }
 
     private func show(_ start: V1.AnswerStart) throws {

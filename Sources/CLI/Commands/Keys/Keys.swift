@@ -1,4 +1,5 @@
 package import ArgumentParser
+import Foundation
 import TollgateClient
 
 /// `tollgate keys`.
@@ -100,6 +101,12 @@ package struct CreateKey: ServiceCommand {
             name: name, expiresAtMilliseconds: end ?? 0, models: model,
             spendCapMicroCredits: cap.flatMap(Amounts.parseCredits) ?? 0,
             requestsPerMinute: perMinute ?? 0)
+        // What lies there may be the only copy of another key.
+        if let to, FileManager.default.fileExists(atPath: to) {
+            throw CommandFailure(
+                code: "conflict", message: "\(to) exists, so no key was made.",
+                advice: "Name another file with --to, or remove that one first.")
+        }
         let made = try await invocation.withClient { client, options in
             let keys = ApiKeysServiceClient(client)
             let made = try await keys.createApiKey(request, options: options)
