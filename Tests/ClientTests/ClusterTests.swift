@@ -148,14 +148,7 @@ import TollgateRPC
         }
         let calls = 300
         try await withServers([refusing, ping("b", journal)]) { _, addresses in
-            let targets = addresses.compactMap { ServerAddress($0) }
-            // Nobody watches the addresses: a probe is a ping too.
-            let transport = ClusterTransport(targets) { address in
-                SocketTransport(
-                    .address(host: address.host, port: address.port), credential: Array("k".utf8))
-            }
-            let client = TollgateClient(
-                transport: transport, cluster: transport, retries: RetryPolicy(retriesInHand: 0))
+            let client = unwatched(addresses)
             for _ in 0..<calls {
                 _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
             }
@@ -169,6 +162,17 @@ import TollgateRPC
         #expect(refusals <= calls / 5)
     }
 
+    /// A client without retries whose addresses nobody watches: a probe is a ping too.
+    private func unwatched(_ addresses: [String]) -> TollgateClient {
+        let targets = addresses.compactMap { ServerAddress($0) }
+        let transport = ClusterTransport(targets) { address in
+            SocketTransport(
+                .address(host: address.host, port: address.port), credential: Array("k".utf8))
+        }
+        return TollgateClient(
+            transport: transport, cluster: transport, retries: RetryPolicy(retriesInHand: 0))
+    }
+
     @Test func `what each server would refuse is asked of one`() async throws {
         let journal = Journal()
         let refusing = ["a", "b"].map { name in
@@ -178,13 +182,7 @@ import TollgateRPC
             }
         }
         try await withServers(refusing) { _, addresses in
-            let targets = addresses.compactMap { ServerAddress($0) }
-            let transport = ClusterTransport(targets) { address in
-                SocketTransport(
-                    .address(host: address.host, port: address.port), credential: Array("k".utf8))
-            }
-            let client = TollgateClient(
-                transport: transport, cluster: transport, retries: RetryPolicy(retriesInHand: 0))
+            let client = unwatched(addresses)
             let error = await errorOf {
                 _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
             }

@@ -34,9 +34,7 @@ import TollgateKernel
             let payments = ScriptedPayments()
             let placing = PlaceOrder(bench.ports, payments: payments)
             @Sendable func order(_ key: String, for account: AccountID) async throws -> Order {
-                try await placing.place(
-                    product: ProductKey(rawValue: "starter"), for: account,
-                    idempotencyKey: IdempotencyKey(rawValue: key))
+                try await self.order(key, for: account, by: placing)
             }
             let endings = await withTaskGroup(of: Ending.self) { group in
                 for number in 0..<30 {
@@ -84,9 +82,7 @@ import TollgateKernel
             let placing = PlaceOrder(bench.ports, payments: payments)
             let follow = FollowUpOrders(bench.ports, payments: payments)
             @Sendable func order(_ key: String, for account: AccountID) async throws -> Order {
-                try await placing.place(
-                    product: ProductKey(rawValue: "starter"), for: account,
-                    idempotencyKey: IdempotencyKey(rawValue: key))
+                try await self.order(key, for: account, by: placing)
             }
             // What is paid does not count.
             let paid = try await order("paid", for: buyer)
