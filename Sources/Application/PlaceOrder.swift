@@ -67,7 +67,9 @@ package struct PlaceOrder: Sendable {
     /// Who orders and pays nothing, again and again, waits until the first of those orders is a day
     /// old: rows of orders are never removed.
     ///
-    /// What WeChat never took is not theirs to answer for, and does not count.
+    /// What WeChat never took is not theirs to answer for, and does not count; nor does what was made
+    /// by a clock further ahead than servers may be of each other, lest its step back keep somebody
+    /// from buying for days.
     private static func checkPace(
         of account: AccountID, _ tx: any Transaction, at now: Timestamp
     ) throws {
@@ -75,7 +77,8 @@ package struct PlaceOrder: Sendable {
         guard
             let made = try tx.orders.unpaidOrderMade(
                 of: account, number: Limits.unpaidOrdersOfSpan,
-                since: now.adding(milliseconds: -span))
+                since: now.adding(milliseconds: -span),
+                until: now.adding(milliseconds: Limits.storeClockRefusedMilliseconds))
         else { return }
         throw Failure(
             .rateLimited,

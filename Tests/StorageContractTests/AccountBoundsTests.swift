@@ -190,6 +190,34 @@ import TollgateKernel
         }
     }
 
+    @Test(arguments: Engine.all) func ordersOfAClockThatWasAheadKeepNobodyFromBuying(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            let bench = try TestBench(over: store)
+            try await bench.offer()
+            let buyer = try await bench.signIn().session.account
+            let payments = ScriptedPayments()
+            let placing = PlaceOrder(bench.ports, payments: payments)
+            let follow = FollowUpOrders(bench.ports, payments: payments)
+            let ahead = 2 * Limits.storeClockRefusedMilliseconds
+            bench.clock.advance(milliseconds: ahead)
+            for number in 0..<Limits.unpaidOrdersOfSpan {
+                let made = try await order("ahead-\(number)", for: buyer, by: placing)
+                #expect(try await follow.cancel(made.id, of: buyer).state == .closed)
+            }
+            // As far ahead as another server may be, they count.
+            bench.clock.advance(milliseconds: -ahead / 2)
+            #expect(
+                await Ending { _ = try await order("near", for: buyer, by: placing) }
+                    == .failure(.rateLimited))
+            bench.clock.advance(milliseconds: -1)
+            #expect(
+                try await order("set back", for: buyer, by: placing).state == .awaitingPayment)
+            #expect(try await bench.violations() == [])
+        }
+    }
+
     @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.skipped)))
     func theLastOrderOfTheDayIsMadeOnceOverTwoServers() async throws {
         let schema = try TemporarySchema()

@@ -20,7 +20,7 @@ import TollgateKernel
         (StoredOrders.OrderText.ofAccount, 3, "orders_of_account"),
         (StoredLoginAttempts.Text.forgetCounts, 2, "login_attempt_counts_by_age"),
         (StoredOrders.OrderText.unpaid, 2, "orders_unsettled"),
-        (StoredOrders.OrderText.unpaidMade, 3, "orders_unpaid"),
+        (StoredOrders.OrderText.unpaidMade, 4, "orders_unpaid"),
         (StoredRetention.Text.of(.refusals).remove, 2, "refusals_by_time"),
         (StoredRetention.Text.of(.paymentNotifications).remove, 2, "payment_notifications_by_age"),
         (StoredRetention.Text.of(.usageRecords).remove, 2, "usage_by_end"),

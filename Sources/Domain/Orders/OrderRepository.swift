@@ -92,13 +92,14 @@ package protocol OrderRepository {
     /// payment, or being closed.
     func unpaidOrders(of account: AccountID, at now: Timestamp) throws(StoreError) -> Int
 
-    /// When the so-many-th newest of an account's orders that were never paid was made, if that was
-    /// after `since`; nil if fewer were made since.
+    /// When the so-many-th newest of an account's orders that were never paid was made, of those
+    /// made after `since` and not after `until`; nil if fewer were made then.
     ///
     /// Only those count that WeChat Pay took (they have a code) or may yet take (`created`): where
     /// it takes none, nobody is kept from trying again once they are given up or their time is out.
-    func unpaidOrderMade(of account: AccountID, number: Int, since: Timestamp) throws(StoreError)
-        -> Timestamp?
+    func unpaidOrderMade(
+        of account: AccountID, number: Int, since: Timestamp, until: Timestamp
+    ) throws(StoreError) -> Timestamp?
 
     /// Stores what may change (state, codeURL, paidAt, transactionID, queryCount, nextQueryAt),
     /// guarded by the state and queryCount of `old`: `conflict` if it has moved on.

@@ -51,10 +51,11 @@ struct StoredOrders: OrderRepository {
     }
 
     func unpaidOrderMade(
-        of account: AccountID, number: Int, since: Timestamp
+        of account: AccountID, number: Int, since: Timestamp, until: Timestamp
     ) throws(StoreError) -> Timestamp? {
         try connection.first(
-            OrderText.unpaidMade, account.rawValue, since.milliseconds, max(number, 1) - 1
+            OrderText.unpaidMade, account.rawValue, since.milliseconds, until.milliseconds,
+            max(number, 1) - 1
         ) { $0.moment(0) }
     }
 
@@ -164,8 +165,8 @@ struct StoredOrders: OrderRepository {
         static let unpaidMade = SQL(
             """
             SELECT created_at FROM orders WHERE account = $1 AND created_at > $2
-                AND paid_at IS NULL AND (\(Schema.takenOrders))
-            ORDER BY created_at DESC LIMIT 1 OFFSET $3
+                AND created_at <= $3 AND paid_at IS NULL AND (\(Schema.takenOrders))
+            ORDER BY created_at DESC LIMIT 1 OFFSET $4
             """)
         static let insertEvent = SQL(
             """

@@ -357,6 +357,13 @@ extension SteppedLife {
         } catch let failure as Failure where failure.code == .conflict {
             // Ten that nobody has paid.
             count("orders refused")
+        } catch let failure as Failure where failure.code == .rateLimited {
+            // A day's bound of those that nobody paid: however the clock was set, a day is enough.
+            let wait = try #require(failure.retryAfterMilliseconds)
+            #expect(
+                wait <= Limits.unpaidOrdersSpanMilliseconds + Limits.storeClockRefusedMilliseconds,
+                "a step must not keep anybody from buying: \(failure)")
+            count("orders of a day refused")
         }
     }
 
