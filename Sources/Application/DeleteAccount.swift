@@ -233,9 +233,11 @@ extension Transaction {
     /// Checks that an account is still somebody's, in the transaction that gives it something.
     ///
     /// - Throws: `unauthenticated` for a deleted one: it was deleted after its caller was known.
-    func checkInUse(_ account: AccountID) throws {
+    @discardableResult
+    func checkInUse(_ account: AccountID) throws -> Account {
         guard let account = try accounts.account(account), account.deletedAt == nil else {
             throw SignIn.notSignedIn
         }
+        return account
     }
 }

@@ -1,3 +1,4 @@
+internal import Accounts
 internal import Operations
 package import Orders
 package import TollgateKernel
@@ -21,25 +22,32 @@ package struct PlaceOrder: Sendable {
     /// The order is durable before WeChat is called, so a notification can never find it missing;
     /// its number is reused on each repetition, so one order is paid once.
     ///
-    /// - Throws: `not_found` for an unknown product, `mismatch` if the key was used for another
-    ///   product, `rate_limited` after ``Limits/unpaidOrdersOfSpan`` orders of a day that WeChat
-    ///   took and nobody paid, `conflict` with ``Limits/unpaidOrdersOfAccount`` that still can be,
-    ///   `unknown_outcome` or `unavailable` if WeChat Pay did not answer (repeat with the key).
+    /// A frozen account gets no code that it had not got before; what is paid with one that it has
+    /// is delivered all the same.
+    ///
+    /// - Throws: `account_frozen`, `not_found` for an unknown product, `mismatch` if the key was
+    ///   used for another product, `rate_limited` after ``Limits/unpaidOrdersOfSpan`` orders of a
+    ///   day that WeChat took and nobody paid, `conflict` with ``Limits/unpaidOrdersOfAccount`` that
+    ///   still can be, `unknown_outcome` or `unavailable` if WeChat Pay did not answer (repeat with
+    ///   the key).
     package func place(
         product key: ProductKey, for account: AccountID, idempotencyKey: IdempotencyKey
     ) async throws -> Order {
         let now = ports.clock.now()
         let id = OrderID(rawValue: ports.identifiers.next())
         let order = try await ports.store.write { [ports] tx -> Order in
-            try tx.checkInUse(account)
+            let isFrozen = try tx.checkInUse(account).status == .frozen
             if let known = try tx.orders.order(of: account, idempotencyKey: idempotencyKey) {
                 guard known.product == key else {
                     throw Failure(
                         .mismatch,
                         "This idempotency key was used for another product; use a new one.")
                 }
+                // Whoever has its code may still pay it.
+                guard !isFrozen || known.state != .created else { throw Self.frozen }
                 return known
             }
+            guard !isFrozen else { throw Self.frozen }
             guard let product = try tx.orders.product(key), product.isEnabled else {
                 throw Failure(.notFound, "There is no product \(key) on sale; list the products.")
             }
@@ -58,6 +66,9 @@ package struct PlaceOrder: Sendable {
         guard order.state == .created, order.expiresAt > now else { return order }
         return try await requestPayment(for: order)
     }
+
+    private static let frozen = Failure(
+        .accountFrozen, "This account is frozen and cannot buy; ask the operator.")
 
     private static let tooManyUnpaid = Failure(
         .conflict,

@@ -44,6 +44,7 @@ package enum CommandRunner {
     private static func execute(
         _ root: any ParsableCommand.Type, _ arguments: [String]
     ) async throws {
+        if let failure = CommandSuggestion.failure(ofHelp: arguments, below: root) { throw failure }
         var command = try root.parseAsRoot(arguments)
         if var asynchronous = command as? any AsyncParsableCommand {
             try await asynchronous.run()

@@ -7,15 +7,36 @@ enum CommandSuggestion {
     static func sentence(
         for arguments: [String], below root: any ParsableCommand.Type
     ) -> String? {
+        guard let stranger = stranger(in: arguments, below: root) else { return nil }
+        return nearest(to: stranger.word, among: stranger.names).map { "Did you mean '\($0)'?" }
+    }
+
+    /// The failure of `help WORD …` whose words name no command, which the parser answers with the
+    /// help of the last one that they do name; nil for any other command line.
+    static func failure(
+        ofHelp arguments: [String], below root: any ParsableCommand.Type
+    ) -> CommandFailure? {
+        guard arguments.first == "help",
+            let stranger = stranger(in: arguments.dropFirst(), below: root)
+        else { return nil }
+        let near = nearest(to: stranger.word, among: stranger.names)
+        return CommandFailure(
+            .usage, "There is no command '\(stranger.word)'.",
+            advice: near.map { "Did you mean '\($0)'?" } ?? "See all of them: tollgate --help")
+    }
+
+    /// The first word that should name a command and does not, with the names it could have been.
+    private static func stranger(
+        in arguments: some Sequence<String>, below root: any ParsableCommand.Type
+    ) -> (word: String, names: [String])? {
         var command = root
         for word in arguments {
             let names = subcommands(of: command)
             guard !names.isEmpty, !word.hasPrefix("-") else { return nil }
-            if let next = names.first(where: { $0.name == word }) {
-                command = next.type
-                continue
+            guard let next = names.first(where: { $0.name == word }) else {
+                return (word, names.map(\.name))
             }
-            return nearest(to: word, among: names.map(\.name)).map { "Did you mean '\($0)'?" }
+            command = next.type
         }
         return nil
     }

@@ -60,7 +60,11 @@ package struct Invocation: Sendable {
     }
 
     /// Lends a client and the options that its calls need.
+    ///
+    /// - Parameter checksAccount: Whether an API key in the environment has to be of the account
+    ///   that the login session is of, where the session is what counts.
     package func withClient<Value: Sendable>(
+        checksAccount: Bool = true,
         _ body: (TollgateClient, CallOptions) async throws -> Value
     ) async throws -> Value {
         let authorization = try settings.authorization(for: caller, at: environment.now())
@@ -69,20 +73,57 @@ package struct Invocation: Sendable {
         return try await environment.servers.withClient(
             server: settings.server.description, credential: settings.credential(for: caller)
         ) { client in
-            try await body(client, options)
+            if checksAccount { try await checkOneAccount(client) }
+            return try await body(client, options)
         }
+    }
+
+    /// Refuses to act for a login session of one account beside an API key of another: `quota`
+    /// would tell of the one, and `buy` would pay for the other.
+    private func checkOneAccount(_ client: TollgateClient) async throws {
+        // A key that cannot be read, or is over, is no account's; whoever calls with it is told.
+        guard caller == .person, let variable = settings.apiKeyVariable,
+            let session = settings.session, let key = (try? settings.apiKey()) ?? nil
+        else { return }
+        let owner: String
+        do {
+            let options = CallOptions(
+                authorization: "Bearer \(key)", timeoutMilliseconds: settings.timeoutMilliseconds)
+            owner = try await AuthServiceClient(client)
+                .whoAmI(V1.WhoAmIRequest(), options: options).accountId
+        } catch let error as TollgateError
+            where ["unauthenticated", "invalid_request"].contains(error.code)
+        {
+            // No key of anybody's, or a server that cannot tell whose keys are.
+            return
+        } catch let error as TollgateError {
+            throw failure(error, of: .reads)
+        }
+        guard owner != session.account else { return }
+        throw CommandFailure(
+            .usage,
+            "You are signed in as \(session.account), and \(variable) has an API key of "
+                + "\(TerminalText.line(owner)): nothing was done.",
+            advice: "This goes by the login session, what a key may do by the key. Unset "
+                + "\(variable) to act for \(session.account).")
     }
 
     /// The failure of a call, with what to do next.
     package func failure(_ error: TollgateError) -> CommandFailure {
+        failure(error, of: nature)
+    }
+
+    private func failure(_ error: TollgateError, of nature: CallNature) -> CommandFailure {
         // What only reads has changed nothing: there is nothing to look up.
         let isHarmless = error.code == "unknown_outcome" && nature != .changes
         let code = isHarmless ? "unavailable" : error.code
         return CommandFailure(
             code: code, message: error.message,
-            advice: Advice.after(
-                code: code, caller: caller, nature: nature, settings: settings,
-                retryAfterMilliseconds: error.retryAfterMilliseconds),
+            advice: error.refusesConnection
+                ? Advice.wrongCredential(of: caller, settings)
+                : Advice.after(
+                    code: code, caller: caller, nature: nature, settings: settings,
+                    retryAfterMilliseconds: error.retryAfterMilliseconds),
             retryAfterMilliseconds: error.retryAfterMilliseconds)
     }
 }

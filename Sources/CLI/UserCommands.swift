@@ -28,7 +28,9 @@ package enum UserCommands {
           TOLLGATE_TLS_KEY          its key
           TOLLGATE_HOME             the folder of profiles (default ~/.config/tollgate)
           TOLLGATE_PROFILE          whose login session to use (default “\(Profile.standardName)”)
-          TOLLGATE_API_KEY          an API key to call with in place of a login session
+          TOLLGATE_API_KEY          an API key to call with in place of a login session;
+                                    what no key may do goes by the session, which
+                                    then has to be of the key's account
           TOLLGATE_API_KEY_FILE     a file with it, which only you may read
           TOLLGATE_CREDENTIAL       the connection credential itself
           TOLLGATE_CREDENTIAL_FILE  a file with it

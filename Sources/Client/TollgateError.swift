@@ -15,6 +15,10 @@ public struct TollgateError: Error, Hashable, Sendable, CustomStringConvertible 
     /// How long to wait before trying again, in milliseconds, if waiting helps.
     public let retryAfterMilliseconds: Int64?
 
+    /// Whether the server does not know the credential of this client's connection; with the code
+    /// `unauthenticated`, and whoever the call was made for.
+    public let refusesConnection: Bool
+
     /// The code and the sentence.
     public var description: String { "\(code): \(message)" }
 
@@ -35,13 +39,24 @@ public struct TollgateError: Error, Hashable, Sendable, CustomStringConvertible 
     }
 
     /// Wraps a failure that crossed the wire, or one of the way there.
-    package init(_ failure: Failure) {
+    package init(_ failure: Failure) { self.init(failure, refusesConnection: false) }
+
+    /// Wraps a failed call.
+    package init(_ error: RPCError) {
+        if error.code == RPCError.Code.unauthenticated {
+            self.init(
+                Failure(.unauthenticated, "The server does not know this connection's credential."),
+                refusesConnection: true)
+        } else {
+            self.init(error.failure)
+        }
+    }
+
+    private init(_ failure: Failure, refusesConnection: Bool) {
+        self.refusesConnection = refusesConnection
         code = failure.code.rawValue
         message = failure.message
         httpStatus = failure.code.httpStatus
         retryAfterMilliseconds = failure.retryAfterMilliseconds
     }
-
-    /// Wraps a failed call.
-    package init(_ error: RPCError) { self.init(error.failure) }
 }

@@ -12,10 +12,12 @@ struct CallerIdentity: Sendable {
     ///
     /// - Throws: `unauthenticated` if there is none or it has no such shape.
     static func credential(of context: ServerCallContext) throws(Failure) -> CallerCredential {
-        guard let text = context.authorization,
-            let credential = CallerCredential.parse(authorization: text)
-        else {
+        guard let text = context.authorization else {
             throw Failure(.unauthenticated, "You are not signed in; sign in first.")
+        }
+        guard let credential = CallerCredential.parse(authorization: text) else {
+            throw Failure(
+                .unauthenticated, "This is neither a login session nor an API key; sign in first.")
         }
         return credential
     }

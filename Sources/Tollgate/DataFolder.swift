@@ -47,6 +47,9 @@ struct DataFolder: Sendable {
         }
     }
 
+    /// Names a folder that may be there or not; nothing is made.
+    init(naming path: String, home: String? = nil) { self.path = Self.whole(path, home) }
+
     /// Waits until a server has filled the folder: roles may start together, in any order.
     ///
     /// - Throws: A ``Failure`` with what to do if none has after `waitMilliseconds`;

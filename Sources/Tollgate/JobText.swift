@@ -78,11 +78,28 @@ enum JobText {
                 itemsFailed: run.itemsFailed, summary: run.summary))
     }
 
+    /// Runs as rows of a table.
+    static func table(of runs: [JobRun]) -> TextTable {
+        let began = Moments(timeZone: CommandEnvironment.current.timeZone)
+            .column("BEGAN", runs.map(\.startedAt.milliseconds))
+        var table = TextTable([
+            (began.title, .left), ("JOB", .left), ("STATE", .left), ("TOOK", .right),
+            ("WHAT IT DID", .flexible),
+        ])
+        for (run, moment) in zip(runs, began.cells) {
+            table.add([moment, run.job, run.state.rawValue, span(of: run), run.summary])
+        }
+        return table
+    }
+
+    private static func span(of run: JobRun) -> String {
+        run.endedAt.map { "\($0.milliseconds - run.startedAt.milliseconds) ms" } ?? "-"
+    }
+
     /// A run as a line.
     static func line(_ run: JobRun) -> String {
-        let span = run.endedAt.map { "\($0.milliseconds - run.startedAt.milliseconds) ms" } ?? "-"
-        return "\(moment(run.startedAt))  \(pad(run.job, 18)) \(pad(run.state.rawValue, 10)) "
-            + "\(pad(span, 9)) \(run.summary)"
+        "\(moment(run.startedAt))  \(pad(run.job, 18)) \(pad(run.state.rawValue, 10)) "
+            + "\(pad(span(of: run), 9)) \(run.summary)"
     }
 
     /// Every job as one JSON document.

@@ -7,6 +7,7 @@ import Observability
 import Operations
 import ServiceLifecycle
 import Storage
+import Synchronization
 import TollgateKernel
 import TollgateRPC
 
@@ -54,7 +55,7 @@ struct JobsPages: Service {
 
     func run() async throws {
         let address = try settings.address(
-            "jobs.address", default: Address(host: "127.0.0.1", port: 7_401))
+            "jobs.address", default: Address(host: "127.0.0.1", port: 7_401), flag: listenFlag)
         var configuration = RPCServerConfiguration(
             credentials: .verified(by: try FolderCredentials(settings.folder)))
         configuration.host = address.host
@@ -153,7 +154,8 @@ struct JobsServe: AsyncParsableCommand {
         discussion: """
             Several may run on one store: leases decide which one runs a job. Prints “listening \
             HOST:PORT” when /health and /metrics can be read there, and “ready” when the store is \
-            open. How often each job runs is a setting, such as TOLLGATE_JOBS_ORDER_CLOSE_SECONDS.
+            open too. How often each job runs is a setting, such as \
+            TOLLGATE_JOBS_ORDER_CLOSE_SECONDS.
 
             EXAMPLES:
               tollgate jobs serve --data /srv/tollgate
@@ -170,14 +172,42 @@ struct JobsServe: AsyncParsableCommand {
         try await role {
             let registry = try options.options.observability()
             let settings = try await options.settings(["jobs.address": listen])
+            let start = JobsStart()
             try await Roles.run([
                 JobsPages(
                     settings: settings, metrics: { PrometheusText.render(registry.snapshot()) },
-                    onListening: Ready.tell),
-                JobsRole(settings: settings) {
-                    CommandEnvironment.current.console.line("ready")
-                },
+                    onListening: { start.noteListening(on: $0) }),
+                JobsRole(settings: settings) { start.noteStore() },
             ])
+        }
+    }
+}
+
+/// Tells scripts and people how far the jobs role has come, in one order whatever comes first.
+private final class JobsStart: Sendable {
+    private struct State {
+        var isListening = false
+        var isStoreOpen = false
+        var isReady: Bool { isListening && isStoreOpen }
+    }
+
+    private let state = Mutex(State())
+
+    /// Notes where the pages are.
+    func noteListening(on address: Address) {
+        note {
+            CommandEnvironment.current.console.line("listening \(address)")
+            $0.isListening = true
+        }
+    }
+
+    /// Notes that the store is open; whose pages cannot be had is not ready.
+    func noteStore() { note { $0.isStoreOpen = true } }
+
+    private func note(_ change: (inout State) -> Void) {
+        state.withLock { state in
+            change(&state)
+            if state.isReady { CommandEnvironment.current.console.line("ready") }
         }
     }
 }
@@ -270,13 +300,16 @@ struct JobsHistory: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "history", abstract: "Lists what runs did, newest first.",
         discussion: """
+            A narrow terminal cuts WHAT IT DID; a pipe and --json get all of it.
+
             EXAMPLES:
               tollgate jobs history
               tollgate jobs history outbox --limit 5
             """)
 
     @Argument(help: "Only this job's runs.") var name: String?
-    @Option(name: .long, help: "How many runs, 1 to 200.") var limit = 20
+    @Option(name: .long, parsing: .unconditional, help: "How many runs, 1 to 200.")
+    var limit = 20
     @Flag(name: .long, help: "Writes the runs as JSON lines.") var json = false
     @OptionGroup var options: JobsOptions
 
@@ -296,10 +329,13 @@ struct JobsHistory: AsyncParsableCommand {
                 return runs
             }
             let console = CommandEnvironment.current.console
-            if runs.isEmpty, !json {
-                console.line(name.map { "\($0) has not run yet." } ?? "No job has run yet.")
+            guard !json else {
+                for run in runs { console.line(try JobText.json(run)) }
+                return
             }
-            for run in runs { console.line(json ? try JobText.json(run) : JobText.line(run)) }
+            console.table(
+                JobText.table(of: runs),
+                ifEmpty: name.map { "\($0) has not run yet." } ?? "No job has run yet.")
         }
     }
 }

@@ -8,6 +8,8 @@ import TollgateKernel
 enum FolderUse {
     /// It is made if it is not there, with keys and credentials.
     case made
+    /// It may be there or not; nothing is made.
+    case named
     /// It is there, whatever it holds.
     case existing
     /// A server has filled it.
@@ -50,13 +52,15 @@ struct RoleOptions: ParsableArguments {
         let home = variables["HOME"].flatMap { $0.isEmpty ? nil : $0 }
         let path = data ?? variables["TOLLGATE_DATA"] ?? "~/.tollgate"
         switch use {
-        case .made: break
+        case .made, .named: break
         case .existing: try DataFolder.checkExists(path: path, home: home)
         case .filled: try DataFolder.checkFilled(path: path, home: home)
         case .awaited: try await DataFolder.awaitFilled(path: path, home: home)
         }
         return try await Settings(
-            folder: DataFolder(path: path, home: home), flags: flags.compactMapValues { $0 })
+            folder: use == .named
+                ? DataFolder(naming: path, home: home) : DataFolder(path: path, home: home),
+            flags: flags.compactMapValues { $0 })
     }
 
     /// Puts logs and metrics in place; once a process.

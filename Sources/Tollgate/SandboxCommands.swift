@@ -88,28 +88,53 @@ struct SandboxControlOptions: ParsableArguments {
     var address: String?
     @Flag(name: .long, help: "Writes the result as JSON.") var json = false
 
+    /// Does something on a phone and writes what it shows.
+    /// - Throws: `unavailable` if the official account's server is silent, or says what none may.
+    func act(_ body: (SandboxControl) async throws -> PhoneOutcome) async throws {
+        let outcome = try await ask(body)
+        if json || outcome.fault == nil {
+            try write(outcome, outcome.reply ?? "Done; the account did not answer.")
+        }
+        guard let fault = outcome.fault else { return }
+        throw CommandFailure(
+            code: "unavailable",
+            message: "The official account's server did not answer as it should: \(fault).",
+            advice: "Is the web role running? Start it with: tollgate web; or everything with: "
+                + "tollgate up")
+    }
+
     /// Lends a control and writes what came of it.
     func perform<Value: Encodable & Sendable>(
         _ body: (SandboxControl) async throws -> Value, text: (Value) -> String
     ) async throws {
-        let environment = CommandEnvironment.current
-        let address = address ?? environment.variables["TOLLGATE_SANDBOX_ADDRESS"]
+        let value = try await ask(body)
+        try write(value, text(value))
+    }
+
+    private func ask<Value: Sendable>(
+        _ body: (SandboxControl) async throws -> Value
+    ) async throws -> Value {
+        let variables = CommandEnvironment.current.variables
+        let address = address ?? variables["TOLLGATE_SANDBOX_ADDRESS"]
         let control = SandboxControl(baseURL: "http://\(address ?? "127.0.0.1:7490")")
         do {
-            let value = try await body(control)
-            guard json else {
-                environment.console.line(text(value))
-                return
-            }
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            environment.console.line(
-                String(decoding: try encoder.encode(value), as: UTF8.self))
+            return try await body(control)
         } catch let error as SandboxControlError {
             throw CommandFailure(
                 code: Self.code(error.status), message: error.message,
                 advice: error.status == nil ? Self.whereItIs : "")
         }
+    }
+
+    private func write(_ value: some Encodable, _ text: String) throws {
+        let console = CommandEnvironment.current.console
+        guard json else {
+            console.line(text)
+            return
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        console.line(String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 
     private static let whereItIs =
@@ -123,11 +148,6 @@ struct SandboxControlOptions: ParsableArguments {
         default: "conflict"
         }
     }
-
-    /// What a phone shows after something was done.
-    static func text(_ outcome: PhoneOutcome) -> String {
-        outcome.fault ?? outcome.reply ?? "Done; the account did not answer."
-    }
 }
 
 /// `tollgate sandbox follow`.
@@ -140,8 +160,7 @@ struct SandboxFollow: AsyncParsableCommand {
     @OptionGroup var options: SandboxControlOptions
 
     func run() async throws {
-        try await options.perform(
-            { try await $0.follow(phone: phone) }, text: SandboxControlOptions.text)
+        try await options.act { try await $0.follow(phone: phone) }
     }
 }
 
@@ -155,8 +174,7 @@ struct SandboxUnfollow: AsyncParsableCommand {
     @OptionGroup var options: SandboxControlOptions
 
     func run() async throws {
-        try await options.perform(
-            { try await $0.unfollow(phone: phone) }, text: SandboxControlOptions.text)
+        try await options.act { try await $0.unfollow(phone: phone) }
     }
 }
 
@@ -171,8 +189,7 @@ struct SandboxSend: AsyncParsableCommand {
     @OptionGroup var options: SandboxControlOptions
 
     func run() async throws {
-        try await options.perform(
-            { try await $0.send(text, phone: phone) }, text: SandboxControlOptions.text)
+        try await options.act { try await $0.send(text, phone: phone) }
     }
 }
 
@@ -194,8 +211,7 @@ struct SandboxScan: AsyncParsableCommand {
     @OptionGroup var options: SandboxControlOptions
 
     func run() async throws {
-        try await options.perform(
-            { try await $0.scan(phone: phone, scene: code) }, text: SandboxControlOptions.text)
+        try await options.act { try await $0.scan(phone: phone, scene: code) }
     }
 }
 
@@ -309,11 +325,27 @@ struct SandboxChannel: AsyncParsableCommand {
             """)
 
     @Argument(help: "The channel: a, b or default.") var name: String
-    @Option(name: .customLong("fail"), help: "Answers with this HTTP status.") var failStatus: Int?
-    @Option(name: .long, help: "Cuts the stream after so many pieces.") var cutAfter: Int?
-    @Option(name: .long, help: "Falls silent after so many pieces.") var stallAfter: Int?
+    @Option(
+        name: .customLong("fail"), parsing: .unconditional,
+        help: "Answers with this HTTP status, 400 to 599.")
+    var failStatus: Int?
+    @Option(
+        name: .long, parsing: .unconditional, help: "Cuts the stream after so many pieces.")
+    var cutAfter: Int?
+    @Option(
+        name: .long, parsing: .unconditional, help: "Falls silent after so many pieces.")
+    var stallAfter: Int?
     @Flag(name: .long, help: "Answers without pauses.") var instant = false
     @OptionGroup var options: SandboxControlOptions
+
+    func validate() throws {
+        guard failStatus.map({ ChannelSwitches.failures.contains($0) }) != false else {
+            throw ValidationError("--fail takes an HTTP status of 400 to 599.")
+        }
+        for (name, pieces) in [("cut", cutAfter), ("stall", stallAfter)] where (pieces ?? 0) < 0 {
+            throw ValidationError("--\(name)-after takes 0 or more.")
+        }
+    }
 
     func run() async throws {
         var switches = ChannelSwitches()

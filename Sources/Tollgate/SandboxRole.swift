@@ -14,9 +14,9 @@ struct SandboxRole: Service {
 
     func run() async throws {
         let address = try settings.address(
-            "sandbox.address", default: Address(host: "127.0.0.1", port: 7_490))
+            "sandbox.address", default: Address(host: "127.0.0.1", port: 7_490), flag: listenFlag)
         let web = try settings.address(
-            "web.address", default: Address(host: "127.0.0.1", port: 7_480))
+            "web.address", default: Address(host: "127.0.0.1", port: 7_480), flag: "--web")
         let keys = try SandboxKeysFile.read(settings.folder).sandbox
         var configuration = SandboxConfiguration(
             dataFile: settings.folder.sandboxPath, keys: keys,

@@ -19,7 +19,7 @@ struct ServeRole: Service {
 
     func run() async throws {
         let address = try settings.address(
-            "server.address", default: Address(host: "127.0.0.1", port: 7_400))
+            "server.address", default: Address(host: "127.0.0.1", port: 7_400), flag: listenFlag)
         var configuration = try configuration(address)
         let backend = try await Backend.open(settings, role: .serve)
         let store = backend.store

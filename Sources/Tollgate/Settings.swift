@@ -40,12 +40,15 @@ struct Address: Hashable, Sendable, CustomStringConvertible {
 /// `tollgate.json`.
 struct Settings: Sendable {
     private let reader: ConfigReader
+    /// The settings that flags gave.
+    private let flags: Set<String>
     /// The data folder.
     let folder: DataFolder
 
     /// Reads environment and file; `flags` are keys such as `server.address`.
     init(folder: DataFolder, flags: [String: String]) async throws {
         self.folder = folder
+        self.flags = Set(flags.keys)
         let memory = flags.map { key, value in
             (AbsoluteConfigKey(stringLiteral: key), ConfigValue(.string(value), isSecret: false))
         }
@@ -84,10 +87,19 @@ struct Settings: Sendable {
     }
 
     /// An address.
-    func address(_ key: String, default fallback: Address) throws -> Address {
+    ///
+    /// - Parameter flag: What gives it on the command line, for whoever gave another text there.
+    func address(
+        _ key: String, default fallback: Address, flag: String? = nil
+    ) throws -> Address {
         guard let text = text(key) else { return fallback }
         guard let address = Address(text: text) else {
-            throw Failure(.invalidRequest, "The setting \(key) is HOST:PORT, not “\(text)”.")
+            let variable = "TOLLGATE_" + key.uppercased().replacing(".", with: "_")
+            let origin = flags.contains(key) ? flag : nil
+            throw Failure(
+                .invalidRequest,
+                "\(origin ?? "The setting \(key) (\(variable))") takes HOST:PORT, such as "
+                    + "\(fallback), not “\(text)”.")
         }
         return address
     }

@@ -123,7 +123,7 @@ struct AdminRestore: AsyncParsableCommand {
 
     func run() async throws {
         try await role {
-            let settings = try await options.settings([:])
+            let settings = try await options.settings([:], folder: .named)
             try StoreText.checkIsFile(settings)
             let folder = settings.folder
             let restored = try await StoreText.telling {

@@ -16,7 +16,7 @@ struct WebRole: Service {
 
     func run() async throws {
         let address = try settings.address(
-            "web.address", default: Address(host: "127.0.0.1", port: 7_480))
+            "web.address", default: Address(host: "127.0.0.1", port: 7_480), flag: listenFlag)
         let servers = try settings.addresses(
             "server.address", default: Address(host: "127.0.0.1", port: 7_400))
         var configuration = WebConfiguration()

@@ -93,6 +93,31 @@ struct Buying {
         }
     }
 
+    @Test func `A frozen account orders nothing, and what it was to pay is delivered`() async throws
+    {
+        try await Buying.with { buying in
+            let order = try await buying.order("before")
+            buying.payments.failNext(.unknownOutcome)
+            await #expect(throws: Failure.self) { try await buying.order("unanswered") }
+            let by = ActedBy(
+                credential: "admin", person: "olga", reason: "A test", correlationID: 1)
+            _ = try await Administration(buying.bench.ports)
+                .setStatus(of: buying.account, to: .frozen, by: by)
+            let calls = buying.payments.calls
+            // No code is made any more, neither for a new order nor for one that has none yet.
+            for key in ["after", "unanswered"] {
+                let refusal = await #expect(throws: Failure.self) { try await buying.order(key) }
+                #expect(refusal?.code == .accountFrozen)
+            }
+            #expect(buying.payments.calls == calls)
+            #expect(try await buying.order("before").codeURL == order.codeURL)
+            let trade = try buying.paid(order)
+            _ = try await buying.book.book(buying.notification(of: trade))
+            #expect(try await buying.state(of: order) == .delivered)
+            #expect(try await buying.bought() == order.credits)
+        }
+    }
+
     @Test func `After an unknown outcome the repetition uses the same number`() async throws {
         try await Buying.with { buying in
             buying.payments.failNext(.unknownOutcome)

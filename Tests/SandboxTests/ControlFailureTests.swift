@@ -11,6 +11,15 @@ import TollgateKernel
         }
     }
 
+    private func refusal(_ body: () async throws -> Void) async -> Int? {
+        do {
+            try await body()
+            return nil
+        } catch {
+            return (error as? SandboxControlError)?.status
+        }
+    }
+
     @Test func `nobody there is told with the address`() async throws {
         // Port 1 (tcpmux) is below those that tests listen on, and nobody serves it.
         let failure = await failure(at: "http://127.0.0.1:1")
@@ -21,6 +30,23 @@ import TollgateKernel
     @Test func `an address that is none is told`() async throws {
         let failure = await failure(at: "http://somewhere:port")
         #expect(failure?.message == "http://somewhere:port is no address of a sandbox.")
+    }
+
+    @Test func `a channel is not told to do what it cannot`() async throws {
+        try await RunningSandbox.run { sandbox in
+            let control = SandboxControl(baseURL: sandbox.baseURL)
+            for (status, cut) in [(9_999, nil), (200, nil), (503, -1)] as [(Int, Int?)] {
+                var switches = ChannelSwitches()
+                switches.failStatus = status
+                switches.cutsAfterChunks = cut
+                let status = await refusal { [switches] in
+                    _ = try await control.setChannel("a", switches)
+                }
+                #expect(status == 400)
+            }
+            let kept = try await control.switches().channels["a"]
+            #expect(kept == ChannelSwitches())
+        }
     }
 
     @Test func `somebody else who answers is told`() async throws {

@@ -159,6 +159,18 @@ private struct AccountServer: Sendable {
         }
     }
 
+    @Test func `nobody there is a fault that names the place`() async throws {
+        try await RunningSandbox.run { configuration in
+            // Port 1 (tcpmux) is below those that tests listen on, and nobody serves it.
+            configuration.account = .init(callbackURL: "http://127.0.0.1:1/cb")
+        } _: { sandbox in
+            let control = SandboxControl(baseURL: sandbox.baseURL)
+            let outcome = try await control.follow(phone: "alice")
+            #expect(outcome.attempts == 3)
+            #expect(outcome.fault == "nobody listens on 127.0.0.1:1")
+        }
+    }
+
     @Test func `a reply that the interface does not allow is a fault`() async throws {
         let server = AccountServer(keys: try RunningSandbox.keys.get().tollgate)
         let receiver = Receiver { received, index in

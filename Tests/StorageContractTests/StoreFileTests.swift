@@ -111,6 +111,43 @@ import Weixin
         await store.close()
     }
 
+    @Test(arguments: ["CREATE TABLE a (b)", "CREATE TABLE schema_migrations (version TEXT)"])
+    func `A database of another program is no store`(text: String) async throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/other.sqlite"
+        let queue = try DatabaseQueue(path: path)
+        try await queue.write { database in try database.execute(sql: text) }
+        try queue.close()
+        let failure = await #expect(throws: Failure.self) { _ = try await StoreFile.verify(path) }
+        #expect(failure?.code == .unavailable)
+        #expect(failure?.message == "\(path) is not a Tollgate store.")
+    }
+
+    @Test func `A backup that cannot be restored leaves no folder behind`() async throws {
+        let folder = try TemporaryFolder()
+        let store = try await folder.open()
+        try await sell(in: store)
+        let backup = "\(folder.path)/backup.sqlite"
+        try await StoreFile.backup(folder: folder.path, to: backup)
+        await store.close()
+        let target = "\(folder.path)/target"
+        let restore = {
+            await Ending {
+                _ = try await StoreFile.restore(
+                    backup, into: target, replaces: false, now: .after(1))
+            }
+        }
+        // A log beside it may hold what the file has not.
+        _ = FileManager.default.createFile(atPath: "\(backup)-wal", contents: nil)
+        #expect(await restore() == .failure(.conflict))
+        #expect(!exists(target))
+        try FileManager.default.removeItem(atPath: "\(backup)-wal")
+        #expect(await restore() == .value)
+        #expect(exists("\(target)/store.sqlite"))
+        let mode = try FileManager.default.attributesOfItem(atPath: target)[.posixPermissions]
+        #expect(mode as? Int == 0o700)
+    }
+
     @Test func `A store in use, or a backup that does not add up, is not restored`() async throws {
         let folder = try TemporaryFolder()
         let store = try await folder.open()

@@ -1,5 +1,6 @@
 import Application
 import Foundation
+import Sandbox
 import Storage
 import Testing
 import TollgateKernel
@@ -102,6 +103,88 @@ struct CommandLineTests {
         #expect(told.text.hasPrefix("error: \(sentence)"), "\(told.text)")
     }
 
+    @Test(arguments: [
+        (["help", "bogus"], "There is no command 'bogus'.\nSee all of them: tollgate --help\n"),
+        (["help", "quoat"], "There is no command 'quoat'.\nDid you mean 'quota'?\n"),
+        (["help", "jobs", "lst"], "There is no command 'lst'.\nDid you mean 'list'?\n"),
+    ])
+    func `help for what is no command is refused`(words: [String], sentence: String) async throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let told = try await run(words, in: folder)
+        #expect(told.status == 2)
+        #expect(told.text == "error: \(sentence)")
+    }
+
+    @Test(arguments: [
+        (["orders", "--limit", "-1"], "--limit takes 1 to 100."),
+        (["ledger", "--before=-1"], "--before takes a sequence number."),
+        (["jobs", "history", "--limit", "-1"], "--limit takes 1 to 200."),
+        (["chat", "--max-tokens", "-1", "hi"], "--max-tokens takes 1 or more."),
+        (["quota", "--timeout", "-5"], "--timeout takes 1 to 86400 seconds."),
+        (
+            ["sandbox", "channel", "a", "--fail", "9999"],
+            "--fail takes an HTTP status of 400 to 599."
+        ),
+        (["sandbox", "channel", "a", "--stall-after", "-1"], "--stall-after takes 0 or more."),
+    ])
+    func `a number out of its range is told with the range`(words: [String], sentence: String)
+        async throws
+    {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let told = try await run(words, in: folder)
+        #expect(told.status == 2)
+        #expect(told.text.hasPrefix("error: \(sentence)\n"), "\(told.text)")
+    }
+
+    @Test func `a role whose pages cannot be had is never ready`() async throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let data = "\(folder)/data"
+        let settings = try await Settings(folder: DataFolder(path: data), flags: [:])
+        await (try Backend.open(settings, role: .serve)).close()
+        let taken = try TakenPort()
+        defer { taken.close() }
+        let address = "127.0.0.1:\(taken.port)"
+        let told = try await run(
+            ["jobs", "serve", "--data", data, "--listen", address], in: folder)
+        #expect(told.status == 9)
+        #expect(
+            told.text.hasSuffix("error: \(address) is in use; choose another with --listen.\n"))
+        #expect(!told.text.contains("ready"))
+    }
+
+    @Test(arguments: ["words", "empty", "folder", "damaged"])
+    func `what is no store is neither verified nor restored, and leaves nothing`(kind: String)
+        async throws
+    {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let (file, data) = ("\(folder)/file", "\(folder)/data")
+        var told = "\(file) is not a Tollgate store."
+        switch kind {
+        case "folder":
+            try FileManager.default.createDirectory(
+                atPath: file, withIntermediateDirectories: true)
+        case "damaged":
+            let made = try await Settings(folder: DataFolder(path: "\(folder)/other"), flags: [:])
+            await (try Backend.open(made, role: .serve)).close()
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: made.folder.storePath))
+            try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: file))
+            told = "\(file) is damaged: a part of it cannot be read."
+        default:
+            let text = kind == "empty" ? "" : String(repeating: "words ", count: 1_000)
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+        }
+        for words in [["verify", file], ["restore", file, "--data", data]] {
+            let outcome = try await run(["admin"] + words, in: folder)
+            #expect(outcome.status == 9)
+            #expect(outcome.text.hasSuffix("error: \(told)\n"), "\(outcome.text)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: data))
+    }
+
     @Test func `a sandbox that is not there is told with what to do`() async throws {
         let folder = try Self.folder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -114,5 +197,24 @@ struct CommandLineTests {
                 Start one with: tollgate up; or say with --sandbox where it listens.
 
                 """)
+    }
+
+    @Test func `an official account without its web role is told, and is a failure`() async throws {
+        let loop = try RunningLoop()
+        try loop.start("sandbox")
+        _ = try await loop.eventually { try await loop.sandbox.phones() }
+        let words = ["sandbox", "follow", "ann"]
+        #expect(try await loop.command(words, name: "told").ended() == 9)
+        let lines = loop.output("told").split(separator: "\n")
+        #expect(
+            lines.first?.hasPrefix(
+                "error: The official account's server did not answer as it should: nobody listens "
+                    + "on 127.0.0.1:") == true)
+        #expect(lines.last?.contains("Start it with: tollgate web") == true)
+        #expect(try await loop.command(words + ["--json"], name: "json").ended() == 9)
+        let json = loop.output("json").split(separator: "\n")
+        #expect(json.first?.hasPrefix(#"{"attempts":3,"fault":"nobody listens on "#) == true)
+        #expect(json.last?.hasPrefix(#"{"error":{"code":"unavailable""#) == true)
+        await loop.end()
     }
 }

@@ -72,6 +72,26 @@ struct JobTextTests {
             ])
     }
 
+    @Test func `Runs are a table that fits a terminal of 80 columns`() throws {
+        func run(_ number: Int64, _ summary: String, isOver: Bool = true) -> JobRun {
+            JobRun(
+                id: JobRunID(rawValue: number), job: "payment-reconcile", fencingToken: 1,
+                state: isOver ? .succeeded : .running, startedAt: now,
+                endedAt: isOver ? now.adding(milliseconds: 1_200) : nil, itemsDone: 0,
+                itemsFailed: 0, summary: summary)
+        }
+        let table = JobText.table(
+            of: [
+                run(1, "0 orders asked about, 12 booked, 3 left as they were"),
+                run(2, "", isOver: false),
+            ])
+        let lines = table.lines(columns: 80, style: Style(isColoured: false))
+        #expect(lines.count == 3)
+        #expect(lines.allSatisfy { $0.count <= 80 })
+        #expect(lines[0].hasPrefix("BEGAN ("))
+        #expect(lines[1].hasSuffix("1200 ms  0 orders asked abou…"), "\(lines[1])")
+    }
+
     @Test func `A dry run is told in sentences, and for programs in words`() throws {
         let preview = JobPreview(
             items: [

@@ -46,6 +46,34 @@ struct ListenFailureTests {
         #expect(failure?.code == .invalidRequest)
     }
 
+    @Test func `a text that is no address is told by the flag or the setting it came from`()
+        async throws
+    {
+        let path = FileManager.default.temporaryDirectory
+            .appendingPathComponent("tollgate-address-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let fallback = Address(host: "127.0.0.1", port: 7_400)
+        let given = try await Settings(
+            folder: DataFolder(path: path), flags: ["server.address": "foo"])
+        for (flag, origin) in [
+            ("--listen", "--listen"), (nil, "The setting server.address (TOLLGATE_SERVER_ADDRESS)"),
+        ] {
+            let failure = #expect(throws: Failure.self) {
+                try given.address("server.address", default: fallback, flag: flag)
+            }
+            #expect(failure?.code == .invalidRequest)
+            #expect(
+                failure?.message == "\(origin) takes HOST:PORT, such as 127.0.0.1:7400, not “foo”.")
+        }
+        try "{\"server\": {\"address\": \"bar\"}}"
+            .write(toFile: "\(path)/tollgate.json", atomically: true, encoding: .utf8)
+        let filed = try await Settings(folder: DataFolder(path: path), flags: [:])
+        let failure = #expect(throws: Failure.self) {
+            try filed.address("server.address", default: fallback, flag: "--listen")
+        }
+        #expect(failure?.message.hasPrefix("The setting server.address") == true)
+    }
+
     @Test func `home is what the environment says`() throws {
         let home = FileManager.default.temporaryDirectory
             .appendingPathComponent("tollgate-home-\(UUID().uuidString)").path
@@ -81,7 +109,7 @@ struct ListenFailureTests {
 }
 
 /// A port of the loopback address that somebody listens on.
-private struct TakenPort {
+struct TakenPort {
     let descriptor: CInt
     let port: Int
 

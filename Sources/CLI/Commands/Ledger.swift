@@ -54,11 +54,15 @@ package struct Ledger: ServiceCommand {
 /// Which movements a page has.
 package struct LedgerPage: ParsableArguments, Sendable {
     /// Movements on a page.
-    @Option(help: ArgumentHelp("How many movements, 1 to 200.", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How many movements, 1 to 200.", valueName: "number"))
     package var limit: Int64 = 50
 
     /// Where the page starts.
-    @Option(help: ArgumentHelp("Only movements before this one.", valueName: "sequence"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Only movements before this one.", valueName: "sequence"))
     package var before: Int64 = 0
 
     /// Makes the first page.
@@ -73,13 +77,14 @@ package struct LedgerPage: ParsableArguments, Sendable {
 extension TextTable {
     /// Movements as people read them.
     static func movements(_ entries: [V1.LedgerEntry], _ moments: Moments) -> TextTable {
+        let times = moments.column("WHEN", entries.map(\.atMilliseconds))
         var table = TextTable([
-            ("NO.", .right), ("WHEN", .left), ("WHAT", .left), ("CREDITS", .right),
+            ("NO.", .right), (times.title, .left), ("WHAT", .left), ("CREDITS", .right),
             ("AFTER", .right), ("ABOUT", .flexible),
         ])
-        for entry in entries {
+        for (entry, time) in zip(entries, times.cells) {
             table.add([
-                String(entry.sequence), moments.moment(entry.atMilliseconds),
+                String(entry.sequence), time,
                 entry.kind, Amounts.change(entry.amountMicroCredits),
                 Amounts.credits(entry.postedAfterMicroCredits), entry.reference,
             ])

@@ -44,7 +44,7 @@ package struct Logout: ServiceCommand {
 
     private func endAtServer(_ invocation: Invocation) async throws {
         do {
-            try await invocation.withClient { client, options in
+            try await invocation.withClient(checksAccount: false) { client, options in
                 _ = try await AuthServiceClient(client).logout(V1.LogoutRequest(), options: options)
             }
         } catch let error as TollgateError where error.code == "unauthenticated" {

@@ -10,12 +10,14 @@ package enum Advice {
         retryAfterMilliseconds: Int64?
     ) -> String {
         switch code {
-        case "unauthenticated":
-            caller == .administrator
-                ? "This needs the admin credential: --credential-file, or the server's --data."
-                : signIn
+        case "unauthenticated": unauthenticated(caller, settings)
         case "forbidden" where caller == .administrator:
-            "This needs the admin credential: --credential-file, or the server's --data."
+            "\(settings.credentialOrigin(for: caller)) holds another credential. \(adminCredential)"
+        case "forbidden" where caller == .user && settings.apiKeyVariable != nil:
+            settings.apiKeyVariable.map {
+                "The API key comes from \($0); unset it to act yourself."
+            }
+                ?? ""
         case "quota_exhausted":
             "See what can be bought: tollgate products; then: tollgate buy PRODUCT"
         case "model_not_permitted":
@@ -33,6 +35,29 @@ package enum Advice {
             retryAfterMilliseconds.map { "Try again in \(Moments.duration(max($0, 1_000)))." }
                 ?? "Try again in a minute."
         default: ""
+        }
+    }
+
+    /// The advice for a connection credential that the server does not know.
+    package static func wrongCredential(of caller: Caller, _ settings: Settings) -> String {
+        let origin = "It comes from \(settings.credentialOrigin(for: caller))."
+        if caller == .administrator { return "\(origin) \(adminCredential)" }
+        return "\(origin) Name the server's own with --credential-file, or its data folder with "
+            + "--data."
+    }
+
+    private static let adminCredential =
+        "This needs the admin credential: --credential-file, or the server's --data."
+
+    private static func unauthenticated(_ caller: Caller, _ settings: Settings) -> String {
+        switch caller {
+        case .administrator, .service: return wrongCredential(of: caller, settings)
+        case .user:
+            guard let variable = settings.apiKeyVariable else { return signIn }
+            return
+                "The API key comes from \(variable). Its owner sees which are good with: tollgate "
+                + "keys list. Unset it to go by your login session."
+        case .connection, .person: return signIn
         }
     }
 

@@ -11,15 +11,16 @@ package struct CommandFailure: Error, Hashable, Sendable, CustomStringConvertibl
     /// How the process ends.
     package let status: ExitStatus
 
-    /// Makes a failure whose exit status follows from its code.
+    /// Makes a failure whose exit status follows from its code, unless it is said.
     package init(
-        code: String, message: String, advice: String = "", retryAfterMilliseconds: Int64? = nil
+        code: String, message: String, advice: String = "", retryAfterMilliseconds: Int64? = nil,
+        status: ExitStatus? = nil
     ) {
         self.code = code
         self.message = message
         self.advice = advice
         self.retryAfterMilliseconds = retryAfterMilliseconds
-        status = ExitStatus(code: code)
+        self.status = status ?? ExitStatus(code: code)
     }
 
     /// Makes a failure of the command line itself.

@@ -16,7 +16,7 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
     case conflict = 6
     /// Too many requests; wait.
     case rateLimited = 7
-    /// The model's provider failed, or cut the answer off.
+    /// The model's provider failed or cut the answer off, or the answer took longer than it might.
     case upstream = 8
     /// The server, a port or a file cannot be reached or used now.
     case unavailable = 9
@@ -56,7 +56,7 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
         case .refused: "refused: account frozen, model or words not permitted, wrong role"
         case .conflict: "the thing's state forbids it, or its key was used before"
         case .rateLimited: "too many requests; the message says how long to wait"
-        case .upstream: "the model's provider failed or cut the answer off"
+        case .upstream: "the model's provider failed, or the answer was cut off or took too long"
         case .unavailable: "the server, a port or a file cannot be reached or used now"
         case .notFound: "the thing named does not exist"
         case .interrupted: "stopped with Ctrl-C"

@@ -24,15 +24,33 @@ package struct Moments: Sendable {
             .joined(separator: ":")
     }
 
+    /// A table's column of moments, which names their zone in its title: `WHEN (+08:00)`.
+    ///
+    /// If the clocks were changed between two of them, each names its own. `toMinutes` leaves the
+    /// seconds out.
+    package func column(
+        _ title: String, _ milliseconds: [Int64], toMinutes: Bool = false
+    ) -> (title: String, cells: [String]) {
+        let zones = Set(milliseconds.filter { $0 != 0 }.map(zone))
+        guard zones.count < 2 else { return (title, milliseconds.map(zoned)) }
+        return (
+            zones.first.map { "\(title) (\($0 == "Z" ? "UTC" : $0))" } ?? title,
+            milliseconds.map { toMinutes && $0 != 0 ? String(moment($0).dropLast(3)) : moment($0) }
+        )
+    }
+
     /// The moment with its zone, as `2026-01-31 14:05:09 +08:00` or `… Z`; `-` for 0.
     package func zoned(_ milliseconds: Int64) -> String {
-        guard milliseconds != 0 else { return "-" }
+        milliseconds == 0 ? "-" : "\(moment(milliseconds)) \(zone(milliseconds))"
+    }
+
+    /// How far the clock is from UTC at that moment: `+08:00`, or `Z`.
+    private func zone(_ milliseconds: Int64) -> String {
         let date = Date(timeIntervalSince1970: Double(milliseconds) / 1_000)
         let minutes = calendar.timeZone.secondsFromGMT(for: date) / 60
-        guard minutes != 0 else { return "\(moment(milliseconds)) Z" }
+        guard minutes != 0 else { return "Z" }
         let size = abs(minutes)
-        return "\(moment(milliseconds)) \(minutes < 0 ? "-" : "+")\(Self.two(size / 60))"
-            + ":\(Self.two(size % 60))"
+        return "\(minutes < 0 ? "-" : "+")\(Self.two(size / 60)):\(Self.two(size % 60))"
     }
 
     /// The day as `2026-01-31`; `-` for 0.

@@ -34,6 +34,7 @@ package struct ConnectionOptions: ParsableArguments, Sendable {
 
     /// How long a call may take.
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "How long each call may take (default: what the method's contract says).",
             valueName: "seconds"))

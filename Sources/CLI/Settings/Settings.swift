@@ -44,15 +44,12 @@ package struct Settings: Sendable {
     /// The secret that tells the server which program connects.
     /// - Throws: A failure that says where it was looked for.
     package func credential(for caller: Caller) throws(CommandFailure) -> String {
-        let named = variables.filter { !$0.value.isEmpty }
-        if let path = options.credentialFile {
-            return try Self.credential(at: path)
+        let path: String
+        switch try credentialPlace(for: caller) {
+        case .variable(_, let value): return value
+        case .named(let file): return try Self.credential(at: file)
+        case .dataFolder(let file): path = file
         }
-        if let value = named["TOLLGATE_CREDENTIAL"] { return value }
-        if let path = named["TOLLGATE_CREDENTIAL_FILE"] { return try Self.credential(at: path) }
-        let folder = try Self.folder(
-            options.data ?? named["TOLLGATE_DATA"], named, "/.tollgate")
-        let path = "\(folder)/credentials/\(caller.credentialName)"
         do {
             return try SecretFile.read(path)
         } catch .missing {
@@ -63,6 +60,34 @@ package struct Settings: Sendable {
         } catch {
             throw error.failure(about: "The connection credential", path: path)
         }
+    }
+
+    /// Where the connection credential comes from, for a person who has to look there.
+    package func credentialOrigin(for caller: Caller) -> String {
+        switch try? credentialPlace(for: caller) {
+        case .variable(let name, _): name
+        case .named(let path), .dataFolder(let path): TerminalText.line(path)
+        case nil: "the data folder"
+        }
+    }
+
+    /// Where a connection credential is looked for.
+    private enum CredentialPlace {
+        case variable(name: String, value: String)
+        case named(String)
+        case dataFolder(String)
+    }
+
+    private func credentialPlace(for caller: Caller) throws(CommandFailure) -> CredentialPlace {
+        let named = variables.filter { !$0.value.isEmpty }
+        if let path = options.credentialFile { return .named(path) }
+        if let value = named["TOLLGATE_CREDENTIAL"] {
+            return .variable(name: "TOLLGATE_CREDENTIAL", value: value)
+        }
+        if let path = named["TOLLGATE_CREDENTIAL_FILE"] { return .named(path) }
+        let folder = try Self.folder(
+            options.data ?? named["TOLLGATE_DATA"], named, "/.tollgate")
+        return .dataFolder("\(folder)/credentials/\(caller.credentialName)")
     }
 
     /// What a call as this caller carries for the person: an API key where the environment has one
@@ -80,13 +105,13 @@ package struct Settings: Sendable {
         }
     }
 
-    /// Whether the environment has an API key or names a file with one.
-    package var hasAPIKey: Bool {
-        ["TOLLGATE_API_KEY", "TOLLGATE_API_KEY_FILE"].contains { variables[$0]?.isEmpty == false }
+    /// The environment variable with an API key, or with the name of its file; nil without one.
+    package var apiKeyVariable: String? {
+        ["TOLLGATE_API_KEY", "TOLLGATE_API_KEY_FILE"].first { variables[$0]?.isEmpty == false }
     }
 
     /// The API key that the environment has, itself or in a file.
-    private func apiKey() throws(CommandFailure) -> String? {
+    package func apiKey() throws(CommandFailure) -> String? {
         let named = variables.filter { !$0.value.isEmpty }
         if let key = named["TOLLGATE_API_KEY"] { return key }
         guard let path = named["TOLLGATE_API_KEY_FILE"] else { return nil }
@@ -101,8 +126,10 @@ package struct Settings: Sendable {
     /// - Throws: `unauthenticated`, with how to sign in.
     package func authorization(at nowMilliseconds: Int64) throws(CommandFailure) -> String {
         guard let session else {
+            // Else whoever sees the key work elsewhere would look for the mistake in the key.
+            let key = apiKeyVariable.map { ", and the API key in \($0) may not do this" } ?? ""
             throw CommandFailure(
-                .unauthenticated, "You are not signed in.", advice: Advice.signIn)
+                .unauthenticated, "You are not signed in\(key).", advice: Advice.signIn)
         }
         guard session.server == server.description else {
             throw CommandFailure(

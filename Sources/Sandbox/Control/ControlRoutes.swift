@@ -105,6 +105,10 @@ struct ControlRoutes: Sendable {
                 guard provider.channels[name] != nil else {
                     throw ControlRefusal(error: "no channel is called \(given)", status: 404)
                 }
+                guard body.arePossible else {
+                    throw ControlRefusal(
+                        error: "a channel fails with 400 to 599, and after 0 pieces or more")
+                }
                 try await provider.setSwitches(body, of: name)
                 return try switches()
             }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -15,7 +16,7 @@ package enum OutgoingHTTPError: Error, Hashable, Sendable, CustomStringConvertib
     package var description: String {
         switch self {
         case .unsuitableAddress(let address): "not an http:// address: \(address)"
-        case .unreachable(let reason): "unreachable: \(reason)"
+        case .unreachable(let reason): reason
         case .timedOut: "no answer in time"
         }
     }
@@ -103,15 +104,26 @@ enum OutgoingHTTP {
             return try await connection.executeThenClose { inbound, outbound in
                 try await outbound.write(contentsOf: parts(of: request, to: address))
                 for try await response in inbound { return OutgoingResponse(response) }
-                throw OutgoingHTTPError.unreachable("closed without an answer")
+                throw OutgoingHTTPError.unreachable("the connection was closed without an answer")
             }
         } catch let error as OutgoingHTTPError {
             throw error
         } catch let error as CancellationError {
             throw error
         } catch {
-            throw OutgoingHTTPError.unreachable("\(error)")
+            throw OutgoingHTTPError.unreachable(reason(error, address))
         }
+    }
+
+    /// Why a connection was not made or broke, without the names of the network library's types.
+    private static func reason(_ error: any Error, _ address: Address) -> String {
+        let place = "\(address.host):\(address.port)"
+        let errors = (error as? NIOConnectionError)?.connectionErrors.map(\.error) ?? [error]
+        if errors.contains(where: { ($0 as? IOError)?.errnoCode == ECONNREFUSED }) {
+            return "nobody listens on \(place)"
+        }
+        guard error is NIOConnectionError else { return "the connection to \(place) broke" }
+        return "no connection to \(place) could be made"
     }
 
     private static func connect(to address: Address) async throws

@@ -21,6 +21,15 @@ package struct ChannelSwitches: Codable, Hashable, Sendable {
     /// The pace of this channel; nil for the configured one.
     package var tokensPerSecond: Double?
 
+    /// The statuses that ``failStatus`` may be.
+    package static let failures = 400...599
+
+    /// Whether they are such as a channel can keep.
+    var arePossible: Bool {
+        failStatus.map(Self.failures.contains) ?? true
+            && [cutsAfterChunks, stallsAfterChunks].allSatisfy { ($0 ?? 0) >= 0 }
+    }
+
     /// Makes a channel that behaves well.
     package init() {}
 

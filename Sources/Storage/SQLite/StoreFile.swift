@@ -67,8 +67,8 @@ package enum StoreFile {
 
     /// Audits a store's file from end to end: schema, books, hash chains, pages.
     ///
-    /// - Throws: ``StoreRefusal`` if it is no store of this version; `unavailable` if it is in use
-    ///   and so much was written meanwhile that its log outgrew its bound.
+    /// - Throws: ``StoreRefusal`` if it is no store of this version; `unavailable` if it is none at
+    ///   all, or in use and so much was written meanwhile that its log outgrew its bound.
     package static func verify(
         _ path: String, logBounds: LogBounds = LogBounds()
     ) async throws -> Report {
@@ -76,14 +76,14 @@ package enum StoreFile {
             guard access(path, R_OK) == 0 else {
                 throw Failure(.notFound, "There is no file \(path) that can be read.")
             }
-            return try read(path, logBounds) { connection in try report(connection) }
+            return try read(path, logBounds) { connection in try report(connection, of: path) }
         }
     }
 
     /// Puts a backup in the place of a folder's store; a store that is there is kept beside it.
     ///
     /// The backup is verified first. An incident in the restored store says from when it is: what
-    /// was acknowledged later is not in it.
+    /// was acknowledged later is not in it. What fails leaves nothing new behind.
     ///
     /// - Parameter replaces: Whether a store that is there may be put aside.
     /// - Throws: `conflict` if the store is in use, is there and may not be replaced, or is of
@@ -96,7 +96,25 @@ package enum StoreFile {
             throw Failure(.conflict, "\(backup) does not add up; verify it to see why.")
         }
         return try await apart {
+            guard access("\(backup)-wal", F_OK) != 0 else {
+                throw Failure(.conflict, "\(backup) has a log beside it, so it is no backup.")
+            }
             let places = StoreFolder(path: folder)
+            guard replaces || access(places.database, F_OK) != 0 else {
+                throw Failure(
+                    .conflict,
+                    "\(places.database) exists; --replace puts it aside, beside the restored one.")
+            }
+            let isNew = mkdir(folder, 0o700) == 0
+            guard isNew || errno == EEXIST else { throw unwritable(folder) }
+            var isRestored = false
+            defer {
+                // Nobody else knows a folder that was not there before.
+                if isNew, !isRestored {
+                    unlink(places.serve)
+                    rmdir(folder)
+                }
+            }
             let lock = try FileLock(path: places.serve)
             guard lock.tryLock() else {
                 throw Failure(.conflict, "A server runs on \(folder); stop it first.")
@@ -108,8 +126,7 @@ package enum StoreFile {
             try stamp(incoming, report, now)
             var aside: String?
             if access(places.database, F_OK) == 0 {
-                aside = try putAside(
-                    places.database, replaces: replaces, realm: report.realm, now)
+                aside = try putAside(places.database, realm: report.realm, now)
             }
             // One rename puts the backup in place: whatever happens before or after, there is a
             // store. The mark goes last; if it stays, the next start refuses the older store.
@@ -117,11 +134,15 @@ package enum StoreFile {
                 throw unwritable(places.database)
             }
             unlink(places.mark)
+            isRestored = true
             return Restored(report: report, replacedStore: aside)
         }
     }
 
-    private static func report(_ connection: SQLiteConnection) throws -> Report {
+    private static func report(_ connection: SQLiteConnection, of path: String) throws -> Report {
+        guard try connection.first(Text.tables, decode: { $0.integer(0) }) == 2 else {
+            throw noStore(path)
+        }
         let migrator = Migrator(migrations: Schema.migrations, dialect: .sqlite)
         let version = try migrator.verifiedVersion(.sqlite(connection))
         guard version == migrator.knownVersion, let realm = try migrator.realm(.sqlite(connection))
@@ -153,13 +174,8 @@ package enum StoreFile {
     }
 
     private static func putAside(
-        _ path: String, replaces: Bool, realm: String, _ now: Timestamp
+        _ path: String, realm: String, _ now: Timestamp
     ) throws -> String {
-        guard replaces else {
-            throw Failure(
-                .conflict,
-                "\(path) exists; --replace puts it aside, beside the restored one.")
-        }
         try leaveLog(of: path, realm: realm)
         let aside = "\(path).replaced-\(now.milliseconds)"
         guard link(path, aside) == 0 else { throw unwritable(aside) }
@@ -201,6 +217,11 @@ package enum StoreFile {
         _ path: String, isOneMoment: Bool = true, _ logBounds: LogBounds = LogBounds(),
         _ body: (SQLiteConnection) throws -> Value
     ) throws -> Value {
+        // What is no file might be waited for without end, as a pipe is.
+        var facts = stat()
+        guard stat(path, &facts) != 0 || facts.st_mode & S_IFMT == S_IFREG else {
+            throw noStore(path)
+        }
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(Double(Limits.storeBusyMilliseconds) / 1_000)
@@ -208,7 +229,7 @@ package enum StoreFile {
         do {
             queue = try DatabaseQueue(path: path, configuration: configuration)
         } catch {
-            throw Failure(.unavailable, "\(path) cannot be opened: \(error).")
+            throw unreadable(path, error)
         }
         defer { try? queue.close() }
         do {
@@ -221,14 +242,32 @@ package enum StoreFile {
                 return try ReadGuard.over(database, at: path, logBounds) { try body(connection) }
             }
         } catch let error as StoreError {
-            throw Failure(.unavailable, "\(path) cannot be read: \(error).")
+            throw unreadable(path, error)
+        } catch let error as DatabaseError {
+            throw unreadable(path, error)
         }
     }
 
-    private static func copy(_ path: String, to copy: String) throws {
-        guard access("\(path)-wal", F_OK) != 0 else {
-            throw Failure(.conflict, "\(path) has a log beside it, so it is no backup.")
+    private static func noStore(_ path: String) -> Failure {
+        Failure(.unavailable, "\(path) is not a Tollgate store.")
+    }
+
+    /// What people are told in the place of the engine's own words.
+    private static func unreadable(_ path: String, _ error: any Error) -> Failure {
+        switch error {
+        case StoreError.corrupt("file is not a database"): return noStore(path)
+        case let error as DatabaseError where error.resultCode == .SQLITE_NOTADB:
+            return noStore(path)
+        case StoreError.corrupt("database disk image is malformed"): break
+        case let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT: break
+        case let error as DatabaseError where error.resultCode == .SQLITE_CANTOPEN:
+            return Failure(.unavailable, "\(path) cannot be opened; is it a file?")
+        default: return Failure(.unavailable, "\(path) cannot be read: \(error).")
         }
+        return Failure(.unavailable, "\(path) is damaged: a part of it cannot be read.")
+    }
+
+    private static func copy(_ path: String, to copy: String) throws {
         unlink(copy)
         let source = open(path, O_RDONLY | O_CLOEXEC)
         guard source >= 0 else { throw Failure(.notFound, "\(path) cannot be read.") }
@@ -264,6 +303,11 @@ package enum StoreFile {
 
     private enum Text {
         static let copy = SQL("VACUUM INTO $1")
+        /// Both are of every store, and both together of nothing else.
+        static let tables = SQL(
+            """
+            SELECT COUNT(*) FROM sqlite_master WHERE name IN ('schema_migrations', 'store_meta')
+            """)
         static let madeAt = SQL("SELECT content FROM store_meta WHERE name = 'made_at'")
         static let realm = SQL("SELECT content FROM store_meta WHERE name = 'realm'")
         static let newest = SQL("SELECT occurred_at FROM transfers ORDER BY id DESC LIMIT 1")

@@ -74,7 +74,7 @@ struct AccountTests {
             "ledger", "--limit", "2", "--before", "9", against: [ledger])
         #expect(
             outcome.lines == [
-                "NO.  WHEN                 WHAT      CREDITS  AFTER  ABOUT",
+                "NO.  WHEN (UTC)           WHAT      CREDITS  AFTER  ABOUT",
                 "  8  2026-01-31 06:05:09  usage          -1     11  r-1",
                 "  7  2026-01-31 06:05:09  purchase      +10     12  O1",
             ])

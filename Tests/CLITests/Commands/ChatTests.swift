@@ -91,7 +91,58 @@ struct ChatTests {
             outcome.errors
                 == "[1,012 + 34 tokens (estimated) · free call, 0 free calls left today · "
                 + "balance 9 credits]\n"
-                + "The answer reached its limit of tokens; --max-tokens raises it.\n")
+                + "The answer reached its limit of tokens: what the model gives, or what your "
+                + "balance covers.\n")
+    }
+
+    @Test func moreTokensThanTheModelGivesAreToldOf() async throws {
+        let models = MethodRegistration.unary(Methods.ChatService.listModels) {
+            (_: V1.ListModelsRequest, _) in
+            V1.ListModelsResponse(models: [V1.Model(name: "fast", maxTokens: 1_024)])
+        }
+        for (asked, told) in [(1_024, false), (1_025, true)] {
+            let outcome = try await signedIn().run(
+                "chat", "--max-tokens", "\(asked)", "Why", against: [echo(), models])
+            #expect(outcome.output == "Why!\n")
+            #expect(
+                outcome.errors.hasPrefix(
+                    "fast answers in at most 1,024 tokens; --max-tokens asks for more.\n") == told)
+            let json = try await signedIn().run(
+                "chat", "--max-tokens", "\(asked)", "Why", "--json", against: [echo(), models])
+            #expect(json.errors.isEmpty)
+        }
+        var done = Self.done
+        done.finishReason = "length"
+        done.completionTokens = 64
+        let outcome = try await signedIn().run(
+            "chat", "--max-tokens", "64", "Why", against: [echo(done: done), models])
+        #expect(outcome.errors.hasSuffix("its limit of tokens; --max-tokens raises it.\n"))
+    }
+
+    @Test(arguments: [
+        ("slow", "credits", "What was delivered is charged: tollgate ledger."),
+        ("slow", "trial", "What was delivered took a free call of today: tollgate quota."),
+        ("slow", "own_key", "What was delivered costs you no credits."),
+        ("", "credits", "Nothing was delivered; whether it was charged tells: tollgate ledger."),
+    ])
+    func anAnswerThatTakesTooLongTellsOfItsChargeAndNotOfTheServer(
+        piece: String, source: String, charge: String
+    ) async throws {
+        let stalls = MethodRegistration.serverStreaming(Methods.ChatService.ask) {
+            (_: V1.AskRequest, _, events: ServerStreamWriter<V1.AnswerEvent>) in
+            try await events.write(
+                V1.AnswerEvent(event: .start(V1.AnswerStart(model: "fast", source: source))))
+            if !piece.isEmpty { try await events.write(V1.AnswerEvent(event: .delta(piece))) }
+            try await Task.sleep(for: .seconds(60))
+        }
+        let outcome = try await signedIn().run("chat", "Why", "--timeout", "1", against: [stalls])
+        #expect(outcome.status == 8)
+        #expect(
+            outcome.errors
+                == "error: The answer was not done in 1 s.\n\(charge) --timeout gives more time.\n")
+        let json = try await signedIn().run(
+            "chat", "Why", "--timeout", "1", "--json", against: [stalls])
+        #expect(json.errors.contains(#""code":"deadline_exceeded""#))
     }
 
     @Test func inJSONEachEventIsALine() async throws {

@@ -266,7 +266,7 @@ struct OrderTests {
             "orders", "--limit", "2", "--before", "Z", against: [method])
         let facts = "0H2K9QW3ZT4BM  2026-01-31 06:05:09  入门套餐  ¥9.90       10  "
         let lines = [
-            "ORDER          MADE                 PRODUCT   PRICE  CREDITS  STATE",
+            "ORDER          MADE (UTC)           PRODUCT   PRICE  CREDITS  STATE",
             facts + "delivered, the credits are yours",
             facts + "closed, nothing was charged",
         ]

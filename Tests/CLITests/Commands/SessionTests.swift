@@ -31,13 +31,30 @@ struct SessionTests {
         #expect(outcome.status == 0)
         #expect(
             outcome.lines == [
-                "SESSION        DEVICE          SIGNED IN            USED LAST            "
-                    + "UNTIL",
-                "0H2K9QW3ZT4BM  lab (this one)  2026-01-31 06:05:09  2026-01-31 06:06:09  "
-                    + "2026-02-01",
-                "0H2K9QW3ZT4BN  unknown         2026-01-31 06:05:09  2026-01-31 06:05:09  "
-                    + "2026-01-31",
+                "SESSION        DEVICE         SIGNED IN   USED LAST (UTC)   UNTIL",
+                "0H2K9QW3ZT4BM  this one: lab  2026-01-31  2026-01-31 06:06  2026-02-01",
+                "0H2K9QW3ZT4BN  unknown        2026-01-31  2026-01-31 06:05  2026-01-31",
             ])
+    }
+
+    @Test func aLongDeviceHidesNotWhichIsThisOne() async throws {
+        let long = MethodRegistration.unary(Methods.AuthService.listLoginSessions) {
+            (_: V1.ListLoginSessionsRequest, _) in
+            V1.ListLoginSessionsResponse(
+                sessions: [
+                    V1.LoginSession(
+                        sessionId: "0H2K9QW3ZT4BM", device: "tollgate on a-machine-of-the-lab",
+                        createdAtMilliseconds: CommandTest.began,
+                        lastUsedAtMilliseconds: CommandTest.began,
+                        expiresAtMilliseconds: CommandTest.began, own: true)
+                ])
+        }
+        let test = try CommandTest(isTerminal: true, columns: 80)
+        try test.signIn()
+        let lines = try await test.run("sessions", against: [long]).lines
+        #expect(lines.count == 2)
+        #expect(lines.allSatisfy { DisplayWidth.of($0) <= 80 })
+        #expect(lines.last?.contains("  this one: tollgate on") == true)
     }
 
     @Test func endingOthersKeepsThisMachineSignedIn() async throws {

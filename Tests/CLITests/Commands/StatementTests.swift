@@ -91,7 +91,7 @@ struct StatementTests {
                 "",
                 "12 + 10 - 1.5 = 20.5 credits",
                 "",
-                "NO.  WHEN                 WHAT      CREDITS  AFTER  ABOUT",
+                "NO.  WHEN (+08:00)        WHAT      CREDITS  AFTER  ABOUT",
                 "  7  2025-11-30 23:59:59  usage        -0.5   20.5  r-2",
                 "  6  2025-11-01 20:26:40  usage          -1     21  r-1",
                 "  5  2025-11-01 00:00:00  purchase      +10     22  say \"hi\", O1",

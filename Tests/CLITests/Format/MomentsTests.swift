@@ -26,6 +26,22 @@ struct MomentsTests {
         #expect(Moments.shanghai.hour(moment) == "2026-02-01 00:00")
     }
 
+    @Test func aColumnNamesItsZoneOnce() throws {
+        let moment: Int64 = 1_769_875_509_000
+        var column = utc.column("WHEN", [moment, 0])
+        #expect(column.title == "WHEN (UTC)")
+        #expect(column.cells == ["2026-01-31 16:05:09", "-"])
+        column = Moments.shanghai.column("WHEN", [moment, 0], toMinutes: true)
+        #expect(column.title == "WHEN (+08:00)")
+        #expect(column.cells == ["2026-02-01 00:05", "-"])
+        #expect(utc.column("WHEN", [0]).title == "WHEN")
+        // Over the change to summer time each names its own.
+        let berlin = Moments(timeZone: try #require(TimeZone(identifier: "Europe/Berlin")))
+        column = berlin.column("WHEN", [moment, moment + 100 * 86_400_000])
+        #expect(column.title == "WHEN")
+        #expect(column.cells == ["2026-01-31 17:05:09 +01:00", "2026-05-11 18:05:09 +02:00"])
+    }
+
     @Test func zeroIsNoMoment() {
         #expect(utc.moment(0) == "-")
         #expect(utc.day(0) == "-")

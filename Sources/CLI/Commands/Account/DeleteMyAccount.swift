@@ -58,15 +58,15 @@ package struct DeleteMyAccount: ServiceCommand {
         }
     }
 
-    /// Other commands act for an API key's owner where there is one: who deletes must not have to
-    /// know that this one goes by the login session.
+    /// What reads acts for an API key's owner where there is one: who deletes must not have to know
+    /// that this one goes by the login session, not even if both are of one account.
     private func checkWhoseAccount(_ invocation: Invocation) throws {
-        guard invocation.settings.hasAPIKey else { return }
+        guard let variable = invocation.settings.apiKeyVariable else { return }
         throw CommandFailure(
             .usage,
             "An API key cannot delete an account, and one is set: nothing was deleted.",
-            advice: "Unset TOLLGATE_API_KEY and TOLLGATE_API_KEY_FILE; the account of your login "
-                + "session is then deleted. See whose that is with: tollgate whoami")
+            advice: "Unset \(variable); the account of your login session is then deleted. See "
+                + "whose that is with: tollgate whoami")
     }
 
     private func ask(_ invocation: Invocation) async throws {

@@ -15,7 +15,9 @@ package struct AdminIncidents: ServiceCommand {
     package static let nature = CallNature.reads
 
     /// Incidents told.
-    @Option(help: ArgumentHelp("How many incidents, 1 to 200.", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How many incidents, 1 to 200.", valueName: "number"))
     package var limit: Int64 = 50
 
     @OptionGroup(title: "Connection")

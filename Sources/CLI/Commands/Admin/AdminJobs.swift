@@ -68,7 +68,9 @@ package struct AdminJobRuns: ServiceCommand {
     package var job: String?
 
     /// Runs told.
-    @Option(help: ArgumentHelp("How many runs, 1 to 200.", valueName: "number"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("How many runs, 1 to 200.", valueName: "number")
+    )
     package var limit: Int64 = 20
 
     @OptionGroup(title: "Connection")

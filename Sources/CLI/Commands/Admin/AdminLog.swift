@@ -18,7 +18,9 @@ package struct AdminLog: ServiceCommand {
     package static let nature = CallNature.reads
 
     /// Acts told.
-    @Option(help: ArgumentHelp("How many acts, 1 to 200.", valueName: "number"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("How many acts, 1 to 200.", valueName: "number")
+    )
     package var limit: Int64 = 50
 
     /// Where the page starts.

@@ -19,9 +19,15 @@ enum AnswerSummary {
     }
 
     /// What else is worth saying; nil if the answer just ended.
-    static func remark(_ done: V1.AnswerDone) -> String? {
+    ///
+    /// - Parameter asked: The tokens that --max-tokens allowed; 0 for the model's own limit.
+    static func remark(_ done: V1.AnswerDone, asked: Int64) -> String? {
         switch done.finishReason {
-        case "length": "The answer reached its limit of tokens; --max-tokens raises it."
+        case "length" where asked > 0 && done.completionTokens >= asked:
+            "The answer reached its limit of tokens; --max-tokens raises it."
+        case "length":
+            "The answer reached its limit of tokens: what the model gives, or what your balance "
+                + "covers."
         case "content_filter": "The provider's filter ended the answer."
         default: nil
         }

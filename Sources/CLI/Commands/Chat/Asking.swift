@@ -6,6 +6,21 @@ struct Asking: Sendable {
     let client: TollgateClient
     let options: CallOptions
     let invocation: Invocation
+    /// The most tokens that each model gives, where somebody asks for a number of them.
+    var mostTokens: [String: Int64] = [:]
+
+    /// The most tokens that each model gives; none if nobody can tell just now.
+    static func mostTokens(
+        _ client: TollgateClient, _ options: CallOptions
+    ) async throws -> [String: Int64] {
+        do {
+            let models = try await ChatServiceClient(client)
+                .listModels(V1.ListModelsRequest(), options: options).models
+            return Dictionary(models.map { ($0.name, $0.maxTokens) }) { first, _ in first }
+        } catch is TollgateError {
+            return [:]
+        }
+    }
 
     /// Asks one question; Ctrl-C stops the answer.
     /// - Throws: `interrupted` if it was stopped, or why there is no whole answer.
@@ -18,7 +33,7 @@ struct Asking: Sendable {
             }
         } catch let error as TollgateError {
             delivered.endLine(on: invocation)
-            throw failure(error)
+            throw failure(error, after: delivered)
         } catch is Interrupted {
             delivered.endLine(on: invocation)
             throw CommandFailure(.interrupted, "Stopped.", advice: delivered.advice)
@@ -31,14 +46,22 @@ struct Asking: Sendable {
     /// The failure of an asking whose call failed.
     ///
     /// A call that just breaks off is the server's end, not the provider's: that one is told in the
-    /// stream.
-    func failure(_ error: TollgateError) -> CommandFailure {
-        guard ["truncated", "unknown_outcome"].contains(error.code) else {
-            return invocation.failure(error)
+    /// stream. One that ran out of time has a server that works, and is charged as one that was
+    /// stopped.
+    func failure(_ error: TollgateError, after delivered: Delivered) -> CommandFailure {
+        switch error.code {
+        case "truncated", "unknown_outcome":
+            return CommandFailure(
+                code: "unavailable", message: "The server went away in the middle of the answer.",
+                advice: "What was charged: tollgate ledger. Is the server running: tollgate ping")
+        case "deadline_exceeded":
+            let limit = invocation.settings.timeoutMilliseconds.map(Moments.duration)
+            return CommandFailure(
+                code: error.code,
+                message: "The answer was not done in \(limit ?? "time").",
+                advice: "\(delivered.charge) --timeout gives more time.", status: .upstream)
+        default: return invocation.failure(error)
         }
-        return CommandFailure(
-            code: "unavailable", message: "The server went away in the middle of the answer.",
-            advice: "What was charged: tollgate ledger. Is the server running: tollgate ping")
     }
 
     /// Writes the answer to a request and keeps what was delivered of it.
@@ -49,7 +72,8 @@ struct Asking: Sendable {
                 switch event.event {
                 case .start(let start):
                     source = start.source
-                    try show(start)
+                    delivered.note(source: source)
+                    try show(start, asked: request.maxTokens)
                 case .delta(let text):
                     delivered.append(text)
                     try show(delta: text)
@@ -63,7 +87,7 @@ struct Asking: Sendable {
         switch end {
         case .done(let done, let source):
             delivered.endLine(on: invocation)
-            try show(done, source: source)
+            try show(done, source: source, asked: request.maxTokens)
         case .failed(let error): throw Self.failure(error)
         case .cut:
             throw CommandFailure(
@@ -86,8 +110,15 @@ struct Asking: Sendable {
                 ? "Nothing was charged." : "Charged for what was delivered: \(charged).")
     }
 
-    private func show(_ start: V1.AnswerStart) throws {
-        guard invocation.isJSON else { return }
+    private func show(_ start: V1.AnswerStart, asked: Int64) throws {
+        guard invocation.isJSON else {
+            if let most = mostTokens[start.model], most < asked {
+                invocation.console.note(
+                    "\(TerminalText.line(start.model)) answers in at most "
+                        + "\(Amounts.count(most, "token")); --max-tokens asks for more.")
+            }
+            return
+        }
         try write([
             ("event", .text("start")), ("model", .text(start.model)),
             ("source", .text(start.source)),
@@ -105,7 +136,7 @@ struct Asking: Sendable {
         guard console.part(text) else { throw OutputClosed() }
     }
 
-    private func show(_ done: V1.AnswerDone, source: String) throws {
+    private func show(_ done: V1.AnswerDone, source: String, asked: Int64) throws {
         if invocation.isJSON {
             try write([
                 ("event", .text("done")),
@@ -122,7 +153,7 @@ struct Asking: Sendable {
         }
         let console = invocation.console
         console.note(console.errorStyle.dim(AnswerSummary.line(done, source: source)))
-        if let remark = AnswerSummary.remark(done) { console.note(remark) }
+        if let remark = AnswerSummary.remark(done, asked: asked) { console.note(remark) }
     }
 
     private func write(_ members: [(String, JSONValue)]) throws {
@@ -133,6 +164,10 @@ struct Asking: Sendable {
 /// What came of an answer so far, wherever it broke off.
 final class Delivered: Sendable {
     private let text = Mutex("")
+    private let source = Mutex("")
+
+    /// Notes what pays for it.
+    func note(source name: String) { source.withLock { $0 = name } }
 
     /// Adds a piece.
     func append(_ piece: String) { text.withLock { $0 += piece } }
@@ -145,6 +180,18 @@ final class Delivered: Sendable {
         all.isEmpty
             ? "Nothing was delivered: tollgate quota tells your balance."
             : "What was delivered is charged: tollgate quota tells your balance."
+    }
+
+    /// What an answer that ran out of time means for the account, and where that stands.
+    var charge: String {
+        guard !all.isEmpty else {
+            return "Nothing was delivered; whether it was charged tells: tollgate ledger."
+        }
+        return switch source.withLock({ $0 }) {
+        case "trial": "What was delivered took a free call of today: tollgate quota."
+        case "promotion", "own_key": "What was delivered costs you no credits."
+        default: "What was delivered is charged: tollgate ledger."
+        }
     }
 
     /// Ends the answer's last line, if a person reads it and it has begun.

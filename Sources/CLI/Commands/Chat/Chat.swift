@@ -38,8 +38,9 @@ package struct Chat: ServiceCommand {
 
     /// The most tokens an answer may have.
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
-            "The most tokens an answer may have (default: the model's limit).",
+            "The most tokens an answer may have, up to the model's limit (default: that).",
             valueName: "number"))
     package var maxTokens: Int64?
 
@@ -73,7 +74,7 @@ package struct Chat: ServiceCommand {
                     .usage, "--json needs a question.", advice: "tollgate chat --json QUESTION")
             }
             try await invocation.withClient { client, options in
-                let chat = Asking(client: client, options: options, invocation: invocation)
+                let chat = try await asking(client, options, invocation)
                 try await ConversationLoop(asking: chat, conversation: conversation).run()
             }
             return
@@ -85,8 +86,17 @@ package struct Chat: ServiceCommand {
                 .usage, "There is no question.", advice: "tollgate chat 'Why is the sky blue?'")
         }
         try await invocation.withClient { client, options in
-            let asking = Asking(client: client, options: options, invocation: invocation)
-            try await asking.once(text, in: conversation)
+            try await asking(client, options, invocation).once(text, in: conversation)
         }
+    }
+
+    /// What asks; with --max-tokens it knows what is above a model's own limit.
+    private func asking(
+        _ client: TollgateClient, _ options: CallOptions, _ invocation: Invocation
+    ) async throws -> Asking {
+        let isTold = maxTokens != nil && !invocation.isJSON
+        return Asking(
+            client: client, options: options, invocation: invocation,
+            mostTokens: isTold ? try await Asking.mostTokens(client, options) : [:])
     }
 }

@@ -118,7 +118,7 @@ struct ConversationLoop: Sendable {
             console.note("Stopped. \(delivered.advice)")
         } catch let error as TollgateError {
             delivered.endLine(on: asking.invocation)
-            let failure = asking.failure(error)
+            let failure = asking.failure(error, after: delivered)
             guard failure.status != .unauthenticated else { throw failure }
             console.report(failure, isJSON: false)
         } catch let failure as CommandFailure {

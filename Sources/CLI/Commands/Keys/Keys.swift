@@ -58,6 +58,7 @@ package struct CreateKey: ServiceCommand {
 
     /// Chats it may begin in a minute.
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Chats it may begin in a minute (default: as many as you).", valueName: "number"))
     package var perMinute: Int64?

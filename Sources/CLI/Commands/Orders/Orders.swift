@@ -41,7 +41,9 @@ package struct ListOrders: ServiceCommand {
     package static let nature = CallNature.reads
 
     /// Orders on a page.
-    @Option(help: ArgumentHelp("How many orders, 1 to 100.", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How many orders, 1 to 100.", valueName: "number"))
     package var limit: Int64 = 20
 
     /// Where the page starts.
@@ -73,13 +75,14 @@ package struct ListOrders: ServiceCommand {
                 ]))
             return
         }
+        let made = invocation.moments.column("MADE", page.orders.map(\.createdAtMilliseconds))
         var table = TextTable([
-            ("ORDER", .left), ("MADE", .left), ("PRODUCT", .left), ("PRICE", .right),
+            ("ORDER", .left), (made.title, .left), ("PRODUCT", .left), ("PRICE", .right),
             ("CREDITS", .right), ("STATE", .flexible),
         ])
-        for order in page.orders {
+        for (order, moment) in zip(page.orders, made.cells) {
             table.add([
-                order.orderId, invocation.moments.moment(order.createdAtMilliseconds),
+                order.orderId, moment,
                 order.productName, Amounts.yuan(order.totalFen),
                 Amounts.credits(order.microCredits), OrderState(order).words,
             ])

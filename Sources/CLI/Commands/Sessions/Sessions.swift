@@ -55,17 +55,22 @@ package struct ListSessions: ServiceCommand {
             invocation.console.json(.object([("sessions", .array(sessions.map(\.json)))]))
             return
         }
+        let moments = invocation.moments
+        // No more of a moment than a narrow terminal has room for beside a device's name.
+        let used = moments.column(
+            "USED LAST", sessions.map(\.lastUsedAtMilliseconds), toMinutes: true)
         var table = TextTable([
             ("SESSION", .left), ("DEVICE", .flexible), ("SIGNED IN", .left),
-            ("USED LAST", .left), ("UNTIL", .left),
+            (used.title, .left), ("UNTIL", .left),
         ])
-        for session in sessions {
+        for (session, usedLast) in zip(sessions, used.cells) {
             let device = session.device.isEmpty ? "unknown" : session.device
             table.add([
-                session.sessionId, session.own ? "\(device) (this one)" : device,
-                invocation.moments.moment(session.createdAtMilliseconds),
-                invocation.moments.moment(session.lastUsedAtMilliseconds),
-                invocation.moments.day(session.expiresAtMilliseconds),
+                session.sessionId,
+                // In front, where no narrow terminal cuts it off.
+                session.own ? "this one: \(device)" : device,
+                moments.day(session.createdAtMilliseconds), usedLast,
+                moments.day(session.expiresAtMilliseconds),
             ])
         }
         invocation.console.table(table, ifEmpty: "You are signed in nowhere.")
