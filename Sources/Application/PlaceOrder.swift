@@ -27,9 +27,9 @@ package struct PlaceOrder: Sendable {
     ///
     /// - Throws: `account_frozen`, `not_found` for an unknown product, `mismatch` if the key was
     ///   used for another product, `rate_limited` after ``Limits/unpaidOrdersOfSpan`` orders of a
-    ///   day that WeChat took and nobody paid, `conflict` with ``Limits/unpaidOrdersOfAccount`` that
-    ///   still can be, `unknown_outcome` or `unavailable` if WeChat Pay did not answer (repeat with
-    ///   the key).
+    ///   day that WeChat took and nobody paid, `conflict` with ``Limits/unpaidOrdersOfAccount``
+    ///   that still can be, `unknown_outcome` or `unavailable` if WeChat Pay did not answer (repeat
+    ///   with the key).
     package func place(
         product key: ProductKey, for account: AccountID, idempotencyKey: IdempotencyKey
     ) async throws -> Order {

@@ -17,7 +17,8 @@ struct CallerIdentity: Sendable {
         }
         guard let credential = CallerCredential.parse(authorization: text) else {
             throw Failure(
-                .unauthenticated, "This is neither a login session nor an API key; sign in first.")
+                .unauthenticated,
+                "This is neither a login session nor an API key; sign in, or take another key.")
         }
         return credential
     }
