@@ -146,8 +146,10 @@ import TollgateRPC
         let refusing = ping("a", journal) {
             throw Failure(.unavailable, "This server's clock is wrong.", isNotProcessed: true)
         }
-        let calls = 300
-        try await withServers([refusing, ping("b", journal)]) { _, addresses in
+        // Slower than a refusal: who judged by speed alone would ask the refusing one each time.
+        let answering = ping("b", journal) { try await Task.sleep(for: .milliseconds(20)) }
+        let calls = 200
+        try await withServers([refusing, answering]) { _, addresses in
             let client = unwatched(addresses)
             for _ in 0..<calls {
                 _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)

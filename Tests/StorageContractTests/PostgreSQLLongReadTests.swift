@@ -18,8 +18,15 @@ struct PostgreSQLLongReadTests {
         let schema: TemporarySchema
         let store: PostgreSQLStore
 
+        /// Ends an audit, with another word, that nothing else has ended by then.
+        private static var halfAMinute: PostgreSQLPatience {
+            var patience = PostgreSQLPatience()
+            patience.auditMilliseconds = 30_000
+            return patience
+        }
+
         init(
-            seconds: Double, _ patience: PostgreSQLPatience = PostgreSQLPatience(),
+            seconds: Double, _ patience: PostgreSQLPatience = Slow.halfAMinute,
             on server: PostgresServer? = nil
         ) async throws {
             schema = try TemporarySchema(on: server)

@@ -21,10 +21,7 @@ struct PostgreSQLWaitingTests {
         patience.settleMilliseconds = 1_000
         let store = try await schema.open(patience: patience)
         try await store.write { tx in try tx.pushes.insert(push("before")) }
-        try server.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-        try server.run("SELECT pg_reload_conf()")
-        let setting = "SELECT current_setting('synchronous_standby_names')"
-        #expect(try await eventually { try server.run(setting) == "nobody" })
+        try await loseStandby(of: server)
         let ending = await Ending {
             try await store.write { tx in try tx.pushes.insert(push("doubtful")) }
         }
@@ -41,6 +38,34 @@ struct PostgreSQLWaitingTests {
             })
         #expect(try await store.hasPush("after"))
         await store.close()
+    }
+
+    /// Who ends the wait has the server answer the COMMIT, with a warning beside it.
+    @Test func `a COMMIT that its standby did not confirm is not told as kept`() async throws {
+        let server = try PostgresServer()
+        defer { server.end() }
+        let schema = try TemporarySchema(on: server)
+        var patience = PostgreSQLPatience()
+        patience.probeMilliseconds = 300
+        patience.settleMilliseconds = 1_000
+        let store = try await schema.open(patience: patience)
+        try await loseStandby(of: server)
+        async let ending = Ending {
+            try await store.write { tx in try tx.pushes.insert(push("unconfirmed")) }
+        }
+        let waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        #expect(try await eventually { try server.run("SELECT COUNT(*) \(waiting)") == "1" })
+        #expect(try server.run("SELECT pg_cancel_backend(pid) \(waiting)") == "t")
+        #expect(await ending == .failure(.unknownOutcome))
+        await store.close()
+    }
+
+    /// Has a server wait with each COMMIT for a standby that is nowhere.
+    private func loseStandby(of server: PostgresServer) async throws {
+        try server.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        try server.run("SELECT pg_reload_conf()")
+        let setting = "SELECT current_setting('synchronous_standby_names')"
+        #expect(try await eventually { try server.run(setting) == "nobody" })
     }
 
     @Test func whoWaitsTooLongForAConnectionIsToldWhileAllAreTakenUp() async throws {

@@ -107,8 +107,13 @@ private final class HeldStore: Store {
                         .quotaExhausted, of: Self.model, for: slow, at: start, in: held)
                 }
                 #expect(try await eventually { held.writes == 1 })
-                await counts.count(
-                    .quotaExhausted, of: Self.model, for: quick, at: start, in: held)
+                let told = Tally()
+                group.addTask {
+                    await counts.count(
+                        .quotaExhausted, of: Self.model, for: quick, at: start, in: held)
+                    told.add()
+                }
+                #expect(try await eventually { told.value == 1 })
                 #expect(try await counted(quick, in: store) == [1])
                 #expect(try await counted(slow, in: store) == [])
                 held.open()
