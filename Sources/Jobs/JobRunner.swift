@@ -191,10 +191,13 @@ package struct JobRunner: Sendable {
                 of: ended, level: isStopped ? .info : .error,
                 isStopped ? "a run was stopped with the program" : "a job failed")
         }
-        Counter(
-            label: "tollgate_job_runs_total",
-            dimensions: [("job", run.job), ("state", ended.state.rawValue)]
-        ).increment()
+        // Counted as it is told: one whose lease was lost was abandoned.
+        defer {
+            Counter(
+                label: "tollgate_job_runs_total",
+                dimensions: [("job", run.job), ("state", ended.state.rawValue)]
+            ).increment()
+        }
         // A run asked for by hand before its moment leaves the moment as it is.
         let wasDue = held.nextDueAt <= run.startedAt
         let next =
