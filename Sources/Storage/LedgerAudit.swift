@@ -61,7 +61,8 @@ struct LedgerAudit {
         try withRoomAndTime { () throws(StoreError) in try checkedByEngine() }
     }
 
-    /// Lets an audit have what other reads must not: pages on SQLite, time on PostgreSQL.
+    /// Lets an audit have what other reads must not: pages on SQLite, time on PostgreSQL. On both it
+    /// may be ended once nobody wants it any more.
     ///
     /// SQLite keeps more pages while `body` runs, and none of them afterwards: rows are joined by
     /// keys that lie all over the file, and a page that was given up is read again. PostgreSQL
@@ -82,7 +83,7 @@ struct LedgerAudit {
             // If this failed the connection would keep some memory, and nothing else.
             try? connection.execute("PRAGMA cache_size = \(before); PRAGMA shrink_memory")
         }
-        return try body()
+        return try connection.atLength(body)
     }
 
     private func finding(_ checker: Checker, _ walked: Walked) throws(StoreError) -> AuditFinding {

@@ -29,7 +29,7 @@ final class PostgreSQLConnection {
     /// Whether that read takes the time of a long one now.
     private var isAtLength = false
     /// Why that read was ended.
-    private var endOfRead: LongRead.End?
+    private var endOfRead: LongReadEnd?
     /// The first trouble since ``forgetTrouble()``.
     private(set) var trouble: Trouble?
 

@@ -5,29 +5,42 @@ internal import Metrics
 internal import Synchronization
 internal import TollgateKernel
 
-/// Ends a read of ours that keeps a crowded log from being emptied.
+/// Ends a read of ours that keeps a crowded log from being emptied, and an audit that nobody wants
+/// any more.
 ///
 /// SQLite asks between two steps of a statement, so what is ended fails as that statement's error.
 final class ReadGuard {
     private let path: String
     private let bounds: LogBounds
+    private let wish: ReadWish
     private let beganAt = uptimeMilliseconds()
-    private var hasEnded = false
+    private var isCrowding = false
+    private var end: LongReadEnd?
+    /// Whether the statements are an audit's.
+    private var isAtLength = false
 
-    private init(_ path: String, _ bounds: LogBounds) {
+    private init(_ path: String, _ bounds: LogBounds, _ wish: ReadWish) {
         self.path = path
         self.bounds = bounds
+        self.wish = wish
+    }
+
+    /// Lets the statements that `body` runs be ended by their caller's leaving and the store's end.
+    func atLength<Value>(_ body: () throws(StoreError) -> Value) throws(StoreError) -> Value {
+        isAtLength = true
+        defer { isAtLength = false }
+        return try body()
     }
 
     /// Runs one read of the database at a path under a guard.
     ///
-    /// - Throws: what the read throws; `unavailable` if it was ended, whatever it made of that.
+    /// - Throws: what the read throws; why it was ended, if it was, whatever it made of that.
     static func over<Value>(
         _ database: Database, at path: String, _ bounds: LogBounds, _ record: LongReads? = nil,
-        _ body: () throws -> Value
+        _ wish: ReadWish = ReadWish(), _ body: (ReadGuard) throws -> Value
     ) throws -> Value {
         guard let handle = database.sqliteConnection else { throw StoreError.engine("closed") }
-        let watch = ReadGuard(path, bounds)
+        let watch = ReadGuard(path, bounds, wish)
         sqlite3_progress_handler(
             handle, Limits.walReadSteps,
             { context in
@@ -37,8 +50,9 @@ final class ReadGuard {
         // The pointer is not retained: nobody asks any more when the guard goes.
         defer { sqlite3_progress_handler(handle, 0, nil, nil) }
         return try withExtendedLifetime(watch) {
-            let result = Result { try body() }
-            guard !watch.hasEnded else {
+            let result = Result { try body(watch) }
+            if let end = watch.end { throw end.failure }
+            guard !watch.isCrowding else {
                 record?.wasEnded(bounds)
                 throw told(bounds)
             }
@@ -59,10 +73,32 @@ final class ReadGuard {
     private var age: Int64 { Int64(uptimeMilliseconds() - beganAt) }
 
     private func verdict() -> Int32 {
+        if isAtLength, let end = wish.end {
+            self.end = end
+            return 1
+        }
         guard age >= bounds.readMilliseconds, LogBounds.logBytes(of: path) > bounds.crowdedBytes
         else { return 0 }
-        hasEnded = true
+        isCrowding = true
         return 1
+    }
+}
+
+/// Whether somebody still wants a read: its caller, and the store that it reads.
+final class ReadWish: Sendable {
+    private let isAbandoned = Atomic(false)
+    private let closing: ReadWish?
+
+    /// One that ends with the store's, if that is given.
+    init(of store: ReadWish? = nil) { closing = store }
+
+    /// Nobody wants it any more.
+    func abandon() { isAbandoned.store(true, ordering: .relaxed) }
+
+    /// Why an audit is to end; nil while it may go on.
+    var end: LongReadEnd? {
+        if let closing, closing.end != nil { return .closing }
+        return isAbandoned.load(ordering: .relaxed) ? .abandoned : nil
     }
 }
 

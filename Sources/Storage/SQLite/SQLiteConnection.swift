@@ -10,6 +10,7 @@ internal import TollgateKernel
 final class SQLiteConnection {
     private let database: Database
     private let handle: OpaquePointer
+    private let readGuard: ReadGuard?
     private var prepared: [Prepared?] = []
 
     /// A statement, and where its parameters `$1`, `$2` … are, in that order.
@@ -19,11 +20,18 @@ final class SQLiteConnection {
         let places: [Int32]
     }
 
-    /// Wraps an open connection.
-    init(_ database: Database) throws(StoreError) {
+    /// Wraps an open connection, for one read under its guard if there is one.
+    init(_ database: Database, _ readGuard: ReadGuard? = nil) throws(StoreError) {
         guard let handle = database.sqliteConnection else { throw .engine("closed") }
         self.database = database
         self.handle = handle
+        self.readGuard = readGuard
+    }
+
+    /// Lets the statements that `body` runs, an audit's, be ended once nobody wants them any more.
+    func atLength<Value>(_ body: () throws(StoreError) -> Value) throws(StoreError) -> Value {
+        guard let readGuard else { return try body() }
+        return try readGuard.atLength(body)
     }
 
     /// Whether no transaction is open: inside one, the engine has undone everything.

@@ -239,7 +239,9 @@ package enum StoreFile {
                 // Beside a server that writes, every statement has to see the same moment.
                 if isOneMoment { try connection.execute("BEGIN") }
                 defer { if isOneMoment { try? connection.execute("ROLLBACK") } }
-                return try ReadGuard.over(database, at: path, logBounds) { try body(connection) }
+                return try ReadGuard.over(database, at: path, logBounds) { _ in
+                    try body(connection)
+                }
             }
         } catch let error as StoreError {
             throw unreadable(path, error)
