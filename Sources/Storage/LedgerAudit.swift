@@ -61,8 +61,9 @@ struct LedgerAudit {
         try withRoomAndTime { () throws(StoreError) in try checkedByEngine() }
     }
 
-    /// Lets an audit have what other reads must not: pages on SQLite, time on PostgreSQL. On both it
-    /// may be ended once nobody wants it any more.
+    /// Lets an audit have what other reads must not: pages on SQLite, time on PostgreSQL.
+    ///
+    /// On both it may be ended once nobody wants it any more.
     ///
     /// SQLite keeps more pages while `body` runs, and none of them afterwards: rows are joined by
     /// keys that lie all over the file, and a page that was given up is read again. PostgreSQL
