@@ -22,6 +22,10 @@ extension Limits {
     /// waits no longer for it, and four looks a second cost nothing.
     package static let auditLookMilliseconds: Int64 = 250
 
+    /// Requests to give up a statement that are under way at once: libpq bounds none of them, so a
+    /// proxy that takes connections and says nothing keeps a thread for each.
+    package static let storeCancelRequests = 4
+
     /// How often a store looks at the database's clock and standbys: clocks drift by milliseconds
     /// an hour, and a step is found before many holds are.
     package static let storeClockCheckMilliseconds: Int64 = 60_000

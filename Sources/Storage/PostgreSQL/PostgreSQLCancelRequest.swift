@@ -1,13 +1,14 @@
 internal import CPostgres
 internal import Dispatch
 internal import Glibc
+internal import Synchronization
 
 /// A request to the server to give up what a session is at.
 ///
 /// libpq asks over a connection of its own, which tells no more than the session's number and
 /// secret, and waits until the server ends it, without a bound: a server that is stopped, or a
 /// proxy that accepts and holds, would keep whoever asks for ever. So a thread of its own asks,
-/// and ends when libpq lets it.
+/// and ends when libpq lets it; few of them may be at it at once.
 final class PostgreSQLCancelRequest: @unchecked Sendable {
     // Unchecked: `request` is used by the thread alone, and freed with the last reference.
     private let request: OpaquePointer
@@ -22,12 +23,23 @@ final class PostgreSQLCancelRequest: @unchecked Sendable {
 
     deinit { PQfreeCancel(request) }
 
+    /// Requests that are under way in this process.
+    private static let underWay = Atomic(0)
+
     /// Asks, once; whether that came to an end in time, whatever became of it.
+    ///
+    /// Beyond ``Limits/storeCancelRequests`` under way nothing is asked.
     func send(waitMilliseconds: Int64) -> Bool {
+        let others = Self.underWay.wrappingAdd(1, ordering: .relaxed).oldValue
+        guard others < Limits.storeCancelRequests else {
+            Self.underWay.wrappingSubtract(1, ordering: .relaxed)
+            return false
+        }
         let handedOver = Unmanaged.passRetained(self)
         var thread = pthread_t()
         guard pthread_create(&thread, nil, runCancelRequest, handedOver.toOpaque()) == 0 else {
             handedOver.release()
+            Self.underWay.wrappingSubtract(1, ordering: .relaxed)
             return false
         }
         pthread_detach(thread)
@@ -38,6 +50,7 @@ final class PostgreSQLCancelRequest: @unchecked Sendable {
     fileprivate func run() {
         var reason: [CChar] = Array(repeating: 0, count: 256)
         PQcancel(request, &reason, Int32(reason.count))
+        Self.underWay.wrappingSubtract(1, ordering: .relaxed)
         isOver.signal()
     }
 }
