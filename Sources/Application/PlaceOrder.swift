@@ -67,9 +67,9 @@ package struct PlaceOrder: Sendable {
     /// Who orders and pays nothing, again and again, waits until the first of those orders is a day
     /// old: rows of orders are never removed.
     ///
-    /// What WeChat never took is not theirs to answer for, and does not count; nor does what was made
-    /// by a clock further ahead than servers may be of each other, lest its step back keep somebody
-    /// from buying for days.
+    /// What WeChat never took is not theirs to answer for, and does not count; nor does what was
+    /// made by a clock further ahead than servers may be of each other, lest its step back keep
+    /// somebody from buying for days.
     private static func checkPace(
         of account: AccountID, _ tx: any Transaction, at now: Timestamp
     ) throws {

@@ -95,7 +95,8 @@ struct PeerTests {
         #expect(calm.count > 60)
         #expect(calm.count < 140)
         // More than anybody answers, by one caller: the queue is as long as the run.
-        let crowd = try await peers.run("rpc-press", ["pace", "\(address)", "1", "0.005", "200000"])
+        let crowd = try await peers.run(
+            "rpc-press", ["pace", "\(address)", "1", "0.005", "200000"])
         #expect(crowd.count > 500)
         let waited = (crowd.seconds - 0.005) * 1e6
         #expect(crowd.p99Microseconds > waited / 2)
