@@ -183,7 +183,7 @@ struct LedgerRun {
         case .settle(let hold, let price): return try settle(hold, price)
         case .release(let hold, let state): return try release(hold, state)
         case .expireHolds(let limit):
-            let done = try ledger.expireHolds(at: moment, limit: limit)
+            let done = try ledger.sweepHolds(in: books, at: moment, limit: limit)
             model.expireHolds(at: now, limit: limit)
             try check(done <= limit, "more holds than the limit")
             return "expire holds"
