@@ -369,7 +369,7 @@ struct LedgerRun {
         for account in accounts {
             var previous = LedgerChain.origin
             var sequence: Int64 = 0
-            for entry in try books.entries(of: account, before: nil, limit: .max).reversed() {
+            for entry in books.entries(of: account, after: 0, before: nil, limit: .max).reversed() {
                 sequence += 1
                 let hash = try LedgerChain.hash(
                     previous: previous, transfer: entry.transfer, sequence: sequence,
