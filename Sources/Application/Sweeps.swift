@@ -57,14 +57,28 @@ package struct Sweeps: Sendable {
     package func rollUp(_ period: RollupPeriod, fence: JobFence) async throws -> Int {
         // Counting a busy day takes longer than a write may hold up others. A row that lands in
         // between is counted by the next run, which looks back.
-        let points = try await ports.store.read { tx in
-            try tx.analytics.count(from: period.start, until: period.end)
-        }
+        let points = try await count(period, fence)
         return try await ports.store.write { tx in
             try fence.check(tx)
             try tx.analytics.replace(
                 points, resolution: period.resolution, periodStart: period.start)
             return points.count
+        }
+    }
+
+    /// Counts on a replica, if it has this run's lease.
+    ///
+    /// Writes reach a replica in their order: one that has the lease has all that was durable when
+    /// the run began, and what came later the next run counts, as it does on the primary. One that
+    /// has it not lags, by nobody knows how much, and is not believed.
+    private func count(_ period: RollupPeriod, _ fence: JobFence) async throws -> [RollupPoint] {
+        let counted = try await ports.store.read(.stale) { tx -> [RollupPoint]? in
+            guard try tx.jobs.job(fence.job)?.fencingToken == fence.fencingToken else { return nil }
+            return try tx.analytics.count(from: period.start, until: period.end)
+        }
+        if let counted { return counted }
+        return try await ports.store.read { tx in
+            try tx.analytics.count(from: period.start, until: period.end)
         }
     }
 }

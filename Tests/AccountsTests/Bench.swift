@@ -1,4 +1,5 @@
 import Accounts
+import TestSupport
 import Testing
 import TollgateKernel
 
@@ -41,6 +42,11 @@ final class Bench {
             key: key ?? "order:\(requests)", origin: .order,
             order: OrderID(rawValue: Int64(requests)), reference: "order:\(requests)",
             expiresAt: expiresAt, at: at(0))
+    }
+
+    /// Ends holds whose time is out so many seconds after the beginning; tells how many.
+    func sweepHolds(at seconds: Int64, limit: Int) throws -> Int {
+        try ledger.sweepHolds(in: books, at: at(seconds), limit: limit)
     }
 
     /// A request with a fresh id, unless one is given.

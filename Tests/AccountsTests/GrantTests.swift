@@ -18,7 +18,7 @@ struct GrantTests {
         #expect(lot.granted == 500 && lot.remaining == 500 && lot.held == 0)
         #expect(lot.expiresAt == bench.at(100))
         let entry = try #require(
-            bench.books.entries(of: bench.account, before: nil, limit: 9).first)
+            bench.books.entries(of: bench.account, after: 0, before: nil, limit: 9).first)
         #expect(entry.transfer.from == .system(.promotion))
         #expect(entry.transfer.to == .customer(bench.account))
         #expect(entry.transfer.unit == .microCredits)
@@ -36,7 +36,7 @@ struct GrantTests {
                     key: "key:\(place)", origin: .adjustment, order: nil, reference: "test",
                     expiresAt: nil, at: bench.at(second)))
         }
-        let history = try bench.books.entries(of: bench.account, before: nil, limit: 9)
+        let history = bench.books.entries(of: bench.account, after: 0, before: nil, limit: 9)
         #expect(
             history.reversed().map(\.transfer.at) == [50, 50, 50, 50, 60].map { bench.at($0) })
         #expect(bench.books.ledgers[bench.account]?.lastMovedAt == bench.at(60))

@@ -157,7 +157,7 @@ struct HoldTests {
         let bench = try Bench()
         let hold = try bench.ledger.hold(
             bench.request(0, source: .ownKey, expiresAt: 50), at: bench.at(1))
-        #expect(try bench.ledger.expireHolds(at: bench.at(50), limit: 10) == 1)
+        #expect(try bench.sweepHolds(at: 50, limit: 10) == 1)
         let late = try bench.ledger.settle(hold.id, price: Credits(micro: 45), at: bench.at(51))
         #expect(late.state == .expired && late.writtenOff == .zero)
         #expect(bench.books.transfers.isEmpty)

@@ -64,7 +64,9 @@ struct LedgerChainTests {
         try bench.buy(100)
         let hold = try bench.ledger.hold(bench.request(150), at: bench.at(1))
         _ = try bench.ledger.settle(hold.id, price: Credits(micro: 60), at: bench.at(60))
-        let entries = try bench.books.entries(of: bench.account, before: nil, limit: 99).reversed()
+        let entries = bench.books.entries(
+            of: bench.account, after: 0, before: nil, limit: 99
+        ).reversed()
         #expect(entries.map(\.link.sequence) == [1, 2, 3, 4])
         #expect(entries.map(\.link.postedAfter) == [100, 200, 140, 100])
         var previous = LedgerChain.origin

@@ -183,7 +183,7 @@ struct LedgerRun {
         case .settle(let hold, let price): return try settle(hold, price)
         case .release(let hold, let state): return try release(hold, state)
         case .expireHolds(let limit):
-            let done = try ledger.expireHolds(at: moment, limit: limit)
+            let done = try ledger.sweepHolds(in: books, at: moment, limit: limit)
             model.expireHolds(at: now, limit: limit)
             try check(done <= limit, "more holds than the limit")
             return "expire holds"
@@ -369,7 +369,7 @@ struct LedgerRun {
         for account in accounts {
             var previous = LedgerChain.origin
             var sequence: Int64 = 0
-            for entry in try books.entries(of: account, before: nil, limit: .max).reversed() {
+            for entry in books.entries(of: account, after: 0, before: nil, limit: .max).reversed() {
                 sequence += 1
                 let hash = try LedgerChain.hash(
                     previous: previous, transfer: entry.transfer, sequence: sequence,

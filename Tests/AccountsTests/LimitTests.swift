@@ -27,7 +27,7 @@ struct LimitTests {
         _ = try bench.ledger.hold(third, at: bench.at(2))
         _ = try bench.ledger.release(second.id, as: .released, at: bench.at(3))
         #expect(bench.books.ledgers[bench.account]?.activity.openCalls == 1)
-        #expect(try bench.ledger.expireHolds(at: bench.at(10_000), limit: 10) == 1)
+        #expect(try bench.sweepHolds(at: 10_000, limit: 10) == 1)
         #expect(bench.books.ledgers[bench.account]?.activity.openCalls == 0)
     }
 

@@ -40,7 +40,7 @@ struct MonthlySumTests {
         #expect(busy.open == OpenReservations(held: 40, calls: 1))
         #expect(busy.closing == 1_035)
         // What the welcome grant has left is given back after its time.
-        #expect(try bench.ledger.expireHolds(at: bench.at(800), limit: 9) == 1)
+        #expect(try bench.sweepHolds(at: 800, limit: 9) == 1)
         let told = try statement(bench, month, at: bench.at(900))
         #expect(
             told.totals == [

@@ -157,8 +157,8 @@ struct SettlingTests {
         try bench.buy(100)
         let hold = try bench.ledger.hold(
             bench.request(60, source: source, expiresAt: 50), at: bench.at(1))
-        #expect(try bench.ledger.expireHolds(at: bench.at(49), limit: 10) == 0)
-        #expect(try bench.ledger.expireHolds(at: bench.at(50), limit: 10) == 1)
+        #expect(try bench.sweepHolds(at: 49, limit: 10) == 0)
+        #expect(try bench.sweepHolds(at: 50, limit: 10) == 1)
         let first = try bench.ledger.settle(hold.id, price: Credits(micro: 45), at: bench.at(51))
         #expect(first.state == .expired && first.charged == .zero)
         #expect(first.writtenOff == Credits(micro: 45) && !first.wasOpen)
@@ -242,10 +242,10 @@ struct SettlingTests {
         let late = try bench.ledger.hold(bench.request(10, expiresAt: 30), at: bench.at(1))
         let early = try bench.ledger.hold(bench.request(10, expiresAt: 20), at: bench.at(1))
         let open = try bench.ledger.hold(bench.request(10, expiresAt: 90), at: bench.at(1))
-        #expect(try bench.ledger.expireHolds(at: bench.at(40), limit: 1) == 1)
+        #expect(try bench.sweepHolds(at: 40, limit: 1) == 1)
         #expect(bench.books.holds[early.id]?.state == .expired)
         #expect(bench.books.holds[late.id]?.state == .held)
-        #expect(try bench.ledger.expireHolds(at: bench.at(40), limit: 5) == 1)
+        #expect(try bench.sweepHolds(at: 40, limit: 5) == 1)
         #expect(bench.books.holds[open.id]?.state == .held)
         #expect(bench.balance == [100, 10])
     }

@@ -74,7 +74,7 @@ struct StoredLedgerRun: Sendable {
         next.now += 1_000_000_000
         let identifiers = Numbers(next.lastID)
         let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
-        _ = try ledger.expireHolds(at: next.moment, limit: Limits.rowsInOneAnswer)
+        _ = try ledger.sweepHolds(in: tx.ledger, at: next.moment, limit: Limits.rowsInOneAnswer)
         next.model.expireHolds(at: next.now, limit: Limits.rowsInOneAnswer)
         _ = try ledger.sweepLots(in: tx.ledger, at: next.moment, limit: Limits.rowsInOneAnswer)
         next.model.expireLots(at: next.now, limit: Limits.rowsInOneAnswer)
@@ -115,7 +115,7 @@ extension StoredLedgerRun {
         case .settle(let hold, let price): return try settle(hold, price, ledger)
         case .release(let hold, let state): return try release(hold, state, ledger)
         case .expireHolds(let limit):
-            _ = try ledger.expireHolds(at: moment, limit: limit)
+            _ = try ledger.sweepHolds(in: tx.ledger, at: moment, limit: limit)
             model.expireHolds(at: now, limit: limit)
             return "expire holds"
         case .expireLots(let limit):

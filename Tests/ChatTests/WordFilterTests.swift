@@ -67,8 +67,17 @@ struct WordFilterTests {
             ("ＡＢＣ　ｄ", "abc d"), ("Straße", "straße"), ("a\u{ad}b\u{feff}c", "abc"), ("İ", "İ"),
             ("中文", "中文"), ("～", "~"),
         ])
-    func wordsAreStoredInNormalForm(word: String, expected: String) {
-        #expect(WordFilter.normalForm(of: word) == expected)
+    func wordsAreComparedInNormalForm(word: String, normal: String) {
+        // Either holds the other, so that they are one.
+        for (word, text) in [(word, normal), (normal, word), (normal, normal)] {
+            let filter = WordFilter([SensitiveWord(word: word, action: .refuse)])
+            #expect(filter.judge(text) == .refused)
+        }
+    }
+
+    @Test(arguments: [("strasse", "Straße"), ("i", "İ"), ("～～", "~"), ("中 文", "中文")])
+    func theNormalFormMakesNoOtherWords(word: String, text: String) {
+        #expect(WordFilter([SensitiveWord(word: word, action: .refuse)]).judge(text) == .clean)
     }
 
     /// Feeds pieces and compares what each gives, then what the end gives.

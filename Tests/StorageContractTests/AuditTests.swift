@@ -2,6 +2,7 @@ import Accounts
 import Application
 import Auth
 import Operations
+import TestSupport
 import Testing
 import TollgateKernel
 
@@ -53,11 +54,12 @@ struct Tampering: CustomTestStringConvertible, Sendable {
 }
 
 @Suite struct AuditTests {
+    private static let owner = AccountID(rawValue: 1)
+
     /// Books with something of every kind: grants, a payment, holds of each source and end.
     static func liveIn(_ store: any Store) async throws {
         let identifiers = CountingIdentifiers()
-        let owner = AccountID(rawValue: 1)
-        try await store.write { tx in
+        let late = try await store.write { tx in
             try tx.accounts.insert(account(), openID: "openid-1")
             try tx.auth.insert(session(1))
             let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
@@ -66,24 +68,32 @@ struct Tampering: CustomTestStringConvertible, Sendable {
                 origin: .welcome, order: nil, reference: "", expiresAt: nil, at: start)
             _ = try ledger.recordPayment(
                 Money(fen: 990), as: .sale, key: "payment", reference: "", at: start)
-            func held(_ name: String, _ source: Hold.Source) throws -> HoldID {
-                let day = source == .trial ? ShanghaiDay(start) : nil
-                let request = HoldRequest(
-                    account: owner, requestID: IdempotencyKey(rawValue: name),
-                    requestHash: digest(1), source: source, amount: Credits(micro: 100),
-                    trialDay: day, trialLimit: 5, expiresAt: .after(50))
-                return try ledger.hold(request, at: start).id
-            }
             _ = try ledger.settle(
-                held("settled", .credits), price: Credits(micro: 150), at: .after(1))
-            _ = try ledger.release(held("released", .credits), as: .released, at: .after(1))
-            _ = try ledger.settle(held("free", .trial), price: Credits(micro: 5), at: .after(1))
-            _ = try ledger.settle(held("ours", .promotion), price: Credits(micro: 5), at: .after(1))
-            let late = try held("late", .credits)
-            _ = try ledger.expireHolds(at: .after(50), limit: 10)
-            _ = try ledger.settle(late, price: Credits(micro: 30), at: .after(60))
-            _ = try held("open", .credits)
+                held("settled", .credits, ledger), price: Credits(micro: 150), at: .after(1))
+            _ = try ledger.release(held("released", .credits, ledger), as: .released, at: .after(1))
+            _ = try ledger.settle(
+                held("free", .trial, ledger), price: Credits(micro: 5), at: .after(1))
+            _ = try ledger.settle(
+                held("ours", .promotion, ledger), price: Credits(micro: 5), at: .after(1))
+            return try held("late", .credits, ledger)
         }
+        #expect(try await store.sweepHolds(at: .after(50)).count == 1)
+        try await store.write { tx in
+            let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: identifiers)
+            _ = try ledger.settle(late, price: Credits(micro: 30), at: .after(60))
+            _ = try held("open", .credits, ledger)
+        }
+    }
+
+    private static func held(
+        _ name: String, _ source: Hold.Source, _ ledger: Ledger
+    ) throws -> HoldID {
+        let day = source == .trial ? ShanghaiDay(start) : nil
+        let request = HoldRequest(
+            account: owner, requestID: IdempotencyKey(rawValue: name), requestHash: digest(1),
+            source: source, amount: Credits(micro: 100), trialDay: day, trialLimit: 5,
+            expiresAt: .after(50))
+        return try ledger.hold(request, at: start).id
     }
 
     private func complaints(_ folder: TemporaryFolder) async throws -> [String] {

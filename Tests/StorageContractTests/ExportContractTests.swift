@@ -4,6 +4,7 @@ import Auth
 import Chat
 import Operations
 import Orders
+import TestSupport
 import Testing
 import TollgateKernel
 import Weixin

@@ -114,6 +114,34 @@ import TollgateKernel
         }
     }
 
+    /// Which of the two ended a hold whose time is out just then: 0 its call, 1 the sweep.
+    ///
+    /// Both begin their write together, when the sweep has seen the hold open.
+    private func winners(
+        _ hold: HoldID, _ price: Credits, first: Int, _ store: any OpenedStore
+    ) async throws -> [Int] {
+        let meeting = Meeting(first: first)
+        return try await withThrowingTaskGroup(of: Int?.self) { group in
+            group.addTask {
+                await meeting.arrive(0)
+                let outcome = try await store.write { tx in
+                    try ledger(tx).settle(hold, price: price, at: .after(1_000))
+                }
+                return outcome.wasOpen ? 0 : nil
+            }
+            group.addTask {
+                defer { meeting.open() }
+                let ended = try await MeetingStore(store, meeting, place: 1)
+                    .sweepHolds(at: .after(1_000))
+                #expect(ended.setAside == [])
+                return ended.count == 1 ? 1 : nil
+            }
+            return try await group.reduce(into: []) { winners, winner in
+                if let winner { winners.append(winner) }
+            }
+        }
+    }
+
     /// Both at the moment the hold's time is out, each first every other time.
     @Test(arguments: Engine.all) func settlingAndExpiringMeetAndOneOfThemWins(_ engine: Engine)
         async throws
@@ -122,23 +150,15 @@ import TollgateKernel
         let price = Credits(micro: 7)
         try await withStore(on: engine) { store in
             try await fund(store, [10_000])
+            // The job's row is there before.
+            #expect(try await store.sweepHolds(at: start) == EndedHolds())
             var settled: Int64 = 0
             for round in 0..<rounds {
                 let hold = try await store.write { tx in
                     try ledger(tx).hold(request("r\(round)", amount: 10), at: start)
                 }
-                let ends: [@Sendable (any Transaction) throws -> Bool] = [
-                    { try ledger($0).settle(hold.id, price: price, at: .after(1_000)).wasOpen },
-                    { try ledger($0).expireHolds(at: .after(1_000), limit: 10) == 1 },
-                ]
-                let wins = try await withThrowingTaskGroup(of: Int.self) { group in
-                    for place in round.isMultiple(of: 2) ? [0, 1] : [1, 0] {
-                        group.addTask { try await store.write(ends[place]) ? place : -1 }
-                    }
-                    return try await group.reduce(into: []) { $0.append($1) }
-                }
-                let winners = wins.filter { $0 >= 0 }
-                #expect(winners.count == 1, "round \(round): \(wins)")
+                let winners = try await winners(hold.id, price, first: round % 2, store)
+                #expect(winners.count == 1, "round \(round): \(winners)")
                 let state = try await store.read { tx in try tx.ledger.hold(hold.id)?.state }
                 #expect(state == (winners == [0] ? .settled : .expired))
                 if winners == [0] { settled += 1 }
@@ -217,14 +237,15 @@ import TollgateKernel
                     _ = try ledger(tx).hold(request("r\(number)", amount: 20), at: start)
                 }
             }
+            #expect(try await store.sweepHolds(at: .after(999)).count == 0)
             let swept = try await store.write { tx in
                 try (
-                    ledger(tx).expireHolds(at: .after(999), limit: 100),
-                    ledger(tx).expireHolds(at: .after(1_000), limit: 3),
-                    ledger(tx).expireHolds(at: .after(1_000), limit: 100)
+                    ledger(tx).sweepHolds(in: tx.ledger, at: .after(999), limit: 100),
+                    ledger(tx).sweepHolds(in: tx.ledger, at: .after(1_000), limit: 3)
                 )
             }
-            #expect(swept == (0, 3, 2))
+            #expect(swept == (0, 3))
+            #expect(try await store.sweepHolds(at: .after(1_000)).count == 2)
             let balance = try await store.read { tx in try tx.ledger.customerLedger(owner) }
             #expect(balance?.balance == Credits(micro: 100))
             try await expectCleanBooks(store)

@@ -4,6 +4,7 @@ import Application
 import Chat
 import Operations
 import Orders
+import TestSupport
 import Testing
 import TollgateKernel
 

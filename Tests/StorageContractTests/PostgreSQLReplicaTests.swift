@@ -101,6 +101,83 @@ struct PostgreSQLReplicaTests {
         try behind.remove()
     }
 
+    /// A job's row as a run left it, and a refusal that its figures are counted from.
+    private func refuse(
+        _ code: Failure.Code, _ store: any OpenedStore, token: Int64
+    ) async throws {
+        try await store.write { tx in
+            if try tx.accounts.account(AccountID(rawValue: 1)) == nil {
+                try tx.accounts.insert(account(), openID: "openid-1")
+            }
+            try tx.jobs.insertIfNew(
+                JobRecord(
+                    name: "metric-rollup", nextDueAt: start, fencingToken: token, holder: "one",
+                    heartbeat: 0))
+            try tx.chat.insertRefusal(
+                account: AccountID(rawValue: 1), model: ModelName(rawValue: "m"), code: code,
+                at: start)
+        }
+    }
+
+    /// The refusals that a run under a lease counted, and so stored.
+    private func counted(
+        _ store: any OpenedStore, token: Int64
+    ) async throws -> [String] {
+        let sweeps = Sweeps(try ports(store))
+        _ = try await sweeps.rollUp(
+            RollupPeriod(.hour, containing: start),
+            fence: JobFence(job: "metric-rollup", fencingToken: token))
+        return try await store.read { tx in
+            try tx.analytics.points(
+                resolution: .hour, from: Timestamp(milliseconds: 0), until: .after(1), limit: 9
+            ).filter { $0.metric == .refusals }.map(\.dimension)
+        }
+    }
+
+    /// Replicas replay in order: who has the lease has all that was there when the run began.
+    @Test func itCountsWhatItsRunsLeaseHasReached() async throws {
+        let behind = try TemporarySchema()
+        let stale = try await behind.open()
+        let schema = try TemporarySchema()
+        let store = try await schema.open(
+            replica: behind.server.address(schema: behind.name, application: "replica"))
+        try await refuse(.quotaExhausted, stale, token: 4)
+        try await refuse(.contentRefused, store, token: 5)
+        // It lags: it does not know the run.
+        #expect(try await counted(store, token: 5) == ["content_refused"])
+        try await advance(stale, to: 5)
+        #expect(try await counted(store, token: 5) == ["quota_exhausted"])
+        // It is ahead of a run that has lost its lease, which keeps nothing of either.
+        try await advance(store, to: 6)
+        for token in 5...6 as ClosedRange<Int64> {
+            try await advance(stale, to: token)
+            #expect(
+                await Ending { _ = try await counted(store, token: 5) }
+                    == .store("fenced: the lease of metric-rollup was taken over"))
+        }
+        #expect(try await counted(store, token: 6) == ["quota_exhausted"])
+        await store.close()
+        // Without a replica the primary counts.
+        let alone = try await schema.open()
+        #expect(try await counted(alone, token: 6) == ["content_refused"])
+        await alone.close()
+        await stale.close()
+        try schema.remove()
+        try behind.remove()
+    }
+
+    /// Another lease is taken.
+    private func advance(_ store: any OpenedStore, to token: Int64) async throws {
+        try await store.write { tx in
+            guard let held = try tx.jobs.job("metric-rollup"), held.fencingToken < token else {
+                return
+            }
+            var taken = held
+            taken.fencingToken = token
+            try tx.jobs.save(taken, replacing: held)
+        }
+    }
+
     @Test func itAnswersFiguresIncidentsAndDryRunsAndNoJobsOrAudits() async throws {
         let behind = try TemporarySchema()
         let stale = try await behind.open()

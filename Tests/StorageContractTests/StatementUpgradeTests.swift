@@ -189,7 +189,7 @@ import TollgateKernel
                 try tx.ledger.place(place, of: last.account)
                     == HistoryPlace(
                         reachedAt: last.moves[0].at, postedAfter: last.posted(.max) + 5))
-            let moved = try tx.ledger.entries(of: last.account, before: nil, limit: 1)
+            let moved = try tx.ledger.entries(of: last.account, after: 0, before: nil, limit: 1)
             #expect(moved.map(\.transfer.at) == [last.moves[0].at])
             var chain = ChainAudit()
             while try chain.step(tx.ledger, limit: 50) {}

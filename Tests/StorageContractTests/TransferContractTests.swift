@@ -54,11 +54,11 @@ import TollgateKernel
             try tx.ledger.insert(other, link: link(1))
             try tx.ledger.insert(
                 transfer(7, from: .system(.promotion), to: .system(.revenue)), link: nil)
-            let newest = try tx.ledger.entries(of: Self.owner, before: nil, limit: 2)
+            let newest = try tx.ledger.entries(of: Self.owner, after: 0, before: nil, limit: 2)
             #expect(newest == [entries[4], entries[3]])
-            let older = try tx.ledger.entries(of: Self.owner, before: 4, limit: 10)
+            let older = try tx.ledger.entries(of: Self.owner, after: 0, before: 4, limit: 10)
             #expect(older == [entries[2], entries[1], entries[0]])
-            #expect(try tx.ledger.entries(of: Self.owner, before: 1, limit: 10) == [])
+            #expect(try tx.ledger.entries(of: Self.owner, after: 0, before: 1, limit: 10) == [])
         }
     }
 

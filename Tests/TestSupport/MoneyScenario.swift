@@ -167,7 +167,7 @@ extension MoneyScenario {
     private func expireHolds(_ store: any Store, _ numbers: StepNumbers) async throws {
         try await write(store, numbers) { tx, ledger in
             if lane == 0 {
-                _ = try ledger.expireHolds(at: moment(6), limit: 10)
+                _ = try ledger.sweepHolds(in: tx.ledger, at: moment(6), limit: 10)
             } else {
                 _ = try ledger.release(known("late", tx), as: .expired, at: moment(6))
             }

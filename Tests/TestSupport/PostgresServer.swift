@@ -31,14 +31,15 @@ package final class PostgresServer: Sendable {
     /// Its folder: data, socket, log.
     package let folder: String
 
-    /// Raises a server.
-    package init() throws {
+    /// Raises a server, with settings that count before the script's own.
+    package init(settings: [String] = []) throws {
         let script = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "../../Scripts/postgres-for-tests").standardized
         let input = Pipe()
         let output = Pipe()
         process = Process()
         process.executableURL = script
+        process.arguments = settings
         process.standardInput = input
         process.standardOutput = output
         try process.run()

@@ -108,13 +108,4 @@ extension Ledger {
     private func quotaExhausted() -> Failure {
         Failure(.quotaExhausted, "Your credits do not cover this call; buy more to go on.")
     }
-
-    /// Ends open holds whose time is out, in the customers' favour; at most `limit`.
-    ///
-    /// Returns how many it ended.
-    package func expireHolds(at now: Timestamp, limit: Int) throws -> Int {
-        let holds = try repository.expiredHolds(at: now, limit: limit)
-        for hold in holds { _ = try end(hold, as: .expired, price: 0, tokens: 0, at: now) }
-        return holds.count
-    }
 }

@@ -326,11 +326,4 @@ extension LedgerRepository {
     package func expiredHolds(at now: Timestamp, limit: Int) throws(StoreError) -> [Hold] {
         try expiredHolds(at: now, after: nil, limit: limit)
     }
-
-    /// A customer's transfers below a sequence number (nil starts at the newest), newest first.
-    package func entries(
-        of account: AccountID, before sequence: Int64?, limit: Int
-    ) throws(StoreError) -> [LedgerEntry] {
-        try entries(of: account, after: 0, before: sequence, limit: limit)
-    }
 }

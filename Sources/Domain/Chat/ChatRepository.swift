@@ -226,15 +226,6 @@ package protocol ChatRepository {
         -> [RefusedQuestion]
 }
 
-extension ChatRepository {
-    /// Counts one refused question.
-    package func insertRefusal(
-        account: AccountID, model: ModelName, code: Failure.Code, at now: Timestamp
-    ) throws(StoreError) {
-        try insertRefusals(1, account: account, model: model, code: code, at: now)
-    }
-}
-
 /// Questions of one hour that were refused: which model was asked for, and why not; never the
 /// words.
 package struct RefusedQuestion: Hashable, Sendable {

@@ -57,19 +57,6 @@ package struct RuleChain: ChatRule {
         }
         return current == question ? .allow : .rewrite(current)
     }
-
-    /// The question to ask, rewritten where a rule wanted it.
-    ///
-    /// - Throws: what the first denying rule said.
-    package func apply(to question: ChatQuestion, _ facts: ChatFacts) throws(Failure)
-        -> ChatQuestion
-    {
-        switch judge(question, facts) {
-        case .allow: return question
-        case .rewrite(let rewritten): return rewritten
-        case .deny(let failure): throw failure
-        }
-    }
 }
 
 /// A frozen account does not spend, whoever would pay.

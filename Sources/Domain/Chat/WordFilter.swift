@@ -46,13 +46,6 @@ package struct WordFilter: Sendable {
     /// Whether there are no words.
     package var isEmpty: Bool { nodes.count == 1 }
 
-    /// A word's normal form, as it is stored and compared; empty if it has nothing to see.
-    package static func normalForm(of word: String) -> String {
-        var result = String.UnicodeScalarView()
-        result.append(contentsOf: word.unicodeScalars.compactMap(normalized))
-        return String(result)
-    }
-
     /// Judges a question's text.
     package func judge(_ text: String) -> Finding {
         guard !isEmpty else { return .clean }

@@ -52,13 +52,4 @@ package enum OrderNumber {
 
     /// The order's number: `TG` and its identifier's 13 characters.
     package static func outTradeNumber(for order: OrderID) -> String { "\(prefix)\(order)" }
-
-    /// The order behind a number; nil if we never made such a one.
-    package static func order(of outTradeNumber: String) -> OrderID? {
-        guard outTradeNumber.hasPrefix(prefix),
-            let order = OrderID(text: String(outTradeNumber.dropFirst(prefix.count))),
-            self.outTradeNumber(for: order) == outTradeNumber
-        else { return nil }
-        return order
-    }
 }

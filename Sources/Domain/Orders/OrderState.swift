@@ -95,7 +95,9 @@ extension OrderState {
 
     /// Whether nothing is expected of it any more: no payment, no credits, no refund under way.
     ///
-    /// Money may come for a closed order all the same, and is an incident then.
+    /// Money may come for a closed order all the same, and is an incident then. The store answers
+    /// this in its own words, by an index (``OrderRepository/unsettledOrder(of:)``); a test holds
+    /// the two together for every state.
     package var isSettled: Bool {
         switch self {
         case .closed, .delivered, .refunded: true
