@@ -2,6 +2,7 @@ internal import CPostgres
 internal import Dispatch
 internal import Glibc
 internal import Synchronization
+internal import TollgateKernel
 
 /// A request to the server to give up what a session is at.
 ///
