@@ -6,8 +6,8 @@ internal import TollgateKernel
 /// Connections that read: each closure sees one state and blocks nobody.
 ///
 /// GRDB's pool runs them on its own queues, so that no event loop and no thread of the cooperative
-/// pool waits for the disk. A read that keeps a crowded log from being emptied is ended, and an audit
-/// also when its caller leaves or the store closes.
+/// pool waits for the disk. A read that keeps a crowded log from being emptied is ended, and an
+/// audit also when its caller leaves or the store closes.
 final class SQLiteReaders: Sendable {
     private let pool: DatabasePool
     private let path: String
