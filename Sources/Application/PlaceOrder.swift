@@ -27,9 +27,9 @@ package struct PlaceOrder: Sendable {
     ///
     /// - Throws: `account_frozen`, `not_found` for an unknown product, `mismatch` if the key was
     ///   used for another product, `rate_limited` after ``Limits/unpaidOrdersOfSpan`` orders of a
-    ///   day that WeChat took and nobody paid, `conflict` with ``Limits/unpaidOrdersOfAccount``
-    ///   that still can be, `unknown_outcome` or `unavailable` if WeChat Pay did not answer (repeat
-    ///   with the key).
+    ///   day that WeChat did not refuse and nobody paid, `conflict` with
+    ///   ``Limits/unpaidOrdersOfAccount`` that still can be, `unknown_outcome` or `unavailable` if
+    ///   WeChat Pay did not answer (repeat with the key).
     package func place(
         product key: ProductKey, for account: AccountID, idempotencyKey: IdempotencyKey
     ) async throws -> Order {
@@ -45,6 +45,12 @@ package struct PlaceOrder: Sendable {
                 }
                 // Whoever has its code may still pay it.
                 guard !isFrozen || known.state != .created else { throw Self.frozen }
+                if known.refusedAt != nil, Self.isToBeAsked(known, at: now) {
+                    // It counts while WeChat is asked again: the caller may hang up meanwhile.
+                    var asked = known
+                    asked.refusedAt = nil
+                    try tx.orders.save(asked, replacing: known)
+                }
                 return known
             }
             guard !isFrozen else { throw Self.frozen }
@@ -63,8 +69,14 @@ package struct PlaceOrder: Sendable {
             try tx.orders.insert(order)
             return order
         }
-        guard order.state == .created, order.expiresAt > now else { return order }
-        return try await requestPayment(for: order)
+        guard Self.isToBeAsked(order, at: now) else { return order }
+        // Where a call before this one has no known end, the refusal of this one proves nothing.
+        let isUntaken = order.id == id || order.refusedAt != nil
+        return try await requestPayment(for: order, isUntaken: isUntaken)
+    }
+
+    private static func isToBeAsked(_ order: Order, at now: Timestamp) -> Bool {
+        order.state == .created && order.expiresAt > now
     }
 
     private static let frozen = Failure(
@@ -78,9 +90,10 @@ package struct PlaceOrder: Sendable {
     /// Who orders and pays nothing, again and again, waits until the first of those orders is a day
     /// old: rows of orders are never removed.
     ///
-    /// What WeChat never took is not theirs to answer for, and does not count; nor does what was
-    /// made by a clock further ahead than servers may be of each other, lest its step back keep
-    /// somebody from buying for days.
+    /// What WeChat refused to make is not theirs to answer for, and does not count; what it did not
+    /// answer counts, since whoever hangs up gets no answer. What was made by a clock further ahead
+    /// than servers may be of each other does not count, lest its step back keep somebody from
+    /// buying for days.
     private static func checkPace(
         of account: AccountID, _ tx: any Transaction, at now: Timestamp
     ) throws {
@@ -113,7 +126,10 @@ package struct PlaceOrder: Sendable {
             nextQueryAt: now.adding(milliseconds: policy.firstPaymentQueryMilliseconds))
     }
 
-    private func requestPayment(for order: Order) async throws -> Order {
+    /// Asks WeChat Pay for the code.
+    ///
+    /// - Parameter isUntaken: whether it is certain that WeChat had not taken the order before.
+    private func requestPayment(for order: Order, isUntaken: Bool) async throws -> Order {
         let codeURL: String
         do {
             codeURL = try await payments.createNativeOrder(
@@ -121,6 +137,7 @@ package struct PlaceOrder: Sendable {
                     outTradeNumber: order.outTradeNumber, description: order.productName,
                     total: order.total, expiresAt: order.expiresAt))
         } catch {
+            if isUntaken, error.kind.isRefusal { try await noteRefusal(of: order.id) }
             return try await recover(order, from: error)
         }
         let now = ports.clock.now()
@@ -135,6 +152,7 @@ package struct PlaceOrder: Sendable {
                 if current.state == .closing || current.state == .closed {
                     var taken = current
                     taken.codeURL = codeURL
+                    taken.refusedAt = nil
                     try tx.orders.save(taken, replacing: current)
                 }
                 return current
@@ -142,9 +160,21 @@ package struct PlaceOrder: Sendable {
             var (accepted, event) = try current.moving(
                 cause: .accepted, at: now, evidence: "native order")
             accepted.codeURL = codeURL
+            accepted.refusedAt = nil
             try tx.orders.save(accepted, replacing: current)
             try tx.orders.insert(event)
             return accepted
+        }
+    }
+
+    /// Notes that WeChat Pay refused to make an order, unless another call got its code meanwhile.
+    private func noteRefusal(of id: OrderID) async throws {
+        let now = ports.clock.now()
+        try await ports.store.write { tx in
+            guard let current = try tx.orders.order(id), current.codeURL == nil else { return }
+            var refused = current
+            refused.refusedAt = now
+            try tx.orders.save(refused, replacing: current)
         }
     }
 

@@ -3,9 +3,9 @@ extension Limits {
     /// WeChat Pay until its time is out.
     package static let unpaidOrdersOfAccount = 10
 
-    /// Orders of one account within ``unpaidOrdersSpanMilliseconds`` that WeChat Pay took and
-    /// nobody paid: who changes their mind makes a handful, and one who orders and cancels without
-    /// end makes 50 rows a day that are kept for ever, and as many calls to WeChat Pay.
+    /// Orders of one account within ``unpaidOrdersSpanMilliseconds`` that WeChat Pay did not refuse
+    /// and nobody paid: who changes their mind makes a handful, and one who orders and cancels
+    /// without end makes 50 rows a day that are kept for ever, and as many calls to WeChat Pay.
     package static let unpaidOrdersOfSpan = 50
 
     /// The time over which ``unpaidOrdersOfSpan`` counts: a day, so that nobody is kept from buying

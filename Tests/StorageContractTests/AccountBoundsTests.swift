@@ -163,6 +163,73 @@ import TollgateKernel
         }
     }
 
+    @Test(arguments: Engine.all) func ordersThatWeChatDidNotAnswerCountHoweverTheyEnd(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            let bench = try TestBench(over: store)
+            try await bench.offer()
+            let buyer = try await bench.signIn().session.account
+            let payments = ScriptedPayments()
+            let placing = PlaceOrder(bench.ports, payments: payments)
+            let follow = FollowUpOrders(bench.ports, payments: payments)
+            for number in 0..<Limits.unpaidOrdersOfSpan {
+                payments.failNext(.unknownOutcome)
+                let ending = await Ending {
+                    _ = try await order("hung-up-\(number)", for: buyer, by: placing)
+                }
+                #expect(ending == .failure(.unknownOutcome))
+                let found = try await newest(store, of: buyer)
+                let made = try #require(found)
+                if number.isMultiple(of: 2) {
+                    // WeChat hears of it only later: it is closed in a second attempt.
+                    payments.failNext(.notFound, .notFound, .notFound)
+                    #expect(try await follow.cancel(made.id, of: buyer).state == .closing)
+                    bench.clock.advance(milliseconds: Limits.cancelledOrderPauseMilliseconds)
+                }
+                let closed = try await follow.cancel(made.id, of: buyer)
+                #expect(closed.state == .closed)
+                #expect(closed.codeURL == nil)
+            }
+            let ending = await Ending { _ = try await order("next", for: buyer, by: placing) }
+            #expect(ending == .failure(.rateLimited))
+            #expect(try await bench.violations() == [])
+        }
+    }
+
+    @Test(arguments: Engine.all) func onlyWhatWeChatCertainlyDidNotTakeIsMarkedAsRefused(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            let bench = try TestBench(over: store)
+            try await bench.offer()
+            let payments = ScriptedPayments()
+            let placing = PlaceOrder(bench.ports, payments: payments)
+            /// Whether the order is marked after each of these answers, in turn.
+            func marks(_ answers: [PaymentGatewayFailure.Kind?]) async throws -> [Bool] {
+                let name = answers.map { $0?.rawValue ?? "taken" }.joined(separator: "-")
+                let buyer = try await bench.signIn(openID: "o_\(name)").session.account
+                var marks: [Bool] = []
+                for answer in answers {
+                    if let answer { payments.failNext(answer) }
+                    let ending = await Ending { _ = try await order(name, for: buyer, by: placing) }
+                    #expect((ending == .value) == (answer == nil), "\(name)")
+                    marks.append(try await newest(store, of: buyer)?.refusedAt != nil)
+                }
+                return marks
+            }
+            for kind in [PaymentGatewayFailure.Kind.rateLimited, .refused, .misconfigured] {
+                #expect(try await marks([kind, kind, nil]) == [true, true, false])
+                // Once it may have been taken, a refusal says nothing about that.
+                #expect(try await marks([kind, .unknownOutcome, kind]) == [true, false, false])
+            }
+            for kind in [PaymentGatewayFailure.Kind.forgedAnswer, .alreadyClosed, .notFound] {
+                #expect(try await marks([kind, .refused]) == [false, false])
+            }
+            #expect(try await bench.violations() == [])
+        }
+    }
+
     @Test(arguments: Engine.all) func ordersGivenUpBeforeWeChatAnsweredCountAsWell(
         _ engine: Engine
     ) async throws {

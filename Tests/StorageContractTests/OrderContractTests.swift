@@ -101,6 +101,7 @@ import TollgateKernel
             paid.transactionID = "4200"
             paid.queryCount = 3
             paid.nextQueryAt = .after(9)
+            paid.refusedAt = .after(7)
             try tx.orders.save(paid, replacing: created)
             #expect(try tx.orders.order(created.id) == paid)
             var closing = created

@@ -76,6 +76,8 @@ package struct Order: Hashable, Sendable {
     package var queryCount: Int64
     /// When payment-reconcile or order-close looks at it again.
     package var nextQueryAt: Timestamp
+    /// When WeChat Pay refused to make it; nil unless it is certain that WeChat never took it.
+    package var refusedAt: Timestamp?
 
     /// Makes a value.
     package init(
@@ -83,7 +85,7 @@ package struct Order: Hashable, Sendable {
         product: ProductKey, productName: String, total: Money, credits: Credits,
         lifetimeDays: Int64?, models: [ModelName], state: OrderState, codeURL: String?,
         createdAt: Timestamp, expiresAt: Timestamp, paidAt: Timestamp?, transactionID: String?,
-        queryCount: Int64, nextQueryAt: Timestamp
+        queryCount: Int64, nextQueryAt: Timestamp, refusedAt: Timestamp? = nil
     ) {
         self.id = id
         self.account = account
@@ -103,5 +105,6 @@ package struct Order: Hashable, Sendable {
         self.transactionID = transactionID
         self.queryCount = queryCount
         self.nextQueryAt = nextQueryAt
+        self.refusedAt = refusedAt
     }
 }

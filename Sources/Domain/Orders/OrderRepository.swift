@@ -95,14 +95,14 @@ package protocol OrderRepository {
     /// When the so-many-th newest of an account's orders that were never paid was made, of those
     /// made after `since` and not after `until`; nil if fewer were made then.
     ///
-    /// Only those count that WeChat Pay took (they have a code) or may yet take (`created`): where
-    /// it takes none, nobody is kept from trying again once they are given up or their time is out.
+    /// Those do not count that WeChat Pay refused to make (``Order/refusedAt``): where it makes
+    /// none, nobody is kept from trying again. All others may have been taken, code or not.
     func unpaidOrderMade(
         of account: AccountID, number: Int, since: Timestamp, until: Timestamp
     ) throws(StoreError) -> Timestamp?
 
-    /// Stores what may change (state, codeURL, paidAt, transactionID, queryCount, nextQueryAt),
-    /// guarded by the state and queryCount of `old`: `conflict` if it has moved on.
+    /// Stores what may change (state, codeURL, paidAt, transactionID, queryCount, nextQueryAt,
+    /// refusedAt), guarded by the state and queryCount of `old`: `conflict` if it has moved on.
     func save(_ new: Order, replacing old: Order) throws(StoreError)
 
     /// Orders created or awaiting payment whose `nextQueryAt` comes up to `due` and whose time is

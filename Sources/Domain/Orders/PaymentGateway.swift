@@ -91,6 +91,14 @@ package struct PaymentGatewayFailure: Error, Hashable, Sendable {
         case misconfigured
         /// Final refusal of this request.
         case refused
+
+        /// Whether it is certain that nothing was done for this request.
+        package var isRefusal: Bool {
+            switch self {
+            case .rateLimited, .misconfigured, .refused: true
+            case .alreadyPaid, .alreadyClosed, .notFound, .unknownOutcome, .forgedAnswer: false
+            }
+        }
     }
 
     /// What follows.

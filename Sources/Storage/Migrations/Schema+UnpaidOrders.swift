@@ -6,12 +6,7 @@ extension Schema {
             .statement(
                 """
                 CREATE INDEX orders_unpaid ON orders (account, created_at)
-                WHERE paid_at IS NULL AND (\(takenOrders))
+                WHERE paid_at IS NULL AND (code_url IS NOT NULL OR state = 'created')
                 """)
         ])
-
-    /// The orders that WeChat Pay took, and those that it may yet take.
-    ///
-    /// The latter count too, lest orders that are made at once pass all together.
-    static let takenOrders = "code_url IS NOT NULL OR state = 'created'"
 }

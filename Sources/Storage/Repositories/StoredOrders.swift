@@ -13,7 +13,7 @@ struct StoredOrders: OrderRepository {
             TextList.encode(order.models.map(\.rawValue)), order.state.rawValue, order.codeURL,
             order.createdAt.milliseconds, order.expiresAt.milliseconds,
             order.paidAt?.milliseconds, order.transactionID, order.queryCount,
-            order.nextQueryAt.milliseconds)
+            order.nextQueryAt.milliseconds, order.refusedAt?.milliseconds)
     }
 
     func order(_ id: OrderID) throws(StoreError) -> Order? {
@@ -62,8 +62,8 @@ struct StoredOrders: OrderRepository {
     func save(_ new: Order, replacing old: Order) throws(StoreError) {
         let changed = try connection.run(
             OrderText.save, new.state.rawValue, new.codeURL, new.paidAt?.milliseconds,
-            new.transactionID, new.queryCount, new.nextQueryAt.milliseconds, old.id.rawValue,
-            old.state.rawValue, old.queryCount)
+            new.transactionID, new.queryCount, new.nextQueryAt.milliseconds,
+            new.refusedAt?.milliseconds, old.id.rawValue, old.state.rawValue, old.queryCount)
         guard changed == 1 else { throw .conflict("order \(old.id) has moved on") }
     }
 
@@ -106,7 +106,7 @@ struct StoredOrders: OrderRepository {
             state: try row.word(10), codeURL: row.optionalText(11), createdAt: row.moment(12),
             expiresAt: row.moment(13), paidAt: row.optionalMoment(14),
             transactionID: row.optionalText(15), queryCount: row.integer(16),
-            nextQueryAt: row.moment(17))
+            nextQueryAt: row.moment(17), refusedAt: row.optionalMoment(18))
     }
 
     /// The statements; tests look at their query plans.
@@ -114,12 +114,12 @@ struct StoredOrders: OrderRepository {
         static let columns = """
             id, account, idempotency_key, out_trade_number, product, product_name, total_fen,
             credits, lifetime_days, models, state, code_url, created_at, expires_at, paid_at,
-            transaction_id, query_count, next_query_at
+            transaction_id, query_count, next_query_at, refused_at
             """
         static let insert = SQL(
             """
             INSERT INTO orders (\(columns)) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-                $12, $13, $14, $15, $16, $17, $18)
+                $12, $13, $14, $15, $16, $17, $18, $19)
             """)
         static let byID = SQL("SELECT \(columns) FROM orders WHERE id = $1")
         static let byNumber = SQL("SELECT \(columns) FROM orders WHERE out_trade_number = $1")
@@ -133,8 +133,8 @@ struct StoredOrders: OrderRepository {
         static let save = SQL(
             """
             UPDATE orders SET state = $1, code_url = $2, paid_at = $3, transaction_id = $4,
-                query_count = $5, next_query_at = $6
-            WHERE id = $7 AND state = $8 AND query_count = $9
+                query_count = $5, next_query_at = $6, refused_at = $7
+            WHERE id = $8 AND state = $9 AND query_count = $10
             """)
         // SQLite uses a partial index only for a WHERE that repeats the index's condition to the
         // letter: hence the three states in both.
@@ -165,7 +165,7 @@ struct StoredOrders: OrderRepository {
         static let unpaidMade = SQL(
             """
             SELECT created_at FROM orders WHERE account = $1 AND created_at > $2
-                AND created_at <= $3 AND paid_at IS NULL AND (\(Schema.takenOrders))
+                AND created_at <= $3 AND paid_at IS NULL AND refused_at IS NULL
             ORDER BY created_at DESC LIMIT 1 OFFSET $4
             """)
         static let insertEvent = SQL(
