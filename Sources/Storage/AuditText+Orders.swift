@@ -43,14 +43,42 @@ extension AuditText {
         WHERE transfers.amount IS NULL OR transfers.amount <> total_fen
         """)
 
-    /// Money that became a sale without a payment; what is owed back may have no order.
+    /// Fen between our own accounts that no payment explains: a sale is the price of the order that
+    /// its transaction paid, what was accepted was owed back before, and what is owed back has its
+    /// payment or the incident of an order that is not here.
+    ///
+    /// One pass; all that is looked up has a key. Other movements in fen are none that anything
+    /// makes (``TransferAudit``), and amounts are held against payments above.
     private static let loneMoney = SQL(
         """
-        SELECT 'transfer ' || transfers.id || ' of ' || amount || ' fen has no payment'
-        FROM transfers LEFT JOIN payments
-            ON payments.transaction_id = SUBSTR(transfers.transfer_key, 9)
-        WHERE kind = 'payment' AND to_account = 'sales' AND payments.transaction_id IS NULL
-            AND transfers.transfer_key LIKE 'payment:%'
+        SELECT 'transfer ' || moved.id || ' of ' || moved.amount || ' fen to '
+            || moved.to_account || ' has no payment that explains it'
+        FROM transfers AS moved
+        LEFT JOIN payments ON payments.transaction_id = CASE
+            WHEN moved.kind = 'payment' AND SUBSTR(moved.transfer_key, 1, 8) = 'payment:'
+                THEN SUBSTR(moved.transfer_key, 9)
+            WHEN moved.kind = 'adjustment' AND SUBSTR(moved.transfer_key, 1, 9) = 'accepted:'
+                THEN SUBSTR(moved.transfer_key, 10) END
+        LEFT JOIN orders ON orders.id = payments.order_id
+            AND orders.transaction_id = payments.transaction_id
+        WHERE (moved.kind = 'payment' AND moved.to_account IN ('sales', 'refunds')
+                OR moved.kind = 'adjustment' AND moved.to_account = 'sales')
+            AND CASE
+                WHEN moved.kind = 'adjustment' THEN orders.id IS NULL
+                    OR moved.amount <> payments.total_fen
+                    OR NOT EXISTS (SELECT 1 FROM transfers AS owed
+                        WHERE owed.transfer_key = 'payment:' || payments.transaction_id
+                            AND owed.kind = 'payment' AND owed.to_account = 'refunds')
+                WHEN moved.to_account = 'sales' THEN orders.id IS NULL
+                WHEN payments.transaction_id IS NULL THEN
+                    SUBSTR(moved.transfer_key, 1, 8) <> 'payment:'
+                    OR NOT EXISTS (SELECT 1 FROM incidents
+                        WHERE incident_key = 'unknown_order:' || moved.reference)
+                ELSE orders.id IS NOT NULL
+                    AND NOT EXISTS (SELECT 1 FROM transfers AS accepted
+                        WHERE accepted.transfer_key = 'accepted:' || payments.transaction_id
+                            AND accepted.kind = 'adjustment' AND accepted.to_account = 'sales')
+                END
         """)
 
     /// No purchase without its order: the sums agree, and each order was matched above.

@@ -21,7 +21,8 @@ enum AuditText {
             rows: SQL("SELECT COUNT(*) FROM customer_ledgers"),
             violations: [negativeBalances, negativeLots]),
         LedgerAudit.Checker(
-            name: "C6", summary: "each hold ended at most once, with the transfer it settled",
+            name: "C6",
+            summary: "each hold ended at most once, with what it settled; nothing stands alone",
             rows: nil, violations: []),
         acknowledged, moves,
         LedgerAudit.Checker(

@@ -1,7 +1,12 @@
 internal import TollgateKernel
 
 /// C6's walk over all holds: each is in a state there is, and ended with the transfer it settled
-/// and with no other.
+/// and with no other, and what was written off above it is of a hold that was settled to its end.
+///
+/// The price of an answer is kept nowhere but in its charge. What a charge above a hold came to,
+/// and whether there was one, can therefore not be derived: an overrun whose amount was changed,
+/// that was dropped, or that was made up for a hold that was settled to its end or expired, is not
+/// seen. An overrun of any other hold, or of none, is: by itself or by the sum.
 ///
 /// A query would have to spell every hold's key (`settle:` and its id in Crockford base32) before
 /// it could look the transfer up, which took a quarter of an audit. Both sides are in the order
@@ -18,7 +23,12 @@ struct HoldTransferAudit {
         var rows: Int64 = 0
         /// Micro-credits that were settled from people's credits.
         var settledCredits: Int128 = 0
-        /// Holds that are in no state there is, or that state more than they may.
+        /// Micro-credits that were settled from ours: free and white-listed calls.
+        var settledPromotion: Int128 = 0
+        /// Micro-credits that were written off for holds there are.
+        var writtenOff: Int128 = 0
+        /// Holds that are in no state there is, that state more than they may, or that have an
+        /// overrun although they were not settled to their end.
         var states = Violations()
     }
 
@@ -28,6 +38,7 @@ struct HoldTransferAudit {
         var source: String
         var state: String
         var settled: Int64
+        var amount: Int64
     }
 
     private struct Charge {
@@ -45,14 +56,17 @@ struct HoldTransferAudit {
             let ends = try connection.all(Text.holds, last, Int64(sliceRows)) { row in
                 let end = End(
                     hold: row.integer(0), account: row.integer(1), source: row.text(2),
-                    state: row.text(3), settled: row.integer(4))
-                Self.count(end, amount: row.integer(5), hasEnded: !row.isNull(6), &totals)
+                    state: row.text(3), settled: row.integer(4), amount: row.integer(5))
+                Self.count(end, hasEnded: !row.isNull(6), &totals)
                 return end
             }
             guard let first = ends.first, let end = ends.last else { return totals }
-            let charges = try charges(from: first.hold, to: end.hold)
-            for end in ends where Self.isWrong(end, charges[end.hold]) {
-                tell(Self.sentence(end, charges[end.hold]))
+            let charges = try self.charges(Self.prefix, from: first.hold, to: end.hold)
+            let overruns = try self.charges(Self.overrunPrefix, from: first.hold, to: end.hold)
+            for end in ends {
+                let charge = charges[end.hold]
+                if Self.isWrong(end, charge) { tell(Self.sentence(end, charge)) }
+                Self.count(charge, overruns[end.hold], of: end, &totals)
             }
             guard ends.count == sliceRows else { return totals }
             last = end.hold
@@ -60,35 +74,55 @@ struct HoldTransferAudit {
     }
 
     private static func count(
-        _ end: End, amount: Int64, hasEnded: Bool, _ totals: inout Totals
+        _ end: End, hasEnded: Bool, _ totals: inout Totals
     ) {
         totals.rows += 1
-        if end.source == "credits" { totals.settledCredits += Int128(end.settled) }
+        if end.source == "credits" {
+            totals.settledCredits += Int128(end.settled)
+        } else {
+            totals.settledPromotion += Int128(end.settled)
+        }
         let isKnown = ["held", "settled", "released", "expired"].contains(end.state)
         guard
             !isKnown || (end.state == "held") == hasEnded || end.settled < 0
-                || end.settled > amount || end.state != "settled" && end.settled != 0
+                || end.settled > end.amount || end.state != "settled" && end.settled != 0
         else { return }
         totals.states.tell(
-            "hold \(end.hold) is \(end.state), settled \(end.settled) of \(amount)")
+            "hold \(end.hold) is \(end.state), settled \(end.settled) of \(end.amount)")
+    }
+
+    /// Counts what was written off for a hold: after its expiry under its own key, above its amount
+    /// under another.
+    private static func count(
+        _ charge: Charge?, _ overrun: Charge?, of end: End, _ totals: inout Totals
+    ) {
+        if let charge, charge.kind == "overrun" { totals.writtenOff += Int128(charge.amount) }
+        guard let overrun else { return }
+        if overrun.kind == "overrun" { totals.writtenOff += Int128(overrun.amount) }
+        guard
+            overrun.kind != "overrun" || end.state != "settled" || end.settled != end.amount
+                || end.source == "own_key"
+        else { return }
+        totals.states.tell(
+            "hold \(end.hold) is \(end.state), settled \(end.settled) of \(end.amount); its "
+                + "overrun: \(overrun.kind) \(overrun.amount)")
     }
 
     /// Keys are unique, so there are as many as holds, unless somebody wrote others between them:
     /// those are no hold's, and the sums tell of them.
     private func charges(
-        from first: Int64, to last: Int64
+        _ prefix: String, from first: Int64, to last: Int64
     ) throws(StoreError) -> [Int64: Charge] {
         var charges: [Int64: Charge] = [:]
-        charges.reserveCapacity(sliceRows)
         _ = try connection.all(
-            Text.charges, Self.prefix + CrockfordBase32.encode(first),
-            Self.prefix + CrockfordBase32.encode(last)
+            Text.charges, prefix + CrockfordBase32.encode(first),
+            prefix + CrockfordBase32.encode(last)
         ) { row in
             let key = row.lent(0).bytes
-            guard key.count > Self.prefix.utf8.count,
+            guard key.count > prefix.utf8.count,
                 // Only as it is written: a key in another letter case is another key.
                 let hold = CrockfordBase32.decodeExactly(
-                    UnsafeRawBufferPointer(rebasing: key[Self.prefix.utf8.count...]))
+                    UnsafeRawBufferPointer(rebasing: key[prefix.utf8.count...]))
             else { return }
             charges[hold] = Charge(
                 kind: row.text(1), amount: row.integer(2), customer: row.optionalInteger(3))
@@ -116,6 +150,7 @@ struct HoldTransferAudit {
     }
 
     private static let prefix = "settle:"
+    private static let overrunPrefix = "overrun:"
 
     private enum Text {
         static let holds = SQL(

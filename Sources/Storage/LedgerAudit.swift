@@ -41,17 +41,23 @@ struct LedgerAudit {
         let holds = try HoldTransferAudit(connection: connection)
             .forEachViolation { unmatched.tell($0) }
         var ends = holds.states
-        // No usage without its hold: the sums agree, and each hold is matched.
-        if transfers.used != holds.settledCredits {
-            ends.tell(
-                "usage transfers add up to \(transfers.used), settled holds to "
-                    + "\(holds.settledCredits)")
+        // No usage, promotion or overrun without its hold: the sums agree, and each hold is
+        // matched.
+        let sums = [
+            ("usage", transfers.used, holds.settledCredits),
+            ("promotion", transfers.givenAway, holds.settledPromotion),
+            ("overrun", transfers.writtenOff, holds.writtenOff),
+        ]
+        for (kind, moved, ofHolds) in sums where moved != ofHolds {
+            ends.tell("\(kind) transfers add up to \(moved), those of holds to \(ofHolds)")
         }
+        ends.add(transfers.strayCredits)
         ends.add(unmatched)
         return [
             "C1": Walked(rows: transfers.rows, violations: transfers.units),
             "C2": Walked(violations: transfers.balances),
             "C6": Walked(rows: holds.rows, violations: ends),
+            "C7": Walked(violations: transfers.strayMoney),
             "C9": Walked(rows: transfers.linkedRows, violations: transfers.chains),
         ]
     }

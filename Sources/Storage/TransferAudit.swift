@@ -2,7 +2,8 @@ internal import Accounts
 internal import TollgateKernel
 
 /// One pass over all transfers, for every checker that has to see each of them: C1, the journal's
-/// part of C2, the sum of what was used for C6, and the hash chains of C9.
+/// part of C2, the sums of what was used, given away and written off for C6, movements between our
+/// own accounts that nothing makes for C6 and C7, and the hash chains of C9.
 ///
 /// In the order of their numbers, which is the file's: in the customers' order each row would be a
 /// look-up somewhere else, and that took a third of an audit. A transfer mostly follows the one
@@ -23,10 +24,18 @@ struct TransferAudit {
         var linkedRows: Int64 = 0
         /// Micro-credits that were used.
         var used: Int128 = 0
+        /// Micro-credits that calls cost us: free and white-listed ones.
+        var givenAway: Int128 = 0
+        /// Micro-credits above their holds.
+        var writtenOff: Int128 = 0
         /// C1: units that do not add up, or are mixed.
         var units = Violations()
         /// C2: balances that are not their history's.
         var balances = Violations()
+        /// C6: credits that moved between our own accounts as nothing moves them.
+        var strayCredits = Violations()
+        /// C7: fen that did.
+        var strayMoney = Violations()
         /// C9: links that do not follow, and rows that tell of another end.
         var chains = Violations()
     }
@@ -127,14 +136,36 @@ struct TransferAudit {
         walk.verdict.rows += 1
         if isFen { walk.fen += part }
         if isMicroCredits { walk.microCredits += part }
-        if row.lent(2).reads("usage") { walk.verdict.used += Int128(amount) }
+        let kind = row.lent(2)
+        if kind.reads("usage") { walk.verdict.used += Int128(amount) }
+        if kind.reads("promotion") { walk.verdict.givenAway += Int128(amount) }
+        if kind.reads("overrun") { walk.verdict.writtenOff += Int128(amount) }
         let isMixed =
             isFen != isOfFen(from) || isFen != isOfFen(to) || !(isFen || isMicroCredits)
             || amount <= 0
         if isMixed {
             walk.mixedUnits.tell(
                 "transfer \(row.integer(0)) moves \(unit.text) from \(from.text) to \(to.text)")
+        } else if !from.reads("customer"), !to.reads("customer"), !isKnown(kind, from, to) {
+            let sentence =
+                "transfer \(row.integer(0)) is no \(kind.text) from \(from.text) to \(to.text)"
+            if isFen {
+                walk.verdict.strayMoney.tell(sentence)
+            } else {
+                walk.verdict.strayCredits.tell(sentence)
+            }
         }
+    }
+
+    /// Whether the ledger moves anything so between our own accounts; which row explains it is held
+    /// against holds (``HoldTransferAudit``) and payments.
+    private static func isKnown(_ kind: LentText, _ from: LentText, _ to: LentText) -> Bool {
+        if kind.reads("promotion") { return from.reads("promotion") && to.reads("revenue") }
+        if kind.reads("overrun") { return from.reads("written_off") && to.reads("revenue") }
+        if kind.reads("payment") {
+            return from.reads("wechat_clearing") && (to.reads("sales") || to.reads("refunds"))
+        }
+        return kind.reads("adjustment") && from.reads("refunds") && to.reads("sales")
     }
 
     private static func isOfFen(_ account: LentText) -> Bool {

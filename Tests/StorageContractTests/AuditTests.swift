@@ -10,8 +10,8 @@ import TollgateKernel
 
 /// What somebody does to the file behind our back, and which checkers must see it.
 struct Tampering: CustomTestStringConvertible, Sendable {
-    let sql: String
-    let checks: [String]
+    var sql: String
+    var checks: [String]
 
     var testDescription: String { sql }
 
@@ -20,7 +20,9 @@ struct Tampering: CustomTestStringConvertible, Sendable {
         self.checks = checks
     }
 
-    static let all = [
+    static let all: [Tampering] = toOneRow + betweenOurOwn
+
+    private static let toOneRow: [Tampering] = [
         Tampering("UPDATE customer_ledgers SET posted = posted + 1", "C1", "C2", "C9"),
         Tampering("UPDATE customer_ledgers SET held = held + 1", "C2"),
         Tampering("UPDATE customer_ledgers SET sequence = sequence + 1", "C2", "C9"),
@@ -51,6 +53,51 @@ struct Tampering: CustomTestStringConvertible, Sendable {
         Tampering("UPDATE holds SET amount = settled - 1 WHERE state = 'settled'", "C6"),
         Tampering("UPDATE login_sessions SET account = 77", "C13"),
     ]
+
+    /// Money that was made or moved between our own accounts: no sum to zero notices it, and no
+    /// chain has it.
+    private static let betweenOurOwn: [Tampering] = [
+        made("promotion", "promotion", "revenue", key: "'x'", "C6"),
+        made("promotion", "promotion", "revenue", key: "'settle:0000000000000'", "C6"),
+        made("promotion", "issued", "revenue", key: "'x'", "C6"),
+        made("usage", "promotion", "revenue", key: "'x'", "C6"),
+        made("expiry", "issued", "expired", key: "'x'", "C6"),
+        made("overrun", "written_off", "revenue", key: "'x'", "C6"),
+        made("overrun", "written_off", "revenue", key: "'overrun:0000000000000'", "C6"),
+        made("overrun", "written_off", "revenue", key: overrun, of: "state = 'held'", "C6"),
+        made("overrun", "written_off", "revenue", key: overrun, of: "state = 'released'", "C6"),
+        made("overrun", "written_off", "revenue", key: overrun, of: "state = 'expired'", "C6"),
+        made("overrun", "written_off", "revenue", key: overrun, of: "source = 'trial'", "C6"),
+        Tampering("UPDATE transfers SET from_account = 'issued' WHERE kind = 'overrun'", "C6"),
+        Tampering("UPDATE transfers SET kind = 'overrun' WHERE kind = 'promotion'", "C6"),
+        made("payment", "wechat_clearing", "sales", key: "'x'", unit: "fen", "C7"),
+        made("payment", "wechat_clearing", "sales", key: "'payment:x'", unit: "fen", "C7"),
+        made("payment", "wechat_clearing", "refunds", key: "'payment:x'", unit: "fen", "C7"),
+        made("adjustment", "refunds", "sales", key: "'x'", unit: "fen", "C7"),
+        made("adjustment", "refunds", "sales", key: "'accepted:1'", unit: "fen", "C7"),
+        made("refund", "sales", "wechat_clearing", key: "'x'", unit: "fen", "C7"),
+        Tampering("UPDATE transfers SET to_account = 'sales' WHERE kind = 'payment'", "C7"),
+        Tampering("UPDATE transfers SET transfer_key = 'x' WHERE kind = 'payment'", "C7"),
+        Tampering("DELETE FROM incidents WHERE kind = 'unknown_order'", "C7"),
+    ]
+
+    private static let overrun = "'overrun:' || " + AuditText.crockford("holds.id")
+
+    /// A transfer of 10^12, once or for the holds of which a condition is true.
+    private static func made(
+        _ kind: String, _ from: String, _ to: String, key: String, of holds: String? = nil,
+        unit: String = "micro_credits", _ checks: String...
+    ) -> Tampering {
+        var tampering = Tampering(
+            """
+            INSERT INTO transfers (id, transfer_key, kind, unit, from_account, to_account,
+                amount, reference, occurred_at)
+            SELECT 900, \(key), '\(kind)', '\(unit)', '\(from)', '\(to)', 1000000000000, 'r', 1
+            """)
+        if let holds { tampering.sql += " FROM holds WHERE \(holds)" }
+        tampering.checks = checks
+        return tampering
+    }
 }
 
 @Suite struct AuditTests {
@@ -67,7 +114,11 @@ struct Tampering: CustomTestStringConvertible, Sendable {
                 Credits(micro: 1_000), to: owner, kind: .welcome, from: .promotion, key: "welcome",
                 origin: .welcome, order: nil, reference: "", expiresAt: nil, at: start)
             _ = try ledger.recordPayment(
-                Money(fen: 990), as: .sale, key: "payment", reference: "", at: start)
+                Money(fen: 990), as: .owedBack, key: "payment:1", reference: "trade", at: start)
+            try tx.operations.insert(
+                Incident(
+                    key: "unknown_order:trade", kind: .unknownOrder, reference: "trade",
+                    summary: "", at: start))
             _ = try ledger.settle(
                 held("settled", .credits, ledger), price: Credits(micro: 150), at: .after(1))
             _ = try ledger.release(held("released", .credits, ledger), as: .released, at: .after(1))

@@ -36,19 +36,41 @@ func ports(_ store: any Store) throws -> Ports {
 }
 
 /// Sells: two paid orders, one payment of a wrong amount, one open order.
-func sell(in store: SQLiteStore) async throws {
+func sell(in store: any Store) async throws {
     try await store.write { tx in
         try tx.accounts.insert(account(), openID: "openid-1")
         for number in 1...4 as ClosedRange<Int64> { try tx.orders.insert(order(number)) }
     }
     let booking = BookPayment(try ports(store))
     for number in 1...3 as ClosedRange<Int64> {
-        _ = try await booking.book(
-            queried: RemoteTrade(
-                appID: "wx", merchantID: "mch", outTradeNumber: "trade-\(number)",
-                transactionID: "t\(number)", state: .success,
-                total: Money(fen: number == 3 ? 1 : 990), currency: "CNY", paidAt: start))
+        _ = try await booking.book(queried: trade(number, fen: number == 3 ? 1 : 990))
     }
+}
+
+/// Sells more, to another account: an order whose payment came before it was known, and that is
+/// paid twice; a payment whose order never comes.
+func sellLate(in store: any Store) async throws {
+    var other = try ports(store)
+    other.identifiers = CountingIdentifiers(after: 1_000)
+    let booking = BookPayment(other)
+    for number in 5...6 as ClosedRange<Int64> {
+        #expect(try await booking.book(queried: trade(number)) == .unknownOrder)
+    }
+    try await store.write { tx in
+        try tx.accounts.insert(account(2), openID: "openid-2")
+        try tx.orders.insert(order(5, of: 2))
+    }
+    #expect(try await booking.book(queried: trade(5)) == .delivered(OrderID(rawValue: 5)))
+    var second = trade(5)
+    second.transactionID = "t7"
+    #expect(try await booking.book(queried: second) == .incident("duplicate_payment"))
+}
+
+private func trade(_ number: Int64, fen: Int64 = 990) -> RemoteTrade {
+    RemoteTrade(
+        appID: "wx", merchantID: "mch", outTradeNumber: "trade-\(number)",
+        transactionID: "t\(number)", state: .success, total: Money(fen: fen), currency: "CNY",
+        paidAt: start)
 }
 
 @Suite struct BookAuditTests {
@@ -74,6 +96,22 @@ func sell(in store: SQLiteStore) async throws {
         Tampering("UPDATE transfers SET sequence = 3 WHERE sequence = 2", "C9"),
     ]
 
+    /// What somebody does to the money of payments that came early, twice or for nothing.
+    private static let movedMoney = [
+        "DELETE FROM transfers WHERE transfer_key = 'accepted:t5'",
+        "UPDATE transfers SET amount = 991 WHERE transfer_key = 'accepted:t5'",
+        "UPDATE transfers SET transfer_key = 'accepted:t3' WHERE transfer_key = 'accepted:t5'",
+        "UPDATE transfers SET transfer_key = 'accepted:t6' WHERE transfer_key = 'accepted:t5'",
+        "UPDATE transfers SET transfer_key = 'x' WHERE transfer_key = 'accepted:t5'",
+        "UPDATE transfers SET to_account = 'sales' WHERE transfer_key = 'payment:t3'",
+        "UPDATE transfers SET to_account = 'sales' WHERE transfer_key = 'payment:t5'",
+        "UPDATE transfers SET to_account = 'sales' WHERE transfer_key = 'payment:t6'",
+        "UPDATE transfers SET to_account = 'sales' WHERE transfer_key = 'payment:t7'",
+        "UPDATE transfers SET to_account = 'refunds' WHERE transfer_key = 'payment:t1'",
+        "UPDATE transfers SET transfer_key = 'PAYMENT:t1' WHERE transfer_key = 'payment:t1'",
+        "UPDATE transfers SET reference = 'x' WHERE transfer_key = 'payment:t6'",
+    ]
+
     private func complaints(_ folder: TemporaryFolder) async throws -> [String] {
         let store = try await folder.open()
         let findings = try await OperatorQueries(try ports(store)).audit()
@@ -88,6 +126,27 @@ func sell(in store: SQLiteStore) async throws {
         try await sell(in: store)
         await store.close()
         #expect(try await complaints(folder) == [])
+    }
+
+    @Test(arguments: Engine.all)
+    func `Payments that came early, twice or for nothing are clean`(engine: Engine) async throws {
+        try await withStore(on: engine) { store in
+            try await sell(in: store)
+            try await sellLate(in: store)
+            let findings = try await OperatorQueries(try ports(store)).audit()
+            #expect(findings.flatMap(\.violations) == [])
+        }
+    }
+
+    @Test(arguments: movedMoney)
+    func `Money that moved between our own accounts is seen`(sql: String) async throws {
+        let folder = try TemporaryFolder()
+        let store = try await folder.open()
+        try await sell(in: store)
+        try await sellLate(in: store)
+        await store.close()
+        try await folder.tamper(sql)
+        #expect(try await complaints(folder) == ["C7"])
     }
 
     @Test(arguments: tamperings)

@@ -19,10 +19,14 @@ extension Timestamp {
 /// Thirty-two equal bytes: a digest.
 func digest(_ byte: UInt8) -> [UInt8] { [UInt8](repeating: byte, count: 32) }
 
-/// Identifiers that count up from one.
+/// Identifiers that count up from one, or from another number.
 final class CountingIdentifiers: IdentifierGenerator {
     private let tally = Tally()
-    func next() -> Int64 { Int64(tally.next()) }
+    private let before: Int64
+
+    init(after before: Int64 = 0) { self.before = before }
+
+    func next() -> Int64 { before + Int64(tally.next()) }
 }
 
 func account(_ number: Int64 = 1) -> Account {

@@ -120,7 +120,19 @@ import TollgateKernel
                     VALUES ($1, $1, 'welcome', 1000000, $2, 0)
                     """), owner.rawValue, past.posted(.max))
         }
-        // Nobody's history: our own accounts are not chained, whatever their moments.
+        try moveOurOwn(direct, after: id)
+    }
+
+    /// Nobody's history: our own accounts are not chained, whatever their moments. The payments are
+    /// those of an order that is not here.
+    private static func moveOurOwn(_ direct: StoreConnection, after last: Int64) throws {
+        var id = last
+        try direct.run(
+            SQL(
+                """
+                INSERT INTO incidents (incident_key, kind, reference, summary, occurred_at)
+                VALUES ('unknown_order:r', 'unknown_order', 'r', '', $1)
+                """), start.milliseconds)
         for at in [9, 3] as [Int64] {
             id += 1
             try direct.run(
@@ -128,8 +140,8 @@ import TollgateKernel
                     """
                     INSERT INTO transfers (id, transfer_key, kind, unit, from_account, to_account,
                         amount, reference, occurred_at)
-                    VALUES ($1, $2, 'refund', 'fen', 'refunds', 'wechat_clearing', 5, 'r', $3)
-                    """), id, "k\(id)", start.milliseconds + at)
+                    VALUES ($1, $2, 'payment', 'fen', 'wechat_clearing', 'refunds', 5, 'r', $3)
+                    """), id, "payment:k\(id)", start.milliseconds + at)
         }
     }
 
