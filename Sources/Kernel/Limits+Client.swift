@@ -47,7 +47,8 @@ extension Limits {
     /// over.
     package static let clientHashLoadPercent = 125
 
-    /// How often the supervisor looks for addresses to probe, in milliseconds.
+    /// Shortest time after which the supervisor looks again for addresses to probe, in
+    /// milliseconds, unless another one is put aside.
     package static let clientSuperviseMilliseconds: Int64 = 100
 
     /// How long a probe may take, in milliseconds: an address that needs longer is not well.

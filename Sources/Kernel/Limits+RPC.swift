@@ -8,6 +8,10 @@ extension Limits {
     /// Metadata entries of one packet: callers use a handful, and each is copied.
     package static let rpcUserFields = 64
 
+    /// Bytes of an error's text that are sent: room for a long sentence, which may repeat what its
+    /// caller sent; a meta above ``rpcMetaBytes`` would end every call of the connection.
+    package static let rpcErrorTextBytes = 1_024
+
     /// How long a new connection may wait with its first bytes, in milliseconds: clients connect
     /// when they have something to say.
     package static let rpcFirstBytesMilliseconds: Int64 = 10_000

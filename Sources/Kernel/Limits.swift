@@ -5,6 +5,12 @@ package enum Limits {
     /// An idempotency key: room for a UUID or a prefixed hash, small enough for an index.
     package static let idempotencyKeyBytes = 64
 
+    /// Bytes of a product's key.
+    package static let productKeyBytes = 32
+
+    /// Characters of a model's name, as Unicode counts them.
+    package static let modelNameCharacters = 64
+
     /// Micro-credits in one transfer: 10^15 leaves 9,000 such transfers before Int64 overflows.
     package static let creditsInOneTransfer: Int64 = 1_000_000_000_000_000
 }

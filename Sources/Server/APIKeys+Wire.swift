@@ -14,6 +14,12 @@ struct APIKeysHandlers: ApiKeysServiceHandlers {
         async throws -> V1.CreateApiKeyResponse
     {
         let account = try await caller.person(of: context)
+        // Nothing is called so, and the refusal repeats what was asked for.
+        guard
+            request.models.allSatisfy({ $0.unicodeScalars.count <= Limits.modelNameCharacters })
+        else {
+            throw Failure(.notFound, "There is no model with so long a name; list the models.")
+        }
         let wish = APIKeys.Wish(
             name: request.name, models: request.models.map(ModelName.init(rawValue:)),
             spendCap: request.spendCapMicroCredits == 0

@@ -26,6 +26,10 @@ struct OrdersHandlers: OrdersServiceHandlers {
             throw Failure(
                 .invalidRequest, "An idempotency key has 1 to 64 visible ASCII characters.")
         }
+        // Nothing is called so, and the refusal repeats what was asked for.
+        guard request.productKey.utf8.count <= Limits.productKeyBytes else {
+            throw Failure(.notFound, "There is no product with so long a key; list the products.")
+        }
         let order = try await placeOrder.place(
             product: ProductKey(rawValue: request.productKey), for: account.id,
             idempotencyKey: key)

@@ -56,6 +56,15 @@ import TollgateWire
         }
     }
 
+    @Test func `a window above the server's own does not stop a stream`() async throws {
+        try await withTestServer { (transport, _) async throws in
+            var outgoing = call(TestMethods.flood, milliseconds: 30_000)
+            outgoing.windowBytes = 8 * Limits.rpcStreamWindowBytes
+            let stream = try await transport.openStream(outgoing)
+            #expect(try await readAll(stream).count == 1_000)
+        }
+    }
+
     @Test func aStreamThatFailsBeforeItsFirstMessageFailsToOpen() async throws {
         try await withTestServer { (transport, _) async throws in
             var method = call(TestMethods.failLate)

@@ -28,6 +28,9 @@ package struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { "[E\(code)] \(text)" }
 
+    /// The text as far as it is sent.
+    var sentText: String { text.cut(toBytes: Limits.rpcErrorTextBytes) }
+
     /// bRPC's numbers (rpc-wire, 1.7) that this code sends or makes.
     package enum Code {
         /// No such service.

@@ -169,14 +169,16 @@ struct ClientConnectionStateMachine<Handle> {
             StreamTerms(windowBytes: settings.initialWindowBytes, reporting: reporting))
     }
 
-    /// Our own servers are told once a quarter of the window was read; a plain one, whose window
-    /// may be small, also whenever the reader has caught up.
+    /// Our own servers are told once a quarter of the window was read, which is never more than
+    /// they would have by themselves; a plain one, whose window may be small, also whenever the
+    /// reader has caught up.
     private func reporting(
         to settings: StreamSettings, _ windowBytes: Int64
     ) -> StreamSource.Reporting {
         if peer.features.contains(.receiverWindow) {
             return StreamSource.Reporting(
-                everyBytes: windowBytes / 4, chargesMessages: peer.features.chargesMessages)
+                everyBytes: min(windowBytes, Limits.rpcStreamWindowBytes) / 4,
+                chargesMessages: peer.features.chargesMessages)
         }
         return StreamSource.Reporting(
             everyBytes: Int64(Limits.rpcFragmentBytes), whenCaughtUp: settings.needFeedback)

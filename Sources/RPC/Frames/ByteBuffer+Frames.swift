@@ -32,17 +32,21 @@ extension ByteBuffer {
         return metaBytes
     }
 
-    /// Writes a stream's packet.
+    /// Writes a stream's packet; the meta's length.
     /// - Throws: ``WireError/unencodable(_:)`` if the meta cannot be written.
+    @discardableResult
     package mutating func writeStream(
         _ meta: StreamFrameMeta, payload: ByteBuffer = ByteBuffer()
-    ) throws(WireError) {
+    ) throws(WireError) -> Int {
+        var metaBytes = 0
         try meta.encode { bytes in
+            metaBytes = bytes.count
             writeHeader(
                 .stream, metaSize: bytes.count, bodySize: bytes.count + payload.readableBytes)
             writeBytes(bytes)
         }
         if payload.readableBytes > 0 { writeImmutableBuffer(payload) }
+        return metaBytes
     }
 
     /// Empties the buffer, and gives its memory back if it is more than that.

@@ -41,12 +41,21 @@ struct Outbound {
         return true
     }
 
-    /// Writes a stream's packet.
-    /// - Throws: ``WireError/unencodable(_:)`` if the meta cannot be written.
+    /// Writes a stream's packet, if its meta is no larger than that.
+    ///
+    /// False if it is larger; nothing is written then.
+    /// - Throws: ``WireError/unencodable(_:)`` if the meta cannot be written; nothing is.
+    @discardableResult
     mutating func writeStream(
-        _ meta: StreamFrameMeta, payload: ByteBuffer = ByteBuffer()
-    ) throws(WireError) {
-        try gathered.writeStream(meta, payload: payload)
+        _ meta: StreamFrameMeta, payload: ByteBuffer = ByteBuffer(), maximumMetaBytes: Int = .max
+    ) throws(WireError) -> Bool {
+        let mark = gathered.writerIndex
+        let metaBytes = try gathered.writeStream(meta, payload: payload)
+        guard metaBytes <= maximumMetaBytes else {
+            gathered.moveWriterIndex(to: mark)
+            return false
+        }
+        return true
     }
 
     /// The buffers to send, in order; the last one is the one that is written to.

@@ -276,7 +276,8 @@ extension ServerConnection {
         _ call: RunningCall, _ bytes: UnsafeRawBufferPointer, _ extras: ServerCallContext.Extras,
         _ describe: (inout RpcMeta) -> Void
     ) throws {
-        guard bytes.count + (extras.attachment?.readableBytes ?? 0) <= core.maximumBodyBytes else {
+        let mostBytes = min(core.maximumBodyBytes, Limits.rpcBodyBytes - Limits.rpcMetaBytes)
+        guard bytes.count + (extras.attachment?.readableBytes ?? 0) <= mostBytes else {
             throw Failure(.internalError, "The response is larger than a packet may be.")
         }
         guard machine.answer(call.id) else { return }
@@ -287,9 +288,10 @@ extension ServerConnection {
         describe(&meta)
         do {
             if !isWritable { try checkRoom(for: bytes.count, extras) }
-            try write(
+            let isWritten = try write(
                 meta, bytes, attachment: extras.attachment ?? ByteBuffer(),
                 inStreamOf: machine.streamEnds(call.id)?.peer)
+            guard isWritten else { throw Self.metadataTooLarge }
         } catch {
             // The caller is told why instead.
             machine.answerFailed(call.id)
@@ -298,6 +300,9 @@ extension ServerConnection {
         }
         record(call, code: 0)
     }
+
+    static let metadataTooLarge = Failure(
+        .internalError, "The response's metadata is larger than a packet's may be.")
 
     /// Drops an answer for which there is no room, rather than to keep ever more of them.
     @inline(never)
@@ -343,7 +348,7 @@ extension ServerConnection {
         _ error: RPCError, correlationID: Int64, inStreamOf peerStreamID: Int64?
     ) {
         var meta = responseMeta(correlationID)
-        meta.response = RpcResponseMeta(errorCode: error.code, errorText: error.text)
+        meta.response = RpcResponseMeta(errorCode: error.code, errorText: error.sentText)
         meta.userFields = error.userFields
         if machine.peerKnowsExtension, error.isNotProcessed || error.retryAfterMilliseconds != nil {
             var hints = meta.envelopeExtension ?? EnvelopeExtension()
@@ -353,7 +358,12 @@ extension ServerConnection {
         }
         do {
             let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
-            try write(meta, nothing, attachment: ByteBuffer(), inStreamOf: peerStreamID)
+            if try write(meta, nothing, attachment: ByteBuffer(), inStreamOf: peerStreamID) {
+                return
+            }
+            // What went wrong can be told without what was added to it.
+            meta.userFields = [:]
+            _ = try write(meta, nothing, attachment: ByteBuffer(), inStreamOf: peerStreamID)
         } catch {
             core.logger.error("an error answer cannot be written", metadata: ["why": "\(error)"])
             close()
@@ -370,21 +380,32 @@ extension ServerConnection {
 
     /// Writes a response; wrapped in a stream frame that names no stream of ours if the request
     /// opened one (rpc-wire, 1.8).
+    ///
+    /// False if its meta is more than a reader takes, who would close the connection, with
+    /// everybody's calls, over it; nothing is written then.
     private func write(
         _ meta: RpcMeta, _ bytes: UnsafeRawBufferPointer, attachment: ByteBuffer,
         inStreamOf peerStreamID: Int64?
-    ) throws {
+    ) throws -> Bool {
+        guard meta.userFields.count <= Limits.rpcUserFields else { return false }
         guard let peerStreamID else {
-            try outbound.writeCall(meta, payload: bytes, attachment: attachment)
-            return flushSoon()
+            let isWritten = try outbound.writeCall(
+                meta, payload: bytes, attachment: attachment,
+                maximumMetaBytes: Limits.rpcMetaBytes)
+            if isWritten { flushSoon() }
+            return isWritten
         }
         var inner = ByteBuffer()
-        try inner.writeCall(meta, payload: bytes, attachment: attachment)
+        let metaBytes = try inner.writeCallHead(
+            meta, payload: bytes, attachmentBytes: attachment.readableBytes)
+        guard metaBytes <= Limits.rpcMetaBytes else { return false }
+        if attachment.readableBytes > 0 { inner.writeImmutableBuffer(attachment) }
         try outbound.writeStream(
             StreamFrameMeta(
                 streamID: peerStreamID, sourceStreamID: StreamFrameMeta.noStream,
                 frameType: .data), payload: inner)
         flushSoon()
+        return true
     }
 
     // MARK: Giving up

@@ -146,16 +146,17 @@ extension ServerConnection {
         guard machine.isUnanswered(call.id), let ends = machine.streamEnds(call.id) else { return }
         if let error, !ends.isOpen { return answer(call, error) }
         guard openStream(call) != nil, machine.answer(call.id) else { return }
+        var error = error
         if machine.peerKnowsExtension {
             var close = StreamFrameMeta(
                 streamID: ends.peer, sourceStreamID: ends.own, frameType: .close)
-            var status = EnvelopeExtension()
-            status.errorCode = error?.code ?? 0
-            status.errorText = error?.text
-            status.trailers = error?.userFields ?? call.context.trailers
-            status.retryAfterMilliseconds = error?.retryAfterMilliseconds
-            close.envelopeExtension = status
-            writeStreamFrame(close)
+            close.envelopeExtension = Self.status(error, error?.userFields ?? call.context.trailers)
+            if !writeStreamFrame(close) {
+                // What went wrong can be told without what was added to it.
+                error = error ?? RPCError(Self.metadataTooLarge)
+                close.envelopeExtension = Self.status(error, [:])
+                writeStreamFrame(close)
+            }
         } else if error == nil {
             writeStreamFrame(
                 StreamFrameMeta(streamID: ends.peer, sourceStreamID: ends.own, frameType: .close))
@@ -163,6 +164,18 @@ extension ServerConnection {
             writeStreamFrame(StreamFrameMeta(streamID: ends.peer, frameType: .reset))
         }
         record(call, code: error?.code ?? 0)
+    }
+
+    /// What a CLOSE says.
+    private static func status(
+        _ error: RPCError?, _ trailers: [String: String]
+    ) -> EnvelopeExtension {
+        var status = EnvelopeExtension()
+        status.errorCode = error?.code ?? 0
+        status.errorText = error?.sentText
+        status.trailers = trailers
+        status.retryAfterMilliseconds = error?.retryAfterMilliseconds
+        return status
     }
 
     /// Queues the response that names our end of the stream, once; before other streams' messages.
@@ -192,15 +205,22 @@ extension ServerConnection {
         return ends
     }
 
+    /// Queues a frame; false if its meta is more than a reader takes, and nothing is written.
+    @discardableResult
     private func writeStreamFrame(
         _ meta: StreamFrameMeta, _ payload: ByteBuffer = ByteBuffer(), flushes: Bool = true
-    ) {
+    ) -> Bool {
+        let trailers = meta.envelopeExtension?.trailers.count ?? 0
+        guard trailers <= Limits.rpcUserFields else { return false }
         do {
-            try outbound.writeStream(meta, payload: payload)
-            if flushes { flushSoon() }
+            let isWritten = try outbound.writeStream(
+                meta, payload: payload, maximumMetaBytes: Limits.rpcMetaBytes)
+            if flushes, isWritten { flushSoon() }
+            return isWritten
         } catch {
             core.logger.error("a stream frame cannot be written", metadata: ["why": "\(error)"])
             close()
+            return true
         }
     }
 }

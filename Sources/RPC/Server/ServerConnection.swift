@@ -180,7 +180,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     /// Refuses first and closes a little later: a request that is on its way meanwhile is answered
     /// in a way that lets its caller repeat it elsewhere.
     private func endIdleConnection() {
-        drain()
+        drain(graceMilliseconds: Limits.rpcCloseMilliseconds)
         let patience = TimeAmount.milliseconds(Limits.rpcCloseMilliseconds)
         loop.eventLoop.assumeIsolated().scheduleTask(in: patience) { [weak self] in
             self?.closeAfterFlush()
@@ -359,21 +359,28 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         if context == nil { loop.remove(self) } else { loop.connectionBecameIdle() }
     }
 
-    /// Refuses new calls from now on.
-    func drain() {
-        if let goAway = machine.drain(graceMilliseconds: core.drainGraceMilliseconds) {
-            writeControl(goAway)
-        }
+    /// Refuses new calls from now on; those that run have so long, or the drain's grace.
+    func drain(graceMilliseconds: Int64? = nil) {
+        let grace = graceMilliseconds ?? core.drainGraceMilliseconds
+        if let goAway = machine.drain(graceMilliseconds: grace) { writeControl(goAway) }
     }
 
-    /// Cancels what still runs; each call is answered as its handler ends.
+    /// Cancels what still runs: a unary call is answered as its handler ends, a stream at once.
+    ///
+    /// What a stream has not sent is dropped, so its end is said before its handler can say that
+    /// all went well: its reader must not take a part for the whole.
     func cancelCalls() {
         verification?.cancel()
         for call in calls {
             guard let call else { continue }
-            call.cancel()
-            // Its handler has ended, but its reader did not take everything in time.
-            if call.outcome != nil { endStream(call, Self.outOfTime) }
+            if call.sink == nil {
+                call.cancel()
+            } else {
+                // An error in place of the response would say that nothing was begun.
+                if machine.isUnanswered(call.id) { _ = openStream(call) }
+                endStream(call, Self.outOfTime)
+                giveUp(call.id)
+            }
         }
     }
 

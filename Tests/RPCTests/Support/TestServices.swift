@@ -100,6 +100,9 @@ enum TestMethods {
     static let failLate = stream("FailLate")
     static let hangStream = stream("HangStream")
     static let big = stream("Big")
+    static let lenient = stream("Lenient")
+    static let overdo = unary("Overdo")
+    static let overdoStream = stream("OverdoStream")
 }
 
 /// The services that RPC tests call; what happens in them is reported to `events`.
@@ -118,7 +121,8 @@ func testServices(_ events: Events) -> [ServiceRegistration] {
                 .raw(TestMethods.signedIn, echo),
                 .raw(TestMethods.jobsOnly, echo),
                 .raw(TestMethods.adminOnly, echo),
-            ] + failingMethods(events) + streamingMethods(events) + duplexMethods(events)),
+            ] + failingMethods(events) + streamingMethods(events) + duplexMethods(events)
+                + excessiveMethods()),
     ]
 }
 
@@ -178,6 +182,10 @@ private func streamingMethods(_ events: Events) -> [MethodRegistration] {
                 try await stream.write(message)
                 events.report("wrote \(number)")
             }
+        },
+        .rawServerStreaming(TestMethods.lenient) { _, _, stream in
+            // Takes its cancellation for an end like any other.
+            while (try? await stream.write(ByteBuffer(repeating: 7, count: 1_024))) == true {}
         },
         .rawServerStreaming(TestMethods.empties) { payload, _, stream in
             for number in 1...(payload.getInteger(at: 0, as: UInt32.self) ?? 1) {
@@ -258,6 +266,35 @@ private func duplexMethods(_ events: Events) -> [MethodRegistration] {
             context.setTrailers(["priority": "\(context.priority)"])
             events.report("fields \(context.priority)")
             return payload
+        },
+    ]
+}
+
+/// Answers with more beside the message than a packet may carry, in the way that is asked for.
+private func excessiveMethods() -> [MethodRegistration] {
+    let overdo: @Sendable (ByteBuffer, ServerCallContext) throws -> Void = { payload, context in
+        let long = String(repeating: "é", count: Limits.rpcMetaBytes)
+        let crowd = Dictionary(
+            uniqueKeysWithValues: (0...Limits.rpcUserFields).map { ("key-\($0)", "") })
+        switch String(buffer: payload) {
+        case "long text": throw Failure(.notFound, long)
+        case "long field": context.setTrailers(["key": long])
+        case "many fields": context.setTrailers(crowd)
+        case "long field of an error":
+            throw RPCError(
+                code: RPCError.Code.internalError, text: "why", userFields: ["key": long])
+        default:
+            throw RPCError(code: RPCError.Code.internalError, text: "why", userFields: crowd)
+        }
+    }
+    return [
+        .raw(TestMethods.overdo) { payload, context in
+            try overdo(payload, context)
+            return payload
+        },
+        .rawServerStreaming(TestMethods.overdoStream) { payload, context, stream in
+            try await stream.write(payload)
+            try overdo(payload, context)
         },
     ]
 }

@@ -45,6 +45,7 @@ package final class ClusterTransport: ClientTransport {
     private let directory: ServerDirectory
     private let shared: Shared
     private let absences: AsyncStream<Void>
+    private let eventLoop: any EventLoop
 
     /// What the directory's callback and the transport both touch.
     private final class Shared: Sendable {
@@ -103,9 +104,11 @@ package final class ClusterTransport: ClientTransport {
         absences = stream
         let shared = Shared(strategy, continuation)
         self.shared = shared
-        directory = ServerDirectory(
-            targets, resolver: resolver, eventLoop: MultiThreadedEventLoopGroup.singleton.any()
-        ) { shared.update($0) }
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        self.eventLoop = eventLoop
+        directory = ServerDirectory(targets, resolver: resolver, eventLoop: eventLoop) {
+            shared.update($0)
+        }
     }
 
     static let closed = RPCError(
@@ -287,15 +290,14 @@ package final class ClusterTransport: ClientTransport {
 
     private func end(_ lease: Lease, _ outcome: LoadBalancer.Outcome) {
         let now = NIODeadline.now()
-        let (isAbsent, leavers) = shared.state.withLock { state in
-            state.balancer.ended(
+        let (isPutAside, leavers) = shared.state.withLock { state in
+            let isPutAside = state.balancer.ended(
                 lease.address, outcome, after: (now - lease.began).nanoseconds,
                 at: Int64(now.uptimeNanoseconds), using: &state.generator)
-            let leavers = giveBack(lease, &state)
-            return (state.balancer.isAbsent(lease.address), leavers)
+            return (isPutAside, giveBack(lease, &state))
         }
         shared.leave(leavers)
-        if isAbsent { shared.absence.yield() }
+        if isPutAside { shared.absence.yield() }
     }
 
     private func streamOpened(_ lease: Lease) {
@@ -340,14 +342,20 @@ package final class ClusterTransport: ClientTransport {
         probe: @escaping @Sendable (any ClientTransport) async -> Bool
     ) async {
         shared.state.withLock { $0.balancer.isSupervised = true }
-        defer { shared.state.withLock { $0.balancer.isSupervised = false } }
+        var alarm: Scheduled<Void>?
+        defer {
+            alarm?.cancel()
+            shared.state.withLock { $0.balancer.isSupervised = false }
+        }
+        let absence = shared.absence
+        // Somebody may have been put aside before.
+        absence.yield()
+        // A pause ends with its time, when another address is put aside, and with the close.
         for await _ in absences {
-            while !Task.isCancelled, let pause = await probeDue(probe) {
-                do {
-                    try await Task.sleep(for: pause)
-                } catch {
-                    return
-                }
+            alarm?.cancel()
+            guard !Task.isCancelled else { return }
+            alarm = await probeDue(probe).map { pause in
+                eventLoop.scheduleTask(in: pause) { _ = absence.yield() }
             }
         }
     }
@@ -355,7 +363,7 @@ package final class ClusterTransport: ClientTransport {
     /// Probes what is due; how long until the next probe, nil if none is to come.
     private func probeDue(
         _ probe: @escaping @Sendable (any ClientTransport) async -> Bool
-    ) async -> Duration? {
+    ) async -> TimeAmount? {
         let now = Int64(NIODeadline.now().uptimeNanoseconds)
         let due = shared.state.withLock { state -> [Lease] in
             guard !state.isClosed else { return [] }

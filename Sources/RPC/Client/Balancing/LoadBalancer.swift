@@ -156,13 +156,17 @@ struct LoadBalancer {
 
     // MARK: Learning
 
-    /// A picked call ended after so many nanoseconds.
+    /// A picked call ended after so many nanoseconds; whether that put its address aside.
+    @discardableResult
     mutating func ended(
         _ address: ServerAddress, _ outcome: Outcome, after latency: Int64, at now: Int64,
         using generator: inout some RandomNumberGenerator
-    ) {
-        guard let index = members.firstIndex(where: { $0.address == address }) else { return }
+    ) -> Bool {
+        guard let index = members.firstIndex(where: { $0.address == address }) else {
+            return false
+        }
         members[index].inFlight = max(0, members[index].inFlight - 1)
+        let wasPresent = members[index].health.absence == nil
         switch outcome {
         case .unknown: break
         case .answered:
@@ -179,6 +183,7 @@ struct LoadBalancer {
         case .gone:
             leave(index, .gone, at: now, using: &generator)
         }
+        return wasPresent && members[index].health.absence != nil
     }
 
     /// A stream that was picked and opened has ended.
