@@ -123,8 +123,9 @@ import TollgateKernel
         try moveOurOwn(direct, after: id)
     }
 
-    /// Nobody's history: our own accounts are not chained, whatever their moments. The payments are
-    /// those of an order that is not here.
+    /// Nobody's history: our own accounts are not chained, whatever their moments.
+    ///
+    /// The payments are those of an order that is not here.
     private static func moveOurOwn(_ direct: StoreConnection, after last: Int64) throws {
         var id = last
         try direct.run(
