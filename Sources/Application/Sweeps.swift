@@ -70,9 +70,10 @@ package struct Sweeps: Sendable {
     ///
     /// Writes reach a replica in their order: one that has the lease has all that was durable when
     /// the run began, and what came later the next run counts, as it does on the primary. One that
-    /// has it not lags, by nobody knows how much, and is not believed.
+    /// has it not lags, by nobody knows how much, and is not believed. Nor does the job depend on
+    /// one: what it cannot count, for its statement takes too long or is undone, the primary does.
     private func count(_ period: RollupPeriod, _ fence: JobFence) async throws -> [RollupPoint] {
-        let counted = try await ports.store.read(.stale) { tx -> [RollupPoint]? in
+        let counted = try? await ports.store.read(.stale) { tx -> [RollupPoint]? in
             guard try tx.jobs.job(fence.job)?.fencingToken == fence.fencingToken else { return nil }
             return try tx.analytics.count(from: period.start, until: period.end)
         }

@@ -32,7 +32,10 @@ import TollgateWire
         let metas = try sent(by: server).map { try $0.streamMeta() }
         #expect(metas.count { $0.frameType == .close } == 1)
         #expect(metas.last?.frameType == .close)
-        #expect(metas.last?.envelopeExtension?.errorCode == RPCError.Code.loggedOff)
+        let end = try #require(metas.last?.envelopeExtension)
+        #expect(end.errorCode == RPCError.Code.loggedOff)
+        // Begun, and perhaps charged: `unavailable` would say that nothing was.
+        #expect(end.trailers[RPCError.Field.code] == Failure.Code.cancelled.rawValue)
         try server.close()
     }
 

@@ -384,6 +384,8 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         }
     }
 
+    // What its handler would have come to: people are told what a cut answer means for its charge.
     private static let outOfTime = RPCError(
-        code: RPCError.Code.loggedOff, text: "The server stopped before everything was sent")
+        code: RPCError.Code.loggedOff, text: "The server stopped before everything was sent",
+        userFields: [RPCError.Field.code: Failure.Code.cancelled.rawValue])
 }

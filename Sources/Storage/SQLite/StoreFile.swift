@@ -100,26 +100,24 @@ package enum StoreFile {
                 throw Failure(.conflict, "\(backup) has a log beside it, so it is no backup.")
             }
             let places = StoreFolder(path: folder)
-            guard replaces || access(places.database, F_OK) != 0 else {
-                throw Failure(
-                    .conflict,
-                    "\(places.database) exists; --replace puts it aside, beside the restored one.")
-            }
+            try checkRoom(for: places, replaces: replaces)
             let isNew = mkdir(folder, 0o700) == 0
             guard isNew || errno == EEXIST else { throw unwritable(folder) }
-            var isRestored = false
-            defer {
-                // Nobody else knows a folder that was not there before.
-                if isNew, !isRestored {
-                    unlink(places.serve)
-                    rmdir(folder)
-                }
-            }
             let lock = try FileLock(path: places.serve)
             guard lock.tryLock() else {
                 throw Failure(.conflict, "A server runs on \(folder); stop it first.")
             }
             defer { lock.unlock() }
+            var isRestored = false
+            defer {
+                // Under the lock: a server that found the folder meanwhile has it instead.
+                if isNew, !isRestored {
+                    unlink(places.serve)
+                    rmdir(folder)
+                }
+            }
+            // A server may have been here and gone in between.
+            try checkRoom(for: places, replaces: replaces)
             let incoming = "\(places.database).restoring"
             try copy(backup, to: incoming)
             defer { unlink(incoming) }
@@ -136,6 +134,14 @@ package enum StoreFile {
             unlink(places.mark)
             isRestored = true
             return Restored(report: report, replacedStore: aside)
+        }
+    }
+
+    private static func checkRoom(for places: StoreFolder, replaces: Bool) throws {
+        guard replaces || access(places.database, F_OK) != 0 else {
+            throw Failure(
+                .conflict,
+                "\(places.database) exists; --replace puts it aside, beside the restored one.")
         }
     }
 
