@@ -122,6 +122,30 @@ import TollgateKernel
         }
     }
 
+    /// A shop with somebody who orders in it.
+    private struct Shop {
+        let bench: TestBench
+        let buyer: AccountID
+        let payments = ScriptedPayments()
+        let follow: FollowUpOrders
+        private let placing: PlaceOrder
+
+        init(over store: any OpenedStore) async throws {
+            bench = try TestBench(over: store)
+            try await bench.offer()
+            buyer = try await bench.signIn().session.account
+            placing = PlaceOrder(bench.ports, payments: payments)
+            follow = FollowUpOrders(bench.ports, payments: payments)
+        }
+
+        /// Orders the product with a key of the test's own.
+        func order(_ key: String) async throws -> Order {
+            try await placing.place(
+                product: ProductKey(rawValue: "starter"), for: buyer,
+                idempotencyKey: IdempotencyKey(rawValue: key))
+        }
+    }
+
     /// Orders the product with a key of the test's own.
     private func order(
         _ key: String, for account: AccountID, by placing: PlaceOrder
@@ -141,25 +165,20 @@ import TollgateKernel
         _ engine: Engine
     ) async throws {
         try await withStore(on: engine) { store in
-            let bench = try TestBench(over: store)
-            try await bench.offer()
-            let buyer = try await bench.signIn().session.account
-            let payments = ScriptedPayments()
-            let placing = PlaceOrder(bench.ports, payments: payments)
-            let follow = FollowUpOrders(bench.ports, payments: payments)
+            let shop = try await Shop(over: store)
             for number in 0...Limits.unpaidOrdersOfSpan {
-                payments.failNext(.rateLimited)
+                shop.payments.failNext(.rateLimited)
                 let ending = await Ending {
-                    _ = try await order("busy-\(number)", for: buyer, by: placing)
+                    _ = try await shop.order("busy-\(number)")
                 }
                 #expect(ending == .failure(.unavailable))
-                let found = try await newest(store, of: buyer)
+                let found = try await newest(store, of: shop.buyer)
                 let made = try #require(found)
-                #expect(try await follow.cancel(made.id, of: buyer).state == .closed)
+                #expect(try await shop.follow.cancel(made.id, of: shop.buyer).state == .closed)
             }
             #expect(
-                try await order("taken", for: buyer, by: placing).state == .awaitingPayment)
-            #expect(try await bench.violations() == [])
+                try await shop.order("taken").state == .awaitingPayment)
+            #expect(try await shop.bench.violations() == [])
         }
     }
 
@@ -167,33 +186,28 @@ import TollgateKernel
         _ engine: Engine
     ) async throws {
         try await withStore(on: engine) { store in
-            let bench = try TestBench(over: store)
-            try await bench.offer()
-            let buyer = try await bench.signIn().session.account
-            let payments = ScriptedPayments()
-            let placing = PlaceOrder(bench.ports, payments: payments)
-            let follow = FollowUpOrders(bench.ports, payments: payments)
+            let shop = try await Shop(over: store)
             for number in 0..<Limits.unpaidOrdersOfSpan {
-                payments.failNext(.unknownOutcome)
+                shop.payments.failNext(.unknownOutcome)
                 let ending = await Ending {
-                    _ = try await order("hung-up-\(number)", for: buyer, by: placing)
+                    _ = try await shop.order("hung-up-\(number)")
                 }
                 #expect(ending == .failure(.unknownOutcome))
-                let found = try await newest(store, of: buyer)
+                let found = try await newest(store, of: shop.buyer)
                 let made = try #require(found)
                 if number.isMultiple(of: 2) {
                     // WeChat hears of it only later: it is closed in a second attempt.
-                    payments.failNext(.notFound, .notFound, .notFound)
-                    #expect(try await follow.cancel(made.id, of: buyer).state == .closing)
-                    bench.clock.advance(milliseconds: Limits.cancelledOrderPauseMilliseconds)
+                    shop.payments.failNext(.notFound, .notFound, .notFound)
+                    #expect(try await shop.follow.cancel(made.id, of: shop.buyer).state == .closing)
+                    shop.bench.clock.advance(milliseconds: Limits.cancelledOrderPauseMilliseconds)
                 }
-                let closed = try await follow.cancel(made.id, of: buyer)
+                let closed = try await shop.follow.cancel(made.id, of: shop.buyer)
                 #expect(closed.state == .closed)
                 #expect(closed.codeURL == nil)
             }
-            let ending = await Ending { _ = try await order("next", for: buyer, by: placing) }
+            let ending = await Ending { _ = try await shop.order("next") }
             #expect(ending == .failure(.rateLimited))
-            #expect(try await bench.violations() == [])
+            #expect(try await shop.bench.violations() == [])
         }
     }
 
@@ -234,28 +248,23 @@ import TollgateKernel
         _ engine: Engine
     ) async throws {
         try await withStore(on: engine) { store in
-            let bench = try TestBench(over: store)
-            try await bench.offer()
-            let buyer = try await bench.signIn().session.account
-            let payments = ScriptedPayments()
-            let placing = PlaceOrder(bench.ports, payments: payments)
-            let follow = FollowUpOrders(bench.ports, payments: payments)
-            payments.beforeCreate {
-                guard let made = try? await newest(store, of: buyer) else { return }
-                _ = try? await follow.cancel(made.id, of: buyer)
+            let shop = try await Shop(over: store)
+            shop.payments.beforeCreate {
+                guard let made = try? await newest(store, of: shop.buyer) else { return }
+                _ = try? await shop.follow.cancel(made.id, of: shop.buyer)
             }
             for number in 0..<Limits.unpaidOrdersOfSpan {
-                let made = try await order("hasty-\(number)", for: buyer, by: placing)
+                let made = try await shop.order("hasty-\(number)")
                 #expect(made.state == .closing)
                 #expect(made.codeURL == nil)
-                bench.clock.advance(milliseconds: Limits.cancelledOrderPauseMilliseconds)
-                #expect(try await follow.cancel(made.id, of: buyer).state == .closed)
+                shop.bench.clock.advance(milliseconds: Limits.cancelledOrderPauseMilliseconds)
+                #expect(try await shop.follow.cancel(made.id, of: shop.buyer).state == .closed)
             }
-            let ending = await Ending { _ = try await order("next", for: buyer, by: placing) }
+            let ending = await Ending { _ = try await shop.order("next") }
             #expect(ending == .failure(.rateLimited))
             // The step holds what holds the payments.
-            payments.beforeCreate {}
-            #expect(try await bench.violations() == [])
+            shop.payments.beforeCreate {}
+            #expect(try await shop.bench.violations() == [])
         }
     }
 
@@ -263,27 +272,22 @@ import TollgateKernel
         _ engine: Engine
     ) async throws {
         try await withStore(on: engine) { store in
-            let bench = try TestBench(over: store)
-            try await bench.offer()
-            let buyer = try await bench.signIn().session.account
-            let payments = ScriptedPayments()
-            let placing = PlaceOrder(bench.ports, payments: payments)
-            let follow = FollowUpOrders(bench.ports, payments: payments)
+            let shop = try await Shop(over: store)
             let ahead = 2 * Limits.storeClockRefusedMilliseconds
-            bench.clock.advance(milliseconds: ahead)
+            shop.bench.clock.advance(milliseconds: ahead)
             for number in 0..<Limits.unpaidOrdersOfSpan {
-                let made = try await order("ahead-\(number)", for: buyer, by: placing)
-                #expect(try await follow.cancel(made.id, of: buyer).state == .closed)
+                let made = try await shop.order("ahead-\(number)")
+                #expect(try await shop.follow.cancel(made.id, of: shop.buyer).state == .closed)
             }
             // As far ahead as another server may be, they count.
-            bench.clock.advance(milliseconds: -ahead / 2)
+            shop.bench.clock.advance(milliseconds: -ahead / 2)
             #expect(
-                await Ending { _ = try await order("near", for: buyer, by: placing) }
+                await Ending { _ = try await shop.order("near") }
                     == .failure(.rateLimited))
-            bench.clock.advance(milliseconds: -1)
+            shop.bench.clock.advance(milliseconds: -1)
             #expect(
-                try await order("set back", for: buyer, by: placing).state == .awaitingPayment)
-            #expect(try await bench.violations() == [])
+                try await shop.order("set back").state == .awaitingPayment)
+            #expect(try await shop.bench.violations() == [])
         }
     }
 
