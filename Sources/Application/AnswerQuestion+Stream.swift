@@ -1,6 +1,7 @@
 internal import Accounts
 internal import Chat
 internal import Logging
+internal import Metrics
 internal import Synchronization
 package import TollgateKernel
 
@@ -28,13 +29,21 @@ extension AnswerQuestion {
             do {
                 try await stream(from: route, admitted, applied, &progress, emit)
                 channels.succeeded(route.channel)
+                Self.count(route.channel, "answered")
                 return
             } catch let failure as ModelGatewayFailure {
+                Self.count(route.channel, failure.kind.rawValue)
                 // That one person's key is refused or used up says nothing about the channel.
                 if !ownKeys.isEmpty, failure.concernsKey {
                     channels.abandoned(route.channel, sawToken: progress.firstTokenAt != nil)
-                } else {
-                    channels.failed(route.channel, failure)
+                } else if channels.failed(route.channel, failure) {
+                    // Once a cool-down, however many calls fail: nobody else tells the operator.
+                    logger.warning(
+                        "a channel cools down",
+                        metadata: [
+                            "channel": "\(route.channel)", "kind": "\(failure.kind.rawValue)",
+                            "reason": "\(failure.message)",
+                        ])
                 }
                 guard progress.firstTokenAt == nil, failure.allowsFailover else { throw failure }
                 last = failure
@@ -46,6 +55,14 @@ extension AnswerQuestion {
         }
         if !ownKeys.isEmpty, last.kind == .rejectedKey { throw Self.ownKeyRefused }
         throw last
+    }
+
+    /// Counts a call of a channel by how it ended; the operator names channels, so they are few.
+    private static func count(_ channel: String, _ outcome: String) {
+        Counter(
+            label: "tollgate_channel_calls_total",
+            dimensions: [("channel", channel), ("outcome", outcome)]
+        ).increment()
     }
 
     private static let ownKeyRefused = Failure(
@@ -177,10 +194,13 @@ package final class ChannelBoard: Sendable {
         health.withLock { $0[channel, default: ChannelHealth()].recordSuccess() }
     }
 
-    func failed(_ channel: String, _ failure: ModelGatewayFailure) {
+    /// Notes a failure; true if it began a cool-down.
+    func failed(_ channel: String, _ failure: ModelGatewayFailure) -> Bool {
         let now = clock.now()
-        health.withLock {
+        return health.withLock {
+            let coolDowns = $0[channel]?.coolDowns ?? 0
             $0[channel, default: ChannelHealth()].recordFailure(failure, at: now)
+            return $0[channel]?.coolDowns != coolDowns
         }
     }
 

@@ -180,7 +180,7 @@ package struct AnswerQuestion: Sendable {
             return Failure(.truncated, "The answer was cut off; ask again.")
         case .invalidRequest:
             return Failure(.invalidRequest, "The model refused the question as it is.")
-        case .unreachable, .serverError, .rejectedKey, .malformed:
+        case .unreachable, .serverError, .rejectedKey, .unknownModel, .malformed:
             return Failure(
                 .upstreamFailed, "The model is out of order just now; try again or choose another.")
         }

@@ -1,7 +1,15 @@
 extension Limits {
-    /// Outgoing HTTP transfers at once: above any concurrency the server admits, below the 1,024
-    /// descriptors a process gets by default after its own listeners and files.
-    package static let outgoingTransfers = 768
+    /// Answers of models under way at once, each an outgoing transfer: with those below, under the
+    /// 1,024 descriptors a process gets by default after its own listeners and files.
+    package static let outgoingTransfers = 704
+
+    /// Outgoing transfers at once to WeChat Pay and to the official account, apart from those of
+    /// models: no number of long answers may keep a payment from being booked.
+    package static let outgoingServiceTransfers = 64
+
+    /// When to ask again after all of a model's transfers were taken, in milliseconds: answers take
+    /// seconds, and of hundreds one ends sooner.
+    package static let outgoingRetryMilliseconds: Int64 = 2_000
 
     /// Idle outgoing connections kept for the next request.
     package static let outgoingIdleConnections = 256

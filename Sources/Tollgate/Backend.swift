@@ -16,8 +16,10 @@ struct Backend: Sendable {
     let upstreams: Upstreams
     /// Where everything is kept.
     let store: any OpenedStore
-    /// Outgoing HTTP.
-    let transfers: HTTPTransfers
+    /// Outgoing HTTP to models.
+    let modelTransfers: HTTPTransfers
+    /// Outgoing HTTP to WeChat Pay and the official account, which long answers must not crowd out.
+    let serviceTransfers: HTTPTransfers
     /// What use cases need.
     let ports: Ports
     /// Opens providers' keys.
@@ -58,17 +60,21 @@ struct Backend: Sendable {
             await store.close()
             throw error
         }
-        let transfers = try HTTPTransfers.start()
+        let modelTransfers = try HTTPTransfers.start()
+        let serviceTransfers = try HTTPTransfers.start(
+            HTTPTransfers.Configuration(mostTransfers: Limits.outgoingServiceTransfers))
         let platformKeys = PlatformKeys(
-            configuration: upstreams.wechatPay, transfers: transfers, clock: SystemClock(),
-            random: random)
+            configuration: upstreams.wechatPay, transfers: serviceTransfers,
+            clock: SystemClock(), random: random)
         return Backend(
-            upstreams: upstreams, store: store, transfers: transfers, ports: ports, vault: vault,
+            upstreams: upstreams, store: store, modelTransfers: modelTransfers,
+            serviceTransfers: serviceTransfers, ports: ports, vault: vault,
             payments: WeChatPayGateway(
-                configuration: upstreams.wechatPay, keys: platformKeys, transfers: transfers,
-                clock: SystemClock(), random: random), platformKeys: platformKeys,
+                configuration: upstreams.wechatPay, keys: platformKeys,
+                transfers: serviceTransfers, clock: SystemClock(), random: random),
+            platformKeys: platformKeys,
             officialAccount: OfficialAccount(
-                configuration: upstreams.officialAccount, transfers: transfers,
+                configuration: upstreams.officialAccount, transfers: serviceTransfers,
                 clock: SystemClock()))
     }
 
@@ -82,7 +88,8 @@ struct Backend: Sendable {
 
     /// Ends outgoing HTTP, then the store; after everything that uses them.
     func close() async {
-        await transfers.shutdown()
+        await modelTransfers.shutdown()
+        await serviceTransfers.shutdown()
         await store.close()
     }
 
@@ -106,7 +113,7 @@ struct Backend: Sendable {
                 answerQuestion: AnswerQuestion(
                     ports, catalogue: catalogue,
                     gateway: OpenAICompatibleGateway(
-                        transfers: transfers, clock: ports.clock), vault: vault,
+                        transfers: modelTransfers, clock: ports.clock), vault: vault,
                     settlements: settlements,
                     heavyWork: BlockingWork(label: "tollgate.long-questions")),
                 vault: vault, settlements: settlements, payments: payments,

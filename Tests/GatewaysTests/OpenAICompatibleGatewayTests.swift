@@ -141,7 +141,10 @@ struct OpenAICompatibleGatewayTests {
     @Test(arguments: [
         (401, "", ModelGatewayFailure.Kind.rejectedKey),
         (403, #"{"error":{"code":"account_deactivated"}}"#, .rejectedKey),
-        (402, "", .rejectedKey), (400, "{}", .invalidRequest), (404, "<html>", .invalidRequest),
+        (402, "", .rejectedKey), (400, "{}", .invalidRequest), (404, "<html>", .unknownModel),
+        (404, #"{"error":{"code":"account_deactivated"}}"#, .rejectedKey), (405, "", .unknownModel),
+        (410, "", .unknownModel), (400, #"{"error":{"code":"1211"}}"#, .unknownModel),
+        (400, #"{"error":{"code":"model_not_found"}}"#, .unknownModel), (413, "", .invalidRequest),
         (422, #"{"error":null}"#, .invalidRequest),
         (400, #"{"error":{"code":"1113"}}"#, .rejectedKey),
         (429, #"{"error":{"type":"requests","code":"rate_limit_exceeded"}}"#, .overloaded),
@@ -249,7 +252,10 @@ struct OpenAICompatibleGatewayTests {
     @Test(
         arguments: [
             (#"{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}"#, [3, 4]),
-            (#"{"prompt_tokens":-3,"completion_tokens":4}"#, [0, 4]),
+            (#"{"prompt_tokens":3,"completion_tokens":0}"#, [3, 0]),
+            (#"{"prompt_tokens":-3,"completion_tokens":4}"#, nil),
+            (#"{"prompt_tokens":3,"completion_tokens":-4}"#, nil),
+            (#"{"prompt_tokens":0,"completion_tokens":4}"#, nil),
             (#"{"prompt_tokens":3,"completion_tokens":99999999999999}"#, nil),
             (#"{"prompt_tokens":3,"completion_tokens":1e400}"#, nil),
             (#"{"prompt_tokens":"3","completion_tokens":4}"#, nil), (#"{"prompt_tokens":3}"#, nil),
@@ -257,6 +263,10 @@ struct OpenAICompatibleGatewayTests {
             (
                 #"null}\#n\#ndata: {"usage":{"prompt_tokens":1,"completion_tokens":2}}\#n\#n"#
                     + #"data: {"usage":{"prompt_tokens":5,"completion_tokens":6}"#, [5, 6]
+            ),
+            (
+                #"{"prompt_tokens":5,"completion_tokens":6}}\#n\#n"#
+                    + #"data: {"usage":{"prompt_tokens":5,"completion_tokens":0}"#, [5, 6]
             ),
         ] as [(String, [Int64]?)])
     func `usage is taken when it makes sense, the last one counting`(
@@ -273,6 +283,73 @@ struct OpenAICompatibleGatewayTests {
         let counted = expected.map { TokenUsage(promptTokens: $0[0], completionTokens: $0[1]) }
         #expect(
             try await collect(from: server) == [.finished(reason: "length", usage: counted)])
+    }
+
+    @Test
+    func `one answer too many is refused here, and no word falls on the provider`() async throws {
+        let server = try RawServer { connection in
+            _ = connection.readRequest()
+            _ = connection.waitForClose(milliseconds: 30_000)
+        }
+        defer { server.stop() }
+        try await withTransfers(HTTPTransfers.Configuration(mostTransfers: 1)) { transfers in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await gateway(transfers).stream(
+                        Recording.request, from: endpoint(server)) { _ in }
+                }
+                while server.connections < 1 { try await Task.sleep(for: .milliseconds(1)) }
+                let refused = await #expect(throws: Failure.self) {
+                    try await gateway(transfers).stream(
+                        Recording.request, from: endpoint(server)) { _ in }
+                }
+                #expect(refused?.code == .unavailable)
+                #expect(refused?.retryAfterMilliseconds == Limits.outgoingRetryMilliseconds)
+                group.cancelAll()
+                await #expect(throws: (any Error).self) { try await group.next() }
+            }
+        }
+    }
+
+    @Test
+    func `text that cost no token was not counted`() async throws {
+        let server = try RawServer { connection in
+            _ = connection.readRequest()
+            connection.send(
+                Recording.head + Recording.delta("a")
+                    + "data: {\"choices\":[],\"usage\":"
+                    + "{\"prompt_tokens\":9,\"completion_tokens\":0}}\n\ndata: [DONE]\n\n")
+        }
+        defer { server.stop() }
+        #expect(
+            try await collect(from: server)
+                == [.delta("a"), .finished(reason: "unknown", usage: nil)])
+    }
+
+    @Test(arguments: [
+        ("stop", "stop"), ("length", "length"), ("sensitive", "content_filter"),
+        ("content_filter", "content_filter"), ("tool_calls", "tool_calls"), ("mood", "unknown"),
+    ])
+    func `a reason is one of a few words`(sent: String, told: String) async throws {
+        let server = try RawServer { connection in
+            _ = connection.readRequest()
+            connection.send(Recording.head + Recording.end(because: sent))
+        }
+        defer { server.stop() }
+        #expect(try await collect(from: server) == [.finished(reason: told, usage: nil)])
+    }
+
+    @Test(arguments: ["network_error", "insufficient_system_resource"])
+    func `an answer its provider broke off is not whole, whatever ends the stream`(
+        reason: String
+    ) async throws {
+        let server = try RawServer { connection in
+            _ = connection.readRequest()
+            connection.send(
+                Recording.head + Recording.delta("a") + Recording.end(because: reason))
+        }
+        defer { server.stop() }
+        #expect(await modelFailure { try await collect(from: server) } == .truncated)
     }
 
     @Test
@@ -426,6 +503,11 @@ private enum Recording {
         ], maxTokens: 256, correlationID: "correlation-1")
 
     static let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+    /// The last events of an answer that ended because of `reason`.
+    static func end(because reason: String) -> String {
+        #"data: {"choices":[{"delta":{},"finish_reason":"\#(reason)"}]}"# + "\n\ndata: [DONE]\n\n"
+    }
 
     static let firstHalf = """
         data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[\

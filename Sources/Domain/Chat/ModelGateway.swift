@@ -85,7 +85,9 @@ package struct ModelRequest: Sendable {
 package enum ModelEvent: Hashable, Sendable {
     /// A piece of the answer's text, whole characters only, never empty.
     case delta(String)
-    /// The answer is complete (`[DONE]` was seen). Usage is nil if the provider gave none.
+    /// The answer is complete (`[DONE]` was seen). The reason is `stop`, `length`,
+    /// `content_filter`, `tool_calls` or `unknown`. Usage is nil if the provider gave none that
+    /// makes sense.
     case finished(reason: String, usage: TokenUsage?)
 }
 
@@ -103,7 +105,10 @@ package struct ModelGatewayFailure: Error, Hashable, Sendable {
         case serverError = "server_error"
         /// 401, 403, insufficient quota: this key is no good; another channel may do.
         case rejectedKey = "rejected_key"
-        /// 400, 404, 422: the request itself is refused; another channel will refuse it too.
+        /// 404, 405, 410: no such model or no such interface there; another channel has its own
+        /// address and its own name for the model.
+        case unknownModel = "unknown_model"
+        /// 400, 413, 422: the request itself is refused; another channel will refuse it too.
         case invalidRequest = "invalid_request"
         /// The stream ended without `[DONE]`, or inside an event.
         case truncated
@@ -147,7 +152,9 @@ package protocol ModelGateway: Sendable {
     /// returns. Cancelling the task, or an error from `onEvent`, closes the upstream connection
     /// before this returns; the error is rethrown as it is.
     ///
-    /// - Throws: ``ModelGatewayFailure``, `CancellationError`, or what `onEvent` threw.
+    /// - Throws: ``ModelGatewayFailure``; a `Failure` with `.unavailable` if too many answers are
+    ///   under way here, which says nothing about the provider; `CancellationError`; or what
+    ///   `onEvent` threw.
     func stream(
         _ request: ModelRequest, from endpoint: ModelEndpoint,
         onEvent: (ModelEvent) async throws -> Void

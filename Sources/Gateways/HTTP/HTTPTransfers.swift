@@ -1,7 +1,7 @@
 internal import CCurl
 internal import Glibc
 internal import Synchronization
-internal import TollgateKernel
+package import TollgateKernel
 
 /// Requests to other systems over HTTP/1.1, on libcurl's multi interface with a thread of its own.
 ///
@@ -22,13 +22,17 @@ package final class HTTPTransfers: Sendable {
         package var certificateAuthorityFile: String?
         /// How we name ourselves; WeChat refuses requests without.
         package var userAgent: String
+        /// How many transfers are under way at most; one more is refused at once.
+        package var mostTransfers: Int
 
         /// Makes a configuration.
         package init(
-            certificateAuthorityFile: String? = nil, userAgent: String = "tollgate/0.1"
+            certificateAuthorityFile: String? = nil, userAgent: String = "tollgate/0.1",
+            mostTransfers: Int = Limits.outgoingTransfers
         ) {
             self.certificateAuthorityFile = certificateAuthorityFile
             self.userAgent = userAgent
+            self.mostTransfers = mostTransfers
         }
     }
 

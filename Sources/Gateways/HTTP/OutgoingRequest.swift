@@ -115,7 +115,7 @@ package struct TransferFailure: Error, Hashable, Sendable, CustomStringConvertib
         case malformed
         /// The request itself is wrong: address, header field, method.
         case invalidRequest = "invalid_request"
-        /// ``Limits/outgoingTransfers`` are under way.
+        /// As many as the configuration allows are under way.
         case tooMany = "too_many"
         /// The transfers were shut down.
         case shutDown = "shut_down"

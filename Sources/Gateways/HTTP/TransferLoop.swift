@@ -114,7 +114,7 @@ final class TransferLoop {
     }
 
     private func begin(_ transfer: Transfer) {
-        guard active.count < Limits.outgoingTransfers else {
+        guard active.count < configuration.mostTransfers else {
             transfer.finish(.failed(TransferFailure(.tooMany, "Too many transfers at once")))
             return
         }

@@ -63,7 +63,7 @@ struct ChatChunk {
     }
 
     /// Nil unless both counts are there as plausible numbers: an implausible count is worse than
-    /// our own estimate.
+    /// our own estimate. A prompt has at least one token; an answer may have none.
     private static func readUsage(_ scanner: inout JSONScanner) throws(JSONError) -> TokenUsage? {
         guard try scanner.kind() == .object else {
             try scanner.skip()
@@ -79,7 +79,7 @@ struct ChatChunk {
             default: try scanner.skip()
             }
         }
-        guard let prompt, let completion else { return nil }
+        guard let prompt, let completion, prompt > 0 else { return nil }
         return TokenUsage(promptTokens: prompt, completionTokens: completion)
     }
 
@@ -88,9 +88,7 @@ struct ChatChunk {
             try scanner.skip()
             return nil
         }
-        guard let count = Int64(try scanner.number()), count <= Limits.plausibleTokens else {
-            return nil
-        }
-        return count
+        let count = Int64(try scanner.number())
+        return count.flatMap { (0...Limits.plausibleTokens).contains($0) ? $0 : nil }
     }
 }

@@ -45,10 +45,16 @@ package struct OpenAICompatibleGateway: ModelGateway {
                 return nil
             }
         } catch let error as TransferFailure {
+            // Our own fullness says nothing about the channel.
+            if error.kind == .tooMany { throw Self.tooMany }
             throw ModelGatewayFailure(error)
         }
         if let failure { throw failure }
     }
+
+    private static let tooMany = Failure(
+        .unavailable, "Too many answers are under way here; ask again in a moment.",
+        retryAfterMilliseconds: Limits.outgoingRetryMilliseconds)
 
     private static func body(of request: ModelRequest) -> [UInt8] {
         let messages = request.messages.map { message -> JSONValue in
@@ -121,6 +127,7 @@ private struct AnswerInProgress {
 
     private var finishReason: String?
     private var usage: TokenUsage?
+    private var hasText = false
 
     /// What came to light in one arrival.
     struct News {
@@ -155,9 +162,7 @@ private struct AnswerInProgress {
     private mutating func take(
         _ event: ServerSentEvents.Event
     ) throws(ModelGatewayFailure) -> ModelEvent? {
-        if event.data == Self.endMark {
-            return .finished(reason: finishReason ?? "unknown", usage: usage)
-        }
+        if event.data == Self.endMark { return try end() }
         let chunk: ChatChunk
         do {
             chunk = try ChatChunk(parsing: event.data)
@@ -171,10 +176,33 @@ private struct AnswerInProgress {
                 message: "The provider broke off\(error.description)")
         }
         finishReason = chunk.finishReason ?? finishReason
-        // Some count anew with every event: the last count is the whole.
-        usage = chunk.usage ?? usage
+        hasText = hasText || !chunk.content.isEmpty
+        // Some count anew with every event: the last count is the whole. One of no tokens for the
+        // answer takes back none before it.
+        if let counted = chunk.usage, usage == nil || counted.completionTokens > 0 {
+            usage = counted
+        }
         return chunk.content.isEmpty ? nil : .delta(chunk.content)
     }
+
+    /// The end that `[DONE]` says, unless the reason given before it says that this is none.
+    private func end() throws(ModelGatewayFailure) -> ModelEvent {
+        switch finishReason {
+        case "network_error", "insufficient_system_resource":
+            throw ModelGatewayFailure(
+                .truncated, status: 200, message: "The provider broke the answer off itself")
+        default: break
+        }
+        // Text that cost no token: our estimate is better.
+        let counted = usage.flatMap { hasText && $0.completionTokens == 0 ? nil : $0 }
+        return .finished(reason: Self.reasons[finishReason ?? ""] ?? "unknown", usage: counted)
+    }
+
+    /// Why an answer ended, in OpenAI's words; Zhipu says `sensitive` (payments reference, 1.10).
+    private static let reasons = [
+        "stop": "stop", "length": "length", "content_filter": "content_filter",
+        "sensitive": "content_filter", "tool_calls": "tool_calls", "function_call": "tool_calls",
+    ]
 }
 
 extension ProviderError {
@@ -182,6 +210,7 @@ extension ProviderError {
     fileprivate func kind(forStatus status: Int) -> ModelGatewayFailure.Kind {
         switch status {
         case 401, 402, 403: .rejectedKey
+        case 404, 405, 410: kind == .rejectedKey ? .rejectedKey : .unknownModel
         case 408: .timedOut
         case 409, 425: .overloaded
         case 429: kind == .rejectedKey ? .rejectedKey : .overloaded
@@ -189,6 +218,7 @@ extension ProviderError {
             switch kind {
             case .rejectedKey: .rejectedKey
             case .overloaded: .overloaded
+            case .unknownModel: .unknownModel
             default: .invalidRequest
             }
         case 500..<600: kind == .overloaded ? .overloaded : .serverError
@@ -205,7 +235,7 @@ extension ModelGatewayFailure {
         case .timedOut: self.init(.timedOut, message: failure.message)
         case .interrupted: self.init(.truncated, message: failure.message)
         case .tooLarge, .malformed: self.init(.malformed, message: failure.message)
-        case .tooMany: self.init(.overloaded, message: failure.message)
+        case .tooMany: self.init(.unreachable, message: failure.message)
         case .invalidRequest:
             // The address and key of the channel are wrong, not the conversation.
             self.init(.unreachable, message: failure.message)
