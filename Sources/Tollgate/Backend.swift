@@ -44,6 +44,7 @@ struct Backend: Sendable {
             masterKey: masterKey, previousKey: previousKey, random: random,
             source: { [folder = settings.folder] in folder.masterKeys() })
         let identity = try settings.folder.key("identity")
+        let policy = try settings.policy()
         let store = try await settings.storeLocation().open(
             realm: upstreams.realm, role: role,
             keyFingerprint: try keyFingerprint(identityKey: identity, masterKey),
@@ -53,7 +54,7 @@ struct Backend: Sendable {
         let ports = Ports(
             store: store, clock: SystemClock(), random: random,
             identifiers: TimeSortedIdentifiers(), identityKey: identityKey,
-            policy: try settings.policy())
+            policy: policy)
         do {
             try await StoreIdentity(ports).check(isOwner: role == .serve)
         } catch {

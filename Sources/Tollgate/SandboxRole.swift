@@ -24,7 +24,8 @@ struct SandboxRole: Service {
         configuration.host = address.host
         configuration.port = address.port
         configuration.account.mode = settings.text("weixin.mode") == "plain" ? .plain : .aes
-        if let seconds = try settings.number("sandbox.minimumExpirySeconds") {
+        if let seconds = try settings.number(
+            "sandbox.minimumExpirySeconds", within: 0...Limits.orderLifetimeSeconds) {
             configuration.pay.minimumExpirySeconds = seconds
         }
         if let text = settings.text("sandbox.notifyScheduleScale") {

@@ -78,10 +78,15 @@ struct Settings: Sendable {
     func secret(_ key: String) -> String? { reader.string(forKey: ConfigKey(key), isSecret: true) }
 
     /// A number.
-    func number(_ key: String) throws -> Int64? {
+    ///
+    /// - Throws: `Failure` with `.invalidRequest` for another text, or a number outside `range`.
+    func number(_ key: String, within range: ClosedRange<Int64>) throws -> Int64? {
         guard let text = text(key) else { return nil }
-        guard let number = Int64(text) else {
-            throw Failure(.invalidRequest, "The setting \(key) is a whole number, not “\(text)”.")
+        guard let number = Int64(text), range.contains(number) else {
+            throw Failure(
+                .invalidRequest,
+                "The setting \(key) is a whole number from \(range.lowerBound) to "
+                    + "\(range.upperBound), not “\(text)”.")
         }
         return number
     }
@@ -122,14 +127,22 @@ struct Settings: Sendable {
     /// What the operator decided.
     func policy() throws -> ServicePolicy {
         var policy = ServicePolicy()
-        if let calls = try number("trial.callsPerDay") { policy.trialCallsPerDay = calls }
-        if let micro = try number("welcome.microCredits") {
+        if let calls = try number("trial.callsPerDay", within: 0...Limits.callLimit) {
+            policy.trialCallsPerDay = calls
+        }
+        if let micro = try number(
+            "welcome.microCredits", within: 0...Limits.creditsInOneTransfer)
+        {
             policy.welcomeGrant = Credits(micro: micro)
         }
-        if let seconds = try number("order.lifetimeSeconds") {
+        if let seconds = try number(
+            "order.lifetimeSeconds", within: 1...Limits.orderLifetimeSeconds)
+        {
             policy.orderLifetimeMilliseconds = seconds * 1_000
         }
-        if let seconds = try number("order.firstQuerySeconds") {
+        if let seconds = try number(
+            "order.firstQuerySeconds", within: 0...Limits.orderLifetimeSeconds)
+        {
             policy.firstPaymentQueryMilliseconds = seconds * 1_000
         }
         if let words = text("login.keywords") {

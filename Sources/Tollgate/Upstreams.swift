@@ -87,6 +87,8 @@ struct Upstreams: Sendable {
             }
         }
         let appID = try needed("weixin.appID")
+        let apiV3Key = try apiV3Key(needed("wechatPay.apiV3Key"))
+        let notifyURL = try notifyURL(needed("wechatPay.notifyURL"))
         return Upstreams(
             realm: .live,
             wechatPay: WeChatPayConfiguration(
@@ -95,11 +97,11 @@ struct Upstreams: Sendable {
                 merchantCertificateSerial: try needed("wechatPay.merchantSerial"),
                 merchantKey: try RSAPrivateKey(
                     pem: file("wechatPay.merchantPrivateKeyFile")),
-                apiV3Key: Array(try needed("wechatPay.apiV3Key").utf8),
+                apiV3Key: apiV3Key,
                 platformKeys: try platformKeys(settings, file: file),
                 answerKeySerial: settings.text("wechatPay.platformSerial").flatMap {
                     $0.hasPrefix("PUB_KEY_ID_") ? $0 : nil
-                }, notifyURL: try needed("wechatPay.notifyURL")),
+                }, notifyURL: notifyURL),
             officialAccount: OfficialAccountConfiguration(
                 baseURL: settings.text("weixin.baseURL") ?? "https://api.weixin.qq.com",
                 appID: appID, appSecret: try needed("weixin.appSecret")),
@@ -114,6 +116,28 @@ struct Upstreams: Sendable {
 }
 
 extension Upstreams {
+    /// The APIv3 key: with another length no notification opens (payments reference, 1.6).
+    private static func apiV3Key(_ text: String) throws -> [UInt8] {
+        guard text.utf8.count == 32 else {
+            throw Failure(
+                .invalidRequest,
+                "The setting wechatPay.apiV3Key has 32 characters, not \(text.utf8.count).")
+        }
+        return Array(text.utf8)
+    }
+
+    /// Where WeChat Pay sends notifications: it refuses orders with any other address (payments
+    /// reference, 1.2).
+    private static func notifyURL(_ text: String) throws -> String {
+        guard text.hasPrefix("https://"), !text.contains("?"), text.utf8.count <= 255 else {
+            throw Failure(
+                .invalidRequest,
+                "The setting wechatPay.notifyURL begins with https://, has no “?”, and is at most "
+                    + "255 bytes long.")
+        }
+        return text
+    }
+
     /// The key of public-key mode, if the settings name one: a merchant in certificate mode needs
     /// none, its certificates are fetched.
     private static func platformKeys(

@@ -104,6 +104,34 @@ struct CommandLineTests {
     }
 
     @Test(arguments: [
+        (#"{"order":{"lifetimeSeconds":"86400"}}"#, "order.lifetimeSeconds is a whole number"),
+        (#"{"order":{"lifetimeSeconds":"-1"}}"#, "order.lifetimeSeconds is a whole number"),
+        (#"{"trial":{"callsPerDay":"1e9"}}"#, "trial.callsPerDay is a whole number"),
+        (
+            #"{"realm":"live","weixin":{"appID":"wx1"},"wechatPay":{"apiV3Key":"short"}}"#,
+            "wechatPay.apiV3Key has 32 characters, not 5."
+        ),
+        (
+            #"{"realm":"live","weixin":{"appID":"wx1"},"wechatPay":{"#
+                + #""apiV3Key":"0123456789abcdef0123456789abcdef","notifyURL":"http://x"}}"#,
+            "wechatPay.notifyURL begins with https://"
+        ),
+    ])
+    func `a setting that could never work keeps the server from starting`(
+        settings: String, sentence: String
+    ) async throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let data = "\(folder)/data"
+        try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+        try Data(settings.utf8).write(to: URL(fileURLWithPath: "\(data)/tollgate.json"))
+        let told = try await run(["serve", "--listen", "127.0.0.1:0", "--data", data], in: folder)
+        #expect(told.status == 2)
+        #expect(told.text.contains("The setting \(sentence)"), "\(told.text)")
+        #expect(!FileManager.default.fileExists(atPath: "\(data)/store.sqlite"))
+    }
+
+    @Test(arguments: [
         (["help", "bogus"], "There is no command 'bogus'.\nSee all of them: tollgate --help\n"),
         (["help", "quoat"], "There is no command 'quoat'.\nDid you mean 'quota'?\n"),
         (["help", "jobs", "lst"], "There is no command 'lst'.\nDid you mean 'list'?\n"),
