@@ -24,10 +24,12 @@ final class Gate: Sendable {
     private let entered = Tally()
     private let opened = DispatchSemaphore(value: 0)
 
-    /// Called in a write's closure: waits, a minute at most.
+    /// Called in a write's closure: waits, a minute at most; not again once it was opened, for a
+    /// closure may run twice.
     func hold() {
         entered.add()
         _ = opened.wait(timeout: .now() + 60)
+        opened.signal()
     }
 
     /// Waits until the writer's thread is held.
@@ -43,7 +45,7 @@ final class Gate: Sendable {
 struct NotGathered: Error {}
 
 extension SQLiteStore {
-    /// Runs writes in one batch: they queue up behind a closure that waits for them.
+    /// Runs writes in one batch: they join it while a closure of it waits for them.
     func inOneBatch(
         _ count: Int, _ start: @escaping @Sendable (Int) async -> Void
     ) async throws {

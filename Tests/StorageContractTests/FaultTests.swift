@@ -30,7 +30,7 @@ import Weixin
     }
 
     @Test func aCommitWhoseAnswerWasLostIsFoundByItsNumber() async throws {
-        try await withStore(commitFault: fault(.afterCommit, at: 2)) { store, _ in
+        try await withStore(commitFault: fault(.afterCommit, at: 1)) { store, _ in
             try await store.inOneBatch(3) { index in
                 let ending = await Ending {
                     let write = try await store.begin { tx in

@@ -19,43 +19,57 @@ enum BatchEnd {
 /// that costs a quarter of a hold, and hardly a closure fails once it has changed something. So a
 /// batch runs without; if one of its closures fails that had changed rows, the batch is undone,
 /// before anybody has heard of it, and runs again with a savepoint each.
+///
+/// What arrives while it runs joins it as long as there is room, for one sync more costs more than
+/// a closure more does: callers that were answered by the last batch and ask again would otherwise
+/// be cut into two batches that take turns.
 struct Batch {
     private let connection: SQLiteConnection
     private let attempts: WriteAttempts
     private let fault: CommitFault?
+    private let joining: (_ atMost: Int) -> [PendingWrite]
 
-    init(_ connection: SQLiteConnection, _ attempts: WriteAttempts, _ fault: CommitFault?) {
+    /// Every write that runs in it, in the order they run; more than it began with once some joined.
+    private(set) var writes: [PendingWrite]
+    /// Whether a closure without a savepoint failed halfway, so that all ran again with one.
+    private(set) var hasFailedHalfway = false
+
+    /// A batch that begins with `writes`.
+    ///
+    /// - Parameter joining: Takes what has arrived meanwhile; so many at most.
+    init(
+        _ connection: SQLiteConnection, _ attempts: WriteAttempts, _ fault: CommitFault?,
+        writes: [PendingWrite], joining: @escaping (_ atMost: Int) -> [PendingWrite]
+    ) {
         self.connection = connection
         self.attempts = attempts
         self.fault = fault
+        self.writes = writes
+        self.joining = joining
     }
 
     /// Runs the writes; their outcomes stay with them until they are settled.
     ///
-    /// - Parameter isSetApart: Whether each closure gets a savepoint and fails alone.
-    /// - Returns: How it ended, and whether a closure without a savepoint failed halfway, so that
-    ///   all of them ran again with one.
-    func run(
-        _ writes: [PendingWrite], number: Int64, isSetApart: Bool
-    ) -> (end: BatchEnd, hasFailedHalfway: Bool) {
-        var hasFailedHalfway = false
+    /// - Parameter isSetApart: Whether each closure gets a savepoint and fails alone; none joins
+    ///   then.
+    mutating func run(number: Int64, isSetApart: Bool) -> BatchEnd {
         do throws(StoreError) {
             try connection.run(Text.begin)
         } catch {
-            return (.notBegun(error), hasFailedHalfway)
+            return .notBegun(error)
         }
         fault?.reached(.begun)
         do throws(StoreError) {
             let transaction = StoredTransaction(.sqlite(connection))
             var changesBefore = connection.totalChanges
             if isSetApart {
-                try applyApart(writes, transaction)
-            } else if try !applyTogether(writes, transaction) {
+                try applyApart(transaction)
+            } else if try !applyTogether(transaction) {
                 hasFailedHalfway = true
                 try connection.run(Text.rollback)
                 try connection.run(Text.begin)
                 changesBefore = connection.totalChanges
-                try applyApart(writes, transaction)
+                try applyApart(transaction)
             }
             // Not before all have run: what was announced is not undone by a neighbour.
             for write in writes { write.announceApplied() }
@@ -65,30 +79,32 @@ struct Batch {
             }
         } catch {
             if !connection.isOutsideTransaction { try? connection.execute("ROLLBACK") }
-            let isUndone = connection.isOutsideTransaction
-            return (isUndone ? .undone(error) : .inDoubt(error), hasFailedHalfway)
+            return connection.isOutsideTransaction ? .undone(error) : .inDoubt(error)
         }
-        return (commit(number), hasFailedHalfway)
+        return commit(number)
     }
 
     /// Runs the closures; false, with the rest not run, once one failed that had changed rows.
-    private func applyTogether(
-        _ writes: [PendingWrite], _ transaction: StoredTransaction
+    private mutating func applyTogether(
+        _ transaction: StoredTransaction
     ) throws(StoreError) -> Bool {
-        for write in writes {
+        var next = 0
+        while next < writes.count {
             let changesBefore = connection.totalChanges
-            let succeeded = write.apply(transaction)
+            let succeeded = writes[next].apply(transaction)
             fault?.reached(.applied)
             try checkInsideTransaction()
             guard succeeded || connection.totalChanges == changesBefore else { return false }
+            next += 1
+            if next == writes.count, next < Limits.writesInOneBatch {
+                writes += joining(Limits.writesInOneBatch - next)
+            }
         }
         return true
     }
 
     /// Runs each closure and undoes what it changed if it failed.
-    private func applyApart(
-        _ writes: [PendingWrite], _ transaction: StoredTransaction
-    ) throws(StoreError) {
+    private func applyApart(_ transaction: StoredTransaction) throws(StoreError) {
         for write in writes {
             try connection.run(Text.savepoint)
             let succeeded = write.apply(transaction)

@@ -6,7 +6,7 @@ internal import Synchronization
 internal import TollgateKernel
 
 /// Writes batches: BEGIN, one closure after the other, COMMIT; the next batch is whatever
-/// arrived while the last one synced.
+/// arrived while the last one synced, and what arrives while it runs.
 final class SQLiteWriter: @unchecked Sendable {
     // Unchecked: `live`, `markKeeper`, `logKeeper`, `copiesWithCommits`, `batchNumber`,
     // `batchesSetApart` and `isDiskDoubtful` belong to `thread`, on which alone they are touched.
@@ -96,19 +96,20 @@ final class SQLiteWriter: @unchecked Sendable {
         }
     }
 
-    private func run(_ writes: [PendingWrite]) {
+    /// Runs a batch that begins with `first`.
+    ///
+    /// - Parameter mayBeJoined: Whether what arrives meanwhile runs in it too.
+    private func run(_ first: [PendingWrite], mayBeJoined: Bool = true) {
         guard let live = live ?? reopened() else {
-            return settle(writes, .failed(Failure(.unavailable, "The store cannot be written.")))
+            return settle(first, .failed(Failure(.unavailable, "The store cannot be written.")))
         }
         batchNumber += 1
         let number = batchNumber
         let began = DispatchTime.now().uptimeNanoseconds
         let isSetApart = batchesSetApart > 0
         if isSetApart { batchesSetApart -= 1 }
-        let (end, hasFailedHalfway) = ran(writes, on: live, number: number, isSetApart: isSetApart)
-        // Whoever makes closures fail on purpose costs a batch its second run once in a while, not
-        // each time.
-        if hasFailedHalfway { batchesSetApart = Limits.batchesSetApart }
+        var writes = first
+        let end = ran(&writes, on: live, number, isSetApart: isSetApart, mayBeJoined: mayBeJoined)
         switch end {
         case .committed:
             commitTimes.recordNanoseconds(
@@ -136,7 +137,7 @@ final class SQLiteWriter: @unchecked Sendable {
                     writes, .failed(Failure(.unavailable, "The store could not keep the change.")))
             }
             // One of them may be the cause; alone, it fails alone.
-            for write in writes { run([write]) }
+            for write in writes { run([write], mayBeJoined: false) }
         case .inDoubt(let error):
             logger.error("store: a commit failed", metadata: ["error": "\(error)"])
             isDiskDoubtful = true
@@ -150,19 +151,28 @@ final class SQLiteWriter: @unchecked Sendable {
         for write in writes { write.settle(verdict) }
     }
 
+    /// - Parameter writes: What the batch begins with; then all that ran in it.
     private func ran(
-        _ writes: [PendingWrite], on live: WriterConnection, number: Int64, isSetApart: Bool
-    ) -> (end: BatchEnd, hasFailedHalfway: Bool) {
+        _ writes: inout [PendingWrite], on live: WriterConnection, _ number: Int64,
+        isSetApart: Bool, mayBeJoined: Bool
+    ) -> BatchEnd {
         do throws(StoreError) {
             return try turnstile.pass {
-                let ran = try? live.use { connection throws(StoreError) in
-                    Batch(connection, attempts, commitFault)
-                        .run(writes, number: number, isSetApart: isSetApart)
+                let end = try? live.use { connection throws(StoreError) in
+                    var batch = Batch(
+                        connection, attempts, commitFault, writes: writes,
+                        joining: { mayBeJoined ? self.waiting.joining(atMost: $0) : [] })
+                    let end = batch.run(number: number, isSetApart: isSetApart)
+                    writes = batch.writes
+                    // Whoever makes closures fail on purpose costs a batch its second run once in
+                    // a while, not each time.
+                    if batch.hasFailedHalfway { batchesSetApart = Limits.batchesSetApart }
+                    return end
                 }
-                return ran ?? (.notBegun(.engine("closed")), false)
+                return end ?? .notBegun(.engine("closed"))
             }
         } catch {
-            return (.notBegun(error), false)
+            return .notBegun(error)
         }
     }
 

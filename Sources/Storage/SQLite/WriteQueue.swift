@@ -8,6 +8,18 @@ final class WriteQueue: Sendable {
         var isDraining = false
         var isClosed = false
         var closers: [CheckedContinuation<Void, Never>] = []
+
+        mutating func take(_ limit: Int) -> [PendingWrite] {
+            guard waiting.count > limit else {
+                let all = waiting
+                waiting = []
+                waiting.reserveCapacity(Limits.writesInOneBatch)
+                return all
+            }
+            let first = Array(waiting.prefix(limit))
+            waiting.removeFirst(limit)
+            return first
+        }
     }
 
     /// What became of a write that was handed in.
@@ -36,7 +48,7 @@ final class WriteQueue: Sendable {
         }
     }
 
-    /// The next batch: what has arrived, oldest first.
+    /// What the next batch begins with: what has arrived, oldest first.
     ///
     /// Empty ends the draining.
     func nextBatch() -> [PendingWrite] {
@@ -47,18 +59,17 @@ final class WriteQueue: Sendable {
                 if state.isClosed { state.closers = [] }
                 return ([PendingWrite](), closers)
             }
-            guard state.waiting.count > Limits.writesInOneBatch else {
-                let batch = state.waiting
-                state.waiting = []
-                state.waiting.reserveCapacity(Limits.writesInOneBatch)
-                return (batch, [])
-            }
-            let batch = Array(state.waiting.prefix(Limits.writesInOneBatch))
-            state.waiting.removeFirst(Limits.writesInOneBatch)
-            return (batch, [])
+            return (state.take(Limits.writesInOneBatch), [])
         }
         for closer in closers { closer.resume() }
         return batch
+    }
+
+    /// What has arrived since the batch under way began, oldest first: so many at most may join it.
+    ///
+    /// Empty if there is none; the draining goes on.
+    func joining(atMost limit: Int) -> [PendingWrite] {
+        state.withLock { $0.take(limit) }
     }
 
     /// How many wait now.
