@@ -45,13 +45,11 @@ package struct PlaceOrder: Sendable {
                 }
                 // Whoever has its code may still pay it.
                 guard !isFrozen || known.state != .created else { throw Self.frozen }
-                if known.refusedAt != nil, Self.isToBeAsked(known, at: now) {
-                    // It counts while WeChat is asked again: the caller may hang up meanwhile.
-                    var asked = known
-                    asked.refusedAt = nil
-                    try tx.orders.save(asked, replacing: known)
-                }
-                return known
+                guard Self.isToBeAsked(known, at: now) else { return known }
+                // It counts while WeChat is asked again: the caller may hang up meanwhile.
+                let asked = known.asking()
+                try tx.orders.save(asked, replacing: known)
+                return asked
             }
             guard !isFrozen else { throw Self.frozen }
             guard let product = try tx.orders.product(key), product.isEnabled else {
@@ -65,14 +63,13 @@ package struct PlaceOrder: Sendable {
                 throw Self.tooManyUnpaid
             }
             let order = Self.order(
-                id, product, account, idempotencyKey, ports.policy, now)
+                id, product, account, idempotencyKey, ports.policy, now
+            ).asking()
             try tx.orders.insert(order)
             return order
         }
         guard Self.isToBeAsked(order, at: now) else { return order }
-        // Where a call before this one has no known end, the refusal of this one proves nothing.
-        let isUntaken = order.id == id || order.refusedAt != nil
-        return try await requestPayment(for: order, isUntaken: isUntaken)
+        return try await requestPayment(for: order)
     }
 
     private static func isToBeAsked(_ order: Order, at now: Timestamp) -> Bool {
@@ -126,10 +123,8 @@ package struct PlaceOrder: Sendable {
             nextQueryAt: now.adding(milliseconds: policy.firstPaymentQueryMilliseconds))
     }
 
-    /// Asks WeChat Pay for the code.
-    ///
-    /// - Parameter isUntaken: whether it is certain that WeChat had not taken the order before.
-    private func requestPayment(for order: Order, isUntaken: Bool) async throws -> Order {
+    /// Asks WeChat Pay for the code; that it is asked is stored already.
+    private func requestPayment(for order: Order) async throws -> Order {
         let codeURL: String
         do {
             codeURL = try await payments.createNativeOrder(
@@ -137,7 +132,7 @@ package struct PlaceOrder: Sendable {
                     outTradeNumber: order.outTradeNumber, description: order.productName,
                     total: order.total, expiresAt: order.expiresAt))
         } catch {
-            if isUntaken, error.kind.isRefusal { try await noteRefusal(of: order.id) }
+            if error.kind.isRefusal { try await noteRefusal(of: order.id) }
             return try await recover(order, from: error)
         }
         let now = ports.clock.now()
@@ -167,14 +162,12 @@ package struct PlaceOrder: Sendable {
         }
     }
 
-    /// Notes that WeChat Pay refused to make an order, unless another call got its code meanwhile.
+    /// Notes that WeChat Pay refused a call to make an order.
     private func noteRefusal(of id: OrderID) async throws {
         let now = ports.clock.now()
         try await ports.store.write { tx in
-            guard let current = try tx.orders.order(id), current.codeURL == nil else { return }
-            var refused = current
-            refused.refusedAt = now
-            try tx.orders.save(refused, replacing: current)
+            guard let current = try tx.orders.order(id) else { return }
+            try tx.orders.save(current.refusing(at: now), replacing: current)
         }
     }
 

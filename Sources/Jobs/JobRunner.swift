@@ -67,9 +67,10 @@ package struct JobRunner: Sendable {
     /// The history says `failed` with the reason if the run throws; that is not rethrown, except
     /// for cancellation.
     package func run(
-        _ definition: JobDefinition, seen record: JobRecord, isByHand: Bool = false
+        _ definition: JobDefinition, seen record: JobRecord, isByHand: Bool = false,
+        for operatorOf: ActedBy? = nil
     ) async throws -> JobRun? {
-        guard let (held, run) = try await take(definition, record) else { return nil }
+        guard let (held, run) = try await take(definition, record, operatorOf) else { return nil }
         let fence = JobFence(job: definition.name, fencingToken: held.fencingToken)
         let context = JobContext(
             fence: fence, run: run.id, isByHand: isByHand, ports: ports)
@@ -80,9 +81,9 @@ package struct JobRunner: Sendable {
         return try await finish(definition, held, run, result)
     }
 
-    private func take(_ definition: JobDefinition, _ record: JobRecord) async throws
-        -> (JobRecord, JobRun)?
-    {
+    private func take(
+        _ definition: JobDefinition, _ record: JobRecord, _ operatorOf: ActedBy?
+    ) async throws -> (JobRecord, JobRun)? {
         let now = ports.clock.now()
         let id = JobRunID(rawValue: ports.identifiers.next())
         var taken = record
@@ -92,8 +93,17 @@ package struct JobRunner: Sendable {
         let run = JobRun(
             id: id, job: definition.name, fencingToken: taken.fencingToken, state: .running,
             startedAt: now, endedAt: nil, itemsDone: 0, itemsFailed: 0, summary: "")
+        // With the run's first row: a run that is cut off was asked for all the same, and who was
+        // refused the lease has run nothing.
+        let act = operatorOf.map {
+            AdminAct(
+                id: AdminActID(rawValue: ports.identifiers.next()), key: "job-run:\(id)",
+                kind: .jobRunByHand, by: $0, object: definition.name, before: "",
+                after: "run \(id)", at: now)
+        }
         do {
             try await ports.store.write { [taken] tx in
+                if let act { try tx.adminLog.insert(act) }
                 try tx.jobs.save(taken, replacing: record)
                 try tx.jobs.abandonRuns(
                     of: definition.name, olderThan: taken.fencingToken, at: now)

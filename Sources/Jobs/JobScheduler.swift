@@ -87,8 +87,14 @@ package struct JobScheduler: Service {
 
     /// Runs one job now, whatever its schedule says; waits a bounded time for a held lease.
     ///
-    /// - Throws: `not_found` for an unknown job, `conflict` if another process keeps running it.
-    package func runNow(_ name: String) async throws -> JobRun {
+    /// - Parameter operatorOf: Who asks for it, and why: it stands in the operators' log; nil if
+    ///   nobody does.
+    /// - Throws: `not_found` for an unknown job, `conflict` if another process keeps running it,
+    ///   `invalid_request` for an operator without a name or a reason.
+    package func runNow(
+        _ name: String, for operatorOf: ActedBy? = nil
+    ) async throws -> JobRun {
+        let operatorOf = try operatorOf?.checked()
         let definition = try JobDefinition.named(name, in: definitions)
         try await runner.register(definitions)
         var watch = LeaseWatch(lease: lease)
@@ -96,7 +102,8 @@ package struct JobScheduler: Service {
         while monotonic.elapsed() < deadline {
             let record = try await runner.record(of: name)
             if watch.look(at: record, elapsed: monotonic.elapsed()) != .held,
-                let run = try await runner.run(definition, seen: record, isByHand: true)
+                let run = try await runner.run(
+                    definition, seen: record, isByHand: true, for: operatorOf)
             {
                 return run
             }

@@ -217,7 +217,8 @@ struct JobsRun: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Runs one job now.",
         discussion: """
-            Waits up to half a minute for a run of the same job elsewhere to end.
+            Waits up to half a minute for a run of the same job elsewhere to end. Who asked for the \
+            run stands in the operators' log.
 
             EXAMPLES:
               tollgate jobs run order-close
@@ -228,13 +229,15 @@ struct JobsRun: AsyncParsableCommand {
     @Argument(help: "The job's name; see `tollgate jobs list`.") var name: String
     @Flag(name: .long, help: "Writes the run as JSON.") var json = false
     @Flag(name: .long, help: "Tells what a run would do, and changes nothing.") var dryRun = false
+    @OptionGroup var act: LocalAct
     @OptionGroup var options: JobsOptions
 
     func run() async throws {
         if dryRun { return try await preview() }
         try await role {
             let run = try await options.withBackend { backend, settings in
-                try await JobsRole.scheduler(backend, settings).runNow(name)
+                try await JobsRole.scheduler(backend, settings)
+                    .runNow(name, for: act.actedBy(usually: "a run by hand"))
             }
             let console = CommandEnvironment.current.console
             console.line(json ? try JobText.json(run) : JobText.line(run))

@@ -6,10 +6,10 @@ import Operations
 import Storage
 import TollgateKernel
 
-/// Who does something to a data folder's keys, and why: it stands in the operators' log.
+/// Who does something to a store or its keys beside it, and why: it stands in the operators' log.
 struct LocalAct: ParsableArguments {
     @Option(name: .long, help: "Why, in a sentence; it stands in the operators' log.")
-    var reason: String = "the master key's rotation"
+    var reason: String?
 
     @Option(
         name: .customLong("operator"),
@@ -17,16 +17,32 @@ struct LocalAct: ParsableArguments {
     var person: String?
 
     /// Who and why; the credential says that it was done on the machine itself.
-    var actedBy: ActedBy {
+    ///
+    /// - Parameter usual: The reason of those who give none.
+    func actedBy(usually usual: String) -> ActedBy {
         ActedBy(
             credential: "data folder",
             person: OperatorName.resolved(person, in: CommandEnvironment.current) ?? "unnamed",
-            reason: reason, correlationID: 0)
+            reason: reason ?? usual, correlationID: 0)
+    }
+
+    /// What is done to the store as a whole, as a row of the operators' log.
+    func act(
+        _ kind: AdminAct.Kind, usually usual: String, after: String
+    ) throws -> AdminAct {
+        let id = AdminActID(rawValue: TimeSortedIdentifiers().next())
+        return AdminAct(
+            id: id, key: id.description, kind: kind,
+            by: try actedBy(usually: usual).checked(), object: "store", before: "", after: after,
+            at: SystemClock().now())
     }
 }
 
 /// `tollgate admin rotate-master-key`.
 struct AdminRotateMasterKey: AsyncParsableCommand {
+    /// Why keys are rotated and sealed anew, unless somebody says otherwise.
+    static let usualReason = "the master key's rotation"
+
     static let configuration = CommandConfiguration(
         commandName: "rotate-master-key",
         abstract: "Puts a fresh master key in the place of the one that seals providers' keys.",
@@ -57,7 +73,8 @@ struct AdminRotateMasterKey: AsyncParsableCommand {
             try folder.checkMayRotate()
             let backend = try await Backend.open(settings, role: .jobs)
             do {
-                try await ResealKeys.recordRotation(backend.ports, by: act.actedBy)
+                try await ResealKeys.recordRotation(
+                    backend.ports, by: act.actedBy(usually: Self.usualReason))
             } catch {
                 await backend.close()
                 throw error
@@ -106,7 +123,7 @@ struct AdminReseal: AsyncParsableCommand {
             let report: ResealKeys.Report
             do {
                 report = try await ResealKeys(backend.ports, vault: backend.vault)
-                    .run(by: act.actedBy)
+                    .run(by: act.actedBy(usually: AdminRotateMasterKey.usualReason))
             } catch {
                 await backend.close()
                 throw error

@@ -30,7 +30,8 @@ struct AdminBackup: AsyncParsableCommand {
         abstract: "Copies a data folder's store into one file, while it is used.",
         discussion: """
             The copy is the store of one moment, whatever is written meanwhile. It does not hold \
-            the keys: keep the folder's keys/ as safe, and apart from it.
+            the keys: keep the folder's keys/ as safe, and apart from it. Who made it stands in the \
+            operators' log, here and in the copy.
 
             EXAMPLES:
               tollgate admin backup --data /srv/tollgate --to /backup/monday.sqlite
@@ -38,6 +39,7 @@ struct AdminBackup: AsyncParsableCommand {
 
     @OptionGroup var options: RoleOptions
     @OptionGroup var log: LogOptions
+    @OptionGroup var act: LocalAct
     @Option(name: .long, help: "The new file; one that exists is never written over.")
     var to: String
     @Flag(name: .long, help: "Writes the verdict as JSON.") var json = false
@@ -47,12 +49,20 @@ struct AdminBackup: AsyncParsableCommand {
             let settings = try await options.settings(log.settings, folder: .existing)
             try StoreText.checkIsFile(settings)
             let logBounds = try settings.logBounds()
-            let report = try await StoreText.telling {
-                try await StoreFile.backup(
-                    folder: settings.folder.path, to: to, logBounds: logBounds)
-                return try await StoreFile.verify(to)
+            let act = try act.act(
+                .storeBackedUp, usually: "a backup", after: StoreText.name(of: to))
+            let (untold, report) = try await StoreText.telling {
+                (
+                    try await StoreFile.backup(
+                        folder: settings.folder.path, to: to, act: act, logBounds: logBounds),
+                    try await StoreFile.verify(to)
+                )
             }
             try StoreText.tell(report, file: to, json: json)
+            if let untold {
+                CommandEnvironment.current.console.note(
+                    "This backup is not in the operators' log: \(untold)")
+            }
             guard report.isClean else { throw ExitCode(1) }
             if !json { CommandEnvironment.current.console.line("Backed up to \(to).") }
         }
@@ -117,6 +127,7 @@ struct AdminRestore: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: RoleOptions
+    @OptionGroup var act: LocalAct
     @Argument(help: "The backup.") var file: String
     @Flag(name: .long, help: "Puts a store that is there aside.") var replace = false
     @Flag(name: .long, help: "Writes the verdict as JSON.") var json = false
@@ -126,9 +137,11 @@ struct AdminRestore: AsyncParsableCommand {
             let settings = try await options.settings([:], folder: .named)
             try StoreText.checkIsFile(settings)
             let folder = settings.folder
+            let act = try act.act(
+                .storeRestored, usually: "a restore", after: StoreText.name(of: file))
             let restored = try await StoreText.telling {
                 try await StoreFile.restore(
-                    file, into: folder.path, replaces: replace, now: SystemClock().now())
+                    file, into: folder.path, replaces: replace, act: act, now: act.at)
             }
             try StoreText.tell(
                 restored.report, file: file, replacedStore: restored.replacedStore, json: json)
@@ -151,6 +164,11 @@ enum StoreText {
         } catch let refusal as StoreRefusal {
             throw Failure(.unavailable, "\(refusal)")
         }
+    }
+
+    /// A file's name without its folders, as the operators' log has it.
+    static func name(of path: String) -> String {
+        path.split(separator: "/").last.map(String.init) ?? path
     }
 
     /// Refuses a store that is no file.

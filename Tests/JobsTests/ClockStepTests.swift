@@ -5,16 +5,16 @@ import Testing
 /// A server's clock is set while people hold, sign in and buy: an hour back, an hour on, a day on,
 /// a day back.
 @Suite struct ClockStepTests {
-    @Test(.timeLimit(.minutes(10)))
-    func `However the clock is set, money, codes, leases and orders keep their promises`()
-        async throws
-    {
+    @Test(.timeLimit(.minutes(10)), arguments: JobsBench.Engine.all)
+    func `However the clock is set, money, codes, leases and orders keep their promises`(
+        engine: JobsBench.Engine
+    ) async throws {
         let seed =
             ProcessInfo.processInfo.environment["TOLLGATE_TEST_SEED"].flatMap(UInt64.init)
             ?? UInt64.random(in: 1 ... .max)
-        print("ClockStepTests seed \(seed)")
-        let operations = 10_000
-        try await JobsBench.with { jobs in
+        print("ClockStepTests \(engine) seed \(seed)")
+        let operations = engine == .sqlite ? 10_000 : 4_000
+        try await JobsBench.with(on: engine) { jobs in
             var life = try await SteppedLife(jobs, seed: seed)
             for number in 1...operations {
                 try await life.play()

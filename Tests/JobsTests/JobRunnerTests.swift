@@ -198,4 +198,38 @@ import TollgateKernel
             #expect(try await jobs.runs().count == 4)
         }
     }
+
+    @Test func `Who asked for a run stands in the operators' log, and who got none does not`()
+        async throws
+    {
+        try await JobsBench.with { jobs in
+            let work = job { _ in throw Failure(.unavailable, "no") }
+            let scheduler = jobs.scheduler([work])
+            let by = ActedBy(
+                credential: "tests", person: "Ann", reason: "It is late", correlationID: 0)
+            // A run that fails was asked for as well; one that was due was not.
+            let run = try await scheduler.runNow("work", for: by)
+            #expect(run.state == .failed)
+            _ = try await jobs.runner().run(work, seen: try await jobs.record())
+            let acts = try await Administration(jobs.bench.ports).acts(before: nil, limit: 9)
+            #expect(acts.map(\.kind) == [.jobRunByHand])
+            #expect(acts.map(\.by) == [by])
+            #expect(acts.map(\.object) == ["work"])
+            #expect(acts.map(\.after) == ["run \(run.id)"])
+            // Nobody runs what another one has the lease of, nor for a nameless one.
+            let stale = try await jobs.record()
+            _ = try await scheduler.runNow("work")
+            #expect(
+                try await jobs.runner("b").run(work, seen: stale, isByHand: true, for: by) == nil)
+            var nameless = by
+            nameless.person = ""
+            let asked = nameless
+            let refused = await #expect(throws: Failure.self) {
+                try await scheduler.runNow("work", for: asked)
+            }
+            #expect(refused?.code == .invalidRequest)
+            #expect(try await Administration(jobs.bench.ports).acts(before: nil, limit: 9) == acts)
+            #expect(try await jobs.runs().count == 3)
+        }
+    }
 }

@@ -244,6 +244,43 @@ import TollgateKernel
         }
     }
 
+    @Test(arguments: Engine.all) func aRefusalSaysNothingOfOtherCallsForTheSameOrder(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            let shop = try await Shop(over: store)
+            let rows: [(PaymentGatewayFailure.Kind, PaymentGatewayFailure.Kind, Bool)] = [
+                (.refused, .unknownOutcome, false), (.unknownOutcome, .refused, false),
+                (.refused, .rateLimited, true),
+            ]
+            for (first, second, isUntaken) in rows {
+                let key = "\(first.rawValue)-\(second.rawValue)"
+                let calls = Tally()
+                let (answer, answered) = AsyncStream<Void>.makeStream()
+                // The first call is on its way for as long as the second takes.
+                shop.payments.beforeCreate {
+                    if calls.next() == 1 { for await _ in answer { break } }
+                }
+                async let ending = Ending { _ = try await shop.order(key) }
+                #expect(try await eventually { calls.value == 1 })
+                shop.payments.failNext(second)
+                #expect(await Ending { _ = try await shop.order(key) } != .value)
+                #expect(try await newest(store, of: shop.buyer)?.refusedAt == nil, "\(key)")
+                shop.payments.failNext(first)
+                answered.yield()
+                #expect(await ending != .value)
+                let order = try await newest(store, of: shop.buyer)
+                #expect((order?.refusedAt != nil) == isUntaken, "\(key)")
+                // Whoever asks once more is heard, whatever the calls before came to.
+                let taken = try await shop.order(key)
+                #expect(taken.state == .awaitingPayment)
+                #expect(taken.refusedAt == nil)
+            }
+            shop.payments.beforeCreate {}
+            #expect(try await shop.bench.violations() == [])
+        }
+    }
+
     @Test(arguments: Engine.all) func ordersGivenUpBeforeWeChatAnsweredCountAsWell(
         _ engine: Engine
     ) async throws {

@@ -74,7 +74,7 @@ private func trade(_ number: Int64, fen: Int64 = 990) -> RemoteTrade {
 }
 
 @Suite struct BookAuditTests {
-    private static let tamperings = [
+    static let tamperings = [
         Tampering("DELETE FROM payments WHERE transaction_id = 't1'", "C7"),
         Tampering("UPDATE payments SET total_fen = 1 WHERE transaction_id = 't1'", "C7"),
         Tampering("UPDATE payments SET order_id = 4 WHERE transaction_id = 't1'", "C7"),
@@ -97,7 +97,7 @@ private func trade(_ number: Int64, fen: Int64 = 990) -> RemoteTrade {
     ]
 
     /// What somebody does to the money of payments that came early, twice or for nothing.
-    private static let movedMoney = [
+    static let movedMoney = [
         "DELETE FROM transfers WHERE transfer_key = 'accepted:t5'",
         "UPDATE transfers SET amount = 991 WHERE transfer_key = 'accepted:t5'",
         "UPDATE transfers SET transfer_key = 'accepted:t3' WHERE transfer_key = 'accepted:t5'",

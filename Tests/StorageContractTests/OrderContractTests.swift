@@ -102,6 +102,7 @@ import TollgateKernel
             paid.queryCount = 3
             paid.nextQueryAt = .after(9)
             paid.refusedAt = .after(7)
+            paid.openAskings = 2
             try tx.orders.save(paid, replacing: created)
             #expect(try tx.orders.order(created.id) == paid)
             var closing = created
@@ -115,6 +116,28 @@ import TollgateKernel
             #expect(
                 try refused { try tx.orders.save(order(9), replacing: order(9)) } == .conflict)
             #expect(try tx.orders.order(created.id) == paid)
+        }
+    }
+
+    /// As every row was before calls were counted.
+    @Test(arguments: Engine.all) func anOrderWhoseCallsNobodyCountedMayHaveBeenTaken(
+        _ engine: Engine
+    ) async throws {
+        try await inTransaction(engine) { tx throws in
+            try tx.orders.insert(order(1))
+            let before = """
+                account, product, product_name, total_fen, credits, lifetime_days, models, state,
+                code_url, created_at, expires_at, paid_at, transaction_id, query_count,
+                next_query_at, refused_at
+                """
+            try connection(tx).execute(
+                """
+                INSERT INTO orders (id, out_trade_number, idempotency_key, \(before))
+                SELECT 2, 'TG2', 'before', \(before) FROM orders
+                """)
+            let made = try #require(try tx.orders.order(OrderID(rawValue: 2)))
+            #expect(made.openAskings == 1)
+            #expect(made.asking().refusing(at: start).refusedAt == nil)
         }
     }
 

@@ -319,7 +319,7 @@ struct PostgreSQLFaultTests {
 }
 
 /// Threads that wait for one another, once; later arrivals pass.
-private final class Gathering: Sendable {
+final class Gathering: Sendable {
     private let count: Int
     private let arrived = Tally()
 

@@ -1,7 +1,9 @@
 import Application
+import Dispatch
 import Foundation
 import Glibc
 import Operations
+import Synchronization
 import TestSupport
 import Testing
 import TollgateKernel
@@ -122,6 +124,43 @@ struct PostgreSQLLongReadTests {
         #expect(kill(postmaster, SIGCONT) == 0)
         #expect(took < .seconds(60))
         #expect(await ending == .failure(.unavailable))
+        server.end()
+    }
+
+    /// What takes the requests is stopped, so that each stays under way.
+    @Test func `so many requests to stop are under way at once, and a further one is not made`()
+        async throws
+    {
+        let server = try PostgresServer()
+        let file = try String(
+            contentsOfFile: "\(server.folder)/data/postmaster.pid", encoding: .utf8)
+        let postmaster = try #require(file.split(separator: "\n").first.flatMap { pid_t($0) })
+        let session = try PostgreSQLConnection(
+            PostgreSQLTarget(server.address(schema: "public")), waitMilliseconds: 60_000)
+        func request(_ session: PostgreSQLConnection) throws -> PostgreSQLCancelRequest {
+            try #require(session.cancelRequest)
+        }
+        #expect(try request(session).send(waitMilliseconds: 60_000))
+        #expect(kill(postmaster, SIGSTOP) == 0)
+        for _ in 0..<Limits.storeCancelRequests {
+            #expect(try !request(session).send(waitMilliseconds: 1))
+        }
+        // It would wait for longer than this test does.
+        let further = try request(session)
+        let answer = Mutex<Bool?>(nil)
+        DispatchQueue(label: "further").async {
+            let isOver = further.send(waitMilliseconds: 600_000)
+            answer.withLock { $0 = isOver }
+        }
+        #expect(try await eventually { answer.withLock { $0 } == false })
+        #expect(kill(postmaster, SIGCONT) == 0)
+        // Those that have ended make room.
+        var isTaken = false
+        for _ in 0..<1_000 where !isTaken {
+            isTaken = try request(session).send(waitMilliseconds: 60_000)
+            pause(milliseconds: 10)
+        }
+        #expect(isTaken)
         server.end()
     }
 

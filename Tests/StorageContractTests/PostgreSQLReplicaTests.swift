@@ -102,7 +102,7 @@ struct PostgreSQLReplicaTests {
     }
 
     /// A job's row as a run left it, and a refusal that its figures are counted from.
-    private func refuse(
+    func refuse(
         _ code: Failure.Code, _ store: any OpenedStore, token: Int64
     ) async throws {
         try await store.write { tx in
@@ -120,7 +120,7 @@ struct PostgreSQLReplicaTests {
     }
 
     /// The refusals that a run under a lease counted, and so stored.
-    private func counted(
+    func counted(
         _ store: any OpenedStore, token: Int64
     ) async throws -> [String] {
         let sweeps = Sweeps(try ports(store))
@@ -167,7 +167,7 @@ struct PostgreSQLReplicaTests {
     }
 
     /// Another lease is taken.
-    private func advance(_ store: any OpenedStore, to token: Int64) async throws {
+    func advance(_ store: any OpenedStore, to token: Int64) async throws {
         try await store.write { tx in
             guard let held = try tx.jobs.job("metric-rollup"), held.fencingToken < token else {
                 return

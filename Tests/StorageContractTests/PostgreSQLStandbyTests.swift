@@ -1,5 +1,6 @@
+import Application
 import Foundation
-import Synchronization
+import Operations
 import TestSupport
 import Testing
 import TollgateKernel
@@ -11,110 +12,11 @@ import TollgateKernel
     .serialized, .timeLimit(.minutes(5)),
     .enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.skipped)))
 struct PostgreSQLStandbyTests {
-    /// A server of the test's own, and programs that follow it.
-    ///
-    /// None of them is waited for: `pg_basebackup` starts another of its kind, which keeps open
-    /// what tells of its parent's end. What is looked at is the server, and for a time only.
-    private final class Followed: Sendable {
-        let server: PostgresServer
-        private let programs: String
-        private let running = Mutex<[Process]>([])
-
-        init() throws {
-            server = try PostgresServer(settings: ["wal_level=logical"])
-            let root = "/usr/lib/postgresql"
-            let versions = try FileManager.default.contentsOfDirectory(atPath: root)
-            let newest = versions.max {
-                ($0 as NSString).doubleValue < ($1 as NSString).doubleValue
-            }
-            programs = "\(root)/\(try #require(newest))/bin"
-        }
-
-        var folder: String { server.folder }
-
-        /// Starts one of PostgreSQL's programs as the server's own user, in its folder.
-        @discardableResult
-        func start(_ program: String, _ arguments: [String]) throws -> Process {
-            let process = Process()
-            process.currentDirectoryURL = URL(filePath: folder)
-            process.standardOutput = FileHandle.nullDevice
-            process.standardError = FileHandle.nullDevice
-            let command = ["\(programs)/\(program)"] + arguments
-            // PostgreSQL refuses to run as root.
-            let asUser =
-                getuid() == 0
-                ? ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--init-groups"] : []
-            process.executableURL = URL(filePath: "/usr/bin/env")
-            process.arguments = asUser + command
-            try process.run()
-            running.withLock { $0.append(process) }
-            return process
-        }
-
-        /// Starts one that connects.
-        @discardableResult
-        func follow(_ program: String, _ arguments: [String]) throws -> Process {
-            try start(
-                program,
-                ["-h", "127.0.0.1", "-p", "\(server.port)", "-U", "postgres", "-w"] + arguments)
-        }
-
-        /// What a user sees of those who follow.
-        func standbys(seenBy user: String) throws -> Int64 {
-            let connection = try PostgreSQLConnection(
-                PostgreSQLTarget("postgres://\(user)@127.0.0.1:\(server.port)/postgres"),
-                waitMilliseconds: 10_000)
-            return try PostgreSQLStandbys.look(connection).count
-        }
-
-        /// Whether as many follow of whom a condition holds.
-        func follow(_ count: Int, where condition: String) throws -> Bool {
-            try server.run("SELECT COUNT(*) FROM pg_stat_replication WHERE \(condition)")
-                == "\(count)"
-        }
-
-        /// Ends who follows under a name from the server's side, and so what it has started, which
-        /// blocks the signals that its parent would send.
-        func sendAway(_ name: String) async throws -> Bool {
-            try server.run(
-                """
-                SELECT pg_terminate_backend(pid) FROM pg_stat_replication
-                WHERE application_name = '\(name)'
-                """)
-            return try await eventually { try follow(0, where: "application_name = '\(name)'") }
-        }
-
-        /// Ends the programs, each with those of its group, and the server, at which every other
-        /// one that follows ends.
-        func end() async throws {
-            let running = running.withLock { $0 }
-            for process in running where process.isRunning {
-                let number = process.processIdentifier
-                kill(getpgid(number) == number ? -number : number, SIGKILL)
-            }
-            server.end()
-            // Those who stay are somebody's to see, and keep no test waiting.
-            #expect(try await eventually(within: 30) { running.allSatisfy { !$0.isRunning } })
-        }
-    }
-
-    /// Lends a server with programs, and ends them whatever becomes of the test.
-    private func withFollowed(_ body: (Followed) async throws -> Void) async throws {
-        let followed = try Followed()
-        do {
-            try await body(followed)
-        } catch {
-            try? await followed.end()
-            throw error
-        }
-        try await followed.end()
-    }
-
     @Test
     func `who copies rows, keeps the log or makes a backup is no standby, and one who replays is`()
         async throws
     {
-        try await withFollowed { followed in
+        try await FollowedServer.with { followed in
             try followed.server.run(
                 """
                 CREATE ROLE plain LOGIN;
@@ -144,22 +46,115 @@ struct PostgreSQLStandbyTests {
             #expect(try await eventually { try followed.follow(3, where: "state = 'streaming'") })
             for user in ["postgres", "plain"] { #expect(try followed.standbys(seenBy: user) == 0) }
             #expect(try await followed.sendAway("pg_basebackup"))
-            let copy = try followed.follow(
-                "pg_basebackup",
-                ["-D", "\(followed.folder)/standby", "--write-recovery-conf", "--checkpoint=fast"])
-            #expect(try await eventually { !copy.isRunning })
-            #expect(copy.terminationStatus == 0)
-            try followed.start(
-                "postgres",
-                [
-                    "-D", "\(followed.folder)/standby", "-c", "listen_addresses=",
-                    "-c", "unix_socket_directories=\(followed.folder)/standby",
-                ])
+            try await followed.copyForStandby()
+            try followed.startStandby()
             // Of all who follow, it alone tells that it replays.
             #expect(
                 try await eventually { try followed.follow(1, where: "replay_lsn IS NOT NULL") })
             #expect(try followed.follow(3, where: "state = 'streaming'"))
             for user in ["postgres", "plain"] { #expect(try followed.standbys(seenBy: user) == 1) }
+        }
+    }
+
+    // MARK: A standby that answers
+
+    /// Who is asked: the standby tells that it replays.
+    private static let whoAnswers = SQL("SELECT pg_is_in_recovery()")
+
+    private func isStandby(
+        _ store: PostgreSQLStore, _ freshness: ReadFreshness
+    ) async throws -> Bool {
+        try await store.read(freshness) { tx in
+            try connection(tx).first(Self.whoAnswers) { $0.integer(0) } == 1
+        }
+    }
+
+    private func report(_ key: String, _ store: PostgreSQLStore) async throws {
+        try await store.write { tx in
+            #expect(try connection(tx).first(Self.whoAnswers) { $0.integer(0) } == 0)
+            try tx.operations.insert(
+                Incident(
+                    key: key, kind: .undeliverableMessage, reference: "", summary: "", at: start))
+        }
+    }
+
+    private func incidents(_ store: PostgreSQLStore) async throws -> [String] {
+        try await OperatorQueries(try ports(store)).incidents(limit: 9).map(\.key).sorted()
+    }
+
+    @Test func `a standby answers what may be old, and the primary what the standby cannot`()
+        async throws
+    {
+        try await FollowedServer.with { followed in
+            try await followed.copyForStandby()
+            let standby = try followed.startStandby()
+            #expect(try await eventually { followed.tellStandby("SELECT pg_wal_replay_pause()") })
+            let schema = try TemporarySchema(on: followed.server)
+            let store = try await schema.open(
+                replica: followed.standbyAddress(schema: schema.name))
+            try await report("a", store)
+            // It has not come to the schema.
+            #expect(try await isStandby(store, .stale))
+            #expect(try await incidents(store) == ["a"])
+            #expect(followed.tellStandby("SELECT pg_wal_replay_resume()"))
+            // It has: what comes while it stands still, it does not know.
+            #expect(
+                try await eventually {
+                    followed.tellStandby("SELECT 1 / COUNT(*) FROM \(schema.name).incidents")
+                })
+            #expect(followed.tellStandby("SELECT pg_wal_replay_pause()"))
+            try await report("b", store)
+            #expect(try await incidents(store) == ["a"])
+            #expect(try await !isStandby(store, .fresh))
+            // Nor does it know of the lease that a run counts under: the primary counts.
+            let runs = PostgreSQLReplicaTests()
+            try await runs.refuse(.quotaExhausted, store, token: 5)
+            #expect(try await runs.counted(store, token: 5) == ["quota_exhausted"])
+            #expect(followed.tellStandby("SELECT pg_wal_replay_resume()"))
+            #expect(try await eventually { try await incidents(store) == ["a", "b"] })
+            #expect(try await isStandby(store, .stale))
+            // It goes, and comes back.
+            standby.interrupt()
+            #expect(try await eventually { !followed.tellStandby("SELECT 1") })
+            #expect(try await !isStandby(store, .stale))
+            #expect(try await incidents(store) == ["a", "b"])
+            // What a replica fails in is no failure of the store.
+            if case .failing(let reason) = store.health { Issue.record("\(reason)") }
+            try followed.startStandby()
+            #expect(try await eventually { try await isStandby(store, .stale) })
+            await store.close()
+        }
+    }
+
+    @Test func `nothing is written to a standby, wherever it stands in the address`() async throws {
+        try await FollowedServer.with { followed in
+            let schema = try TemporarySchema(on: followed.server)
+            await (try schema.open()).close()
+            try await followed.copyForStandby()
+            try followed.startStandby()
+            #expect(try await eventually { followed.tellStandby("SELECT 1") })
+            func open(_ hosts: String, role: StoreRole) async throws -> PostgreSQLStore {
+                try await PostgreSQLStore.open(
+                    PostgreSQLTarget(
+                        "postgres://postgres@/postgres?host=\(hosts)&port=\(followed.server.port)"
+                            + "&options=-csearch_path%3D\(schema.name)"),
+                    realm: .sandbox, role: role,
+                    clock: FixedClock(milliseconds: 1_000_000), clockLimits: .none)
+            }
+            let alone = "\(followed.folder)/standby"
+            for role in [StoreRole.serve, .jobs] {
+                let refusal = await #expect(throws: StoreRefusal.self) {
+                    try await open(alone, role: role).close()
+                }
+                #expect("\(String(describing: refusal))".contains("session is read-only"))
+            }
+            let store = try await open("\(alone),127.0.0.1", role: .serve)
+            try await report("a", store)
+            #expect(try await incidents(store) == ["a"])
+            #expect(try await !isStandby(store, .fresh))
+            // Without a replica of its own the store asks one server alone.
+            #expect(try await !isStandby(store, .stale))
+            await store.close()
         }
     }
 }

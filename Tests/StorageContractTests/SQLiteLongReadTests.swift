@@ -22,17 +22,24 @@ import TollgateKernel
         }
     }
 
-    private func audit(_ store: SQLiteStore) async -> Ending {
-        await Ending { _ = try await store.read { tx in try tx.operations.audit() } }
+    /// An audit that tells when it begins.
+    private func audit(_ store: SQLiteStore, _ began: Tally) async -> Ending {
+        await Ending {
+            _ = try await store.read { tx in
+                began.add()
+                return try tx.operations.audit()
+            }
+        }
     }
 
-    /// What a read comes to whose caller leaves while it runs.
+    /// What a read comes to whose caller leaves while it runs; the read tells when it begins.
     private func ending(
-        leaving read: @escaping @Sendable () async -> Ending
+        leaving read: @escaping @Sendable (Tally) async -> Ending
     ) async throws -> Ending? {
-        try await withThrowingTaskGroup(of: Ending.self) { group in
-            group.addTask { await read() }
-            try await Task.sleep(for: .milliseconds(100))
+        let began = Tally()
+        return try await withThrowingTaskGroup(of: Ending.self) { group in
+            group.addTask { await read(began) }
+            #expect(try await eventually { began.value > 0 })
             group.cancelAll()
             return try await group.next()
         }
@@ -41,7 +48,7 @@ import TollgateKernel
     @Test func `an audit whose caller leaves is stopped`() async throws {
         try await withStore { store, _ in
             try await makeEndless(store)
-            #expect(try await ending { await audit(store) } == .failure(.cancelled))
+            #expect(try await ending { await audit(store, $0) } == .failure(.cancelled))
             // The same connections go on.
             #expect(try await !store.hasPush("none"))
         }
@@ -51,18 +58,20 @@ import TollgateKernel
         let folder = try TemporaryFolder()
         let store = try await folder.open()
         try await makeEndless(store)
-        async let ending = audit(store)
-        try await Task.sleep(for: .milliseconds(100))
+        let began = Tally()
+        async let ending = audit(store, began)
+        #expect(try await eventually { began.value > 0 })
         await store.close()
         #expect(await ending == .failure(.unavailable))
     }
 
     @Test func `other reads are not ended by their callers' leaving`() async throws {
         try await withStore { store, _ in
-            let ending = try await ending {
+            let ending = try await ending { began in
                 await Ending {
                     let count = try await store.read { tx in
-                        try connection(tx).all(
+                        began.add()
+                        return try connection(tx).all(
                             SQL(
                                 """
                                 WITH RECURSIVE number(n) AS (

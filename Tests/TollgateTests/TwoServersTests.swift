@@ -166,13 +166,14 @@ extension TwoServersTests {
     private static let given: Int64 = 500
     private static func now() -> Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
 
-    @Test(.timeLimit(.minutes(3)))
-    func `A server and a process of jobs are killed under load, and nothing acknowledged is lost`()
-        async throws
-    {
+    @Test(.timeLimit(.minutes(3)), arguments: [0, 1])
+    func `A server and a process of jobs are killed under load, and nothing acknowledged is lost`(
+        victim: Int
+    ) async throws {
         try await TwoServers.with(webKnowsBoth: true) { pair in
             let clients = try pair.addresses.map { try pair.loop.client("cli", of: $0) }
-            let operators = try pair.loop.client("admin", of: pair.addresses[1])
+            let survivor = clients[1 - victim]
+            let operators = try pair.loop.client("admin", of: pair.addresses[1 - victim])
             let admin = AdminServiceClient(operators)
             try await pair.startJobs()
             var guests: [Guest] = []
@@ -183,20 +184,22 @@ extension TwoServersTests {
                 guests.append(guest)
             }
             let load = PairLoad(guests, clients)
-            try await killUnderLoad(pair, load)
-            let dead = try judge(pair, load)
-            try await moveTheLease(pair, guests, clients[1], dead: dead)
-            for guest in guests { try await compare(guest, pair, load, clients[1]) }
+            try await killUnderLoad(pair, load, victim)
+            let dead = try judge(pair, load, victim)
+            try await moveTheLease(pair, guests, survivor, dead: dead)
+            for guest in guests { try await compare(guest, pair, load, survivor) }
             // The way in is open as well: the web tier has the other server.
-            let late = try await pair.signIn("fay", through: clients[1])
-            #expect(try await late.quota(through: clients[1]).balanceMicroCredits > 0)
-            try await audit(pair, at: 1)
+            let late = try await pair.signIn("fay", through: survivor)
+            #expect(try await late.quota(through: survivor).balanceMicroCredits > 0)
+            try await audit(pair, at: 1 - victim)
             for client in clients + [operators] { await client.close() }
         }
     }
 
-    /// Kills the first server in the midst of answers, and lets the load go on at the other.
-    private func killUnderLoad(_ pair: TwoServers, _ load: PairLoad) async throws {
+    /// Kills a server in the midst of answers, and lets the load go on at the other.
+    private func killUnderLoad(
+        _ pair: TwoServers, _ load: PairLoad, _ victim: Int
+    ) async throws {
         // Slow enough that a kill finds answers under way.
         var pace = ChannelSwitches()
         pace.tokensPerSecond = 40
@@ -207,14 +210,14 @@ extension TwoServersTests {
             _ = try await pair.loop.eventually { () -> Bool? in
                 let isUnderLoad =
                     load.acknowledged(by: 0).count >= 5 && load.acknowledged(by: 1).count >= 5
-                    && load.running(at: 0).count >= 2
+                    && load.running(at: victim).count >= 2
                 return isUnderLoad ? true : nil
             }
-            await pair.loop.kill9("serve")
-            let before = load.acknowledged(by: 1).count
+            await pair.loop.kill9(TwoServers.names[victim])
+            let before = load.acknowledged(by: 1 - victim).count
             // Everybody goes on at the survivor, who came from the dead one as well.
             _ = try await pair.loop.eventually(within: 15) {
-                load.acknowledged(by: 1).count >= before + 12 ? true : nil
+                load.acknowledged(by: 1 - victim).count >= before + 12 ? true : nil
             }
         }
         #expect(load.entries.allSatisfy { $0.outcome != nil })
@@ -222,7 +225,9 @@ extension TwoServersTests {
 
     /// Compares the books with what the load was told; the requests whose holds the dead server
     /// left open.
-    private func judge(_ pair: TwoServers, _ load: PairLoad) throws -> Set<String> {
+    private func judge(
+        _ pair: TwoServers, _ load: PairLoad, _ victim: Int
+    ) throws -> Set<String> {
         let rows = try pair.books(
             """
             SELECT request_id, holds.state, holds.settled, coalesce(usage_records.charged, -1)
@@ -237,7 +242,7 @@ extension TwoServersTests {
             )
         }
         let open = Set(rows.filter { $0[1] == "held" }.map { $0[0] })
-        let broken = load.entries.filter { $0.server == 0 && $0.charged == nil }.map(\.id)
+        let broken = load.entries.filter { $0.server == victim && $0.charged == nil }.map(\.id)
         #expect(!open.isEmpty, "the kill found no answer under way")
         #expect(open.isSubset(of: broken), "the survivor left a hold open")
         return open
@@ -316,7 +321,7 @@ extension AdminServiceClient {
     private static let by = V1.ActedBy(person: "test", reason: "two servers")
 
     /// Puts somebody into a tier that costs what the price list says.
-    fileprivate func put(_ guest: Guest, into tier: V1.Tier) async throws {
+    func put(_ guest: Guest, into tier: V1.Tier) async throws {
         var tier = tier
         (tier.priceNumerator, tier.priceDenominator) = (1, 1)
         _ = try await setTier(V1.SetTierRequest(by: Self.by, tier: tier))
@@ -325,7 +330,7 @@ extension AdminServiceClient {
     }
 
     /// Gives somebody credits.
-    fileprivate func give(_ guest: Guest, credits: Int64) async throws {
+    func give(_ guest: Guest, credits: Int64) async throws {
         _ = try await adjustCredits(
             V1.AdjustCreditsRequest(
                 by: Self.by, accountId: guest.account, amountMicroCredits: credits * 1_000_000,

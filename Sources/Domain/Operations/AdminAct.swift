@@ -22,6 +22,12 @@ package struct AdminAct: Hashable, Sendable {
         case masterKeyRotated = "master_key_rotated"
         /// Every stored key was gone over, to be sealed under the present master key.
         case keysResealed = "keys_resealed"
+        /// A job was run because somebody asked for it, not because it was due.
+        case jobRunByHand = "job_run_by_hand"
+        /// The whole store was copied into a file.
+        case storeBackedUp = "store_backed_up"
+        /// A backup was put in the place of the store: the first act of its second life.
+        case storeRestored = "store_restored"
     }
 
     /// The act.

@@ -25,6 +25,26 @@ extension Order {
         return (moved, event)
     }
 
+    /// The order when one more call is about to make it at WeChat Pay.
+    ///
+    /// It is stored before the call, since of a caller who hangs up nobody hears.
+    package func asking() -> Order {
+        var asked = self
+        asked.openAskings += 1
+        asked.refusedAt = nil
+        return asked
+    }
+
+    /// The order after WeChat Pay refused one of those calls.
+    ///
+    /// That it was never taken is certain only when every other call was refused as well.
+    package func refusing(at now: Timestamp) -> Order {
+        var refused = self
+        refused.openAskings = max(0, openAskings - 1)
+        if refused.openAskings == 0, codeURL == nil { refused.refusedAt = now }
+        return refused
+    }
+
     private func destination(after cause: OrderCause, backTo origin: OrderState?) -> OrderState? {
         guard let origin else { return state.next(after: cause) }
         let isEdge = OrderEdge.all.contains {

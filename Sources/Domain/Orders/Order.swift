@@ -78,6 +78,9 @@ package struct Order: Hashable, Sendable {
     package var nextQueryAt: Timestamp
     /// When WeChat Pay refused to make it; nil unless it is certain that WeChat never took it.
     package var refusedAt: Timestamp?
+    /// How many calls that were to make it at WeChat Pay have begun and not been refused: those
+    /// under way, and those whose end is not known.
+    package var openAskings: Int64
 
     /// Makes a value.
     package init(
@@ -85,7 +88,8 @@ package struct Order: Hashable, Sendable {
         product: ProductKey, productName: String, total: Money, credits: Credits,
         lifetimeDays: Int64?, models: [ModelName], state: OrderState, codeURL: String?,
         createdAt: Timestamp, expiresAt: Timestamp, paidAt: Timestamp?, transactionID: String?,
-        queryCount: Int64, nextQueryAt: Timestamp, refusedAt: Timestamp? = nil
+        queryCount: Int64, nextQueryAt: Timestamp, refusedAt: Timestamp? = nil,
+        openAskings: Int64 = 0
     ) {
         self.id = id
         self.account = account
@@ -106,5 +110,6 @@ package struct Order: Hashable, Sendable {
         self.queryCount = queryCount
         self.nextQueryAt = nextQueryAt
         self.refusedAt = refusedAt
+        self.openAskings = openAskings
     }
 }

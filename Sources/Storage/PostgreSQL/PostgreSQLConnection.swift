@@ -15,6 +15,9 @@ final class PostgreSQLConnection {
         /// A key was taken, perhaps by a transaction that this one could not see yet: which
         /// constraint, and the key's values as the server tells them.
         case takenKey(String)
+        /// A read asked for a table or a column that is not there: a replica has not come to the
+        /// change of the schema that made it.
+        case missingSchema
         /// The connection is gone, or cannot be trusted any more.
         case lost
     }
@@ -185,6 +188,9 @@ final class PostgreSQLConnection {
         return try body()
     }
 
+    /// What asks the server to give up the statement that runs here; nil if nothing can.
+    var cancelRequest: PostgreSQLCancelRequest? { PostgreSQLCancelRequest(of: handle) }
+
     /// Whether the read is to end; then the server was asked to give the running statement up.
     ///
     /// Whatever the server makes of it, the answer is not waited for much longer. A request that is
@@ -192,8 +198,8 @@ final class PostgreSQLConnection {
     private func hasToEnd() throws(StoreError) -> Bool {
         guard isAtLength, let end = read?.end else { return false }
         endOfRead = endOfRead ?? end
-        let request = PostgreSQLCancelRequest(of: handle)
-        guard let request, request.send(waitMilliseconds: Limits.storeAnswerMarginMilliseconds)
+        guard let request = cancelRequest,
+            request.send(waitMilliseconds: Limits.storeAnswerMarginMilliseconds)
         else { throw lost("the server does not take a request to stop") }
         return true
     }
@@ -334,6 +340,9 @@ final class PostgreSQLConnection {
         case "23505":
             note(.takenKey(key))
             return .constraint(text)
+        case "42P01", "42703":
+            if !isForWriting { note(.missingSchema) }
+            return .engine("\(text) (\(state))")
         case "XX001", "XX002": return .corrupt(text)
         // The server was made a replica: the primary is another one now.
         case "25006" where isForWriting:

@@ -72,7 +72,9 @@ final class PostgreSQLSession {
             if began {
                 let succeeded = work.apply(StoredTransaction(.postgreSQL(connection)))
                 let wasUndone = connection.trouble == .serialization
+                let isBehind = fallback != nil && connection.trouble == .missingSchema
                 _ = try? connection.execute(connection.isFailedTransaction ? "ROLLBACK" : "COMMIT")
+                if isBehind { break }
                 if !wasUndone, succeeded || connection.isUsable { return work.settle(.committed) }
             }
             if !connection.isUsable { abandon() }

@@ -13,7 +13,7 @@ struct StoredOrders: OrderRepository {
             TextList.encode(order.models.map(\.rawValue)), order.state.rawValue, order.codeURL,
             order.createdAt.milliseconds, order.expiresAt.milliseconds,
             order.paidAt?.milliseconds, order.transactionID, order.queryCount,
-            order.nextQueryAt.milliseconds, order.refusedAt?.milliseconds)
+            order.nextQueryAt.milliseconds, order.refusedAt?.milliseconds, order.openAskings)
     }
 
     func order(_ id: OrderID) throws(StoreError) -> Order? {
@@ -63,7 +63,8 @@ struct StoredOrders: OrderRepository {
         let changed = try connection.run(
             OrderText.save, new.state.rawValue, new.codeURL, new.paidAt?.milliseconds,
             new.transactionID, new.queryCount, new.nextQueryAt.milliseconds,
-            new.refusedAt?.milliseconds, old.id.rawValue, old.state.rawValue, old.queryCount)
+            new.refusedAt?.milliseconds, new.openAskings, old.id.rawValue, old.state.rawValue,
+            old.queryCount)
         guard changed == 1 else { throw .conflict("order \(old.id) has moved on") }
     }
 
@@ -106,7 +107,8 @@ struct StoredOrders: OrderRepository {
             state: try row.word(10), codeURL: row.optionalText(11), createdAt: row.moment(12),
             expiresAt: row.moment(13), paidAt: row.optionalMoment(14),
             transactionID: row.optionalText(15), queryCount: row.integer(16),
-            nextQueryAt: row.moment(17), refusedAt: row.optionalMoment(18))
+            nextQueryAt: row.moment(17), refusedAt: row.optionalMoment(18),
+            openAskings: row.integer(19))
     }
 
     /// The statements; tests look at their query plans.
@@ -114,12 +116,12 @@ struct StoredOrders: OrderRepository {
         static let columns = """
             id, account, idempotency_key, out_trade_number, product, product_name, total_fen,
             credits, lifetime_days, models, state, code_url, created_at, expires_at, paid_at,
-            transaction_id, query_count, next_query_at, refused_at
+            transaction_id, query_count, next_query_at, refused_at, open_askings
             """
         static let insert = SQL(
             """
             INSERT INTO orders (\(columns)) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-                $12, $13, $14, $15, $16, $17, $18, $19)
+                $12, $13, $14, $15, $16, $17, $18, $19, $20)
             """)
         static let byID = SQL("SELECT \(columns) FROM orders WHERE id = $1")
         static let byNumber = SQL("SELECT \(columns) FROM orders WHERE out_trade_number = $1")
@@ -133,8 +135,9 @@ struct StoredOrders: OrderRepository {
         static let save = SQL(
             """
             UPDATE orders SET state = $1, code_url = $2, paid_at = $3, transaction_id = $4,
-                query_count = $5, next_query_at = $6, refused_at = $7
-            WHERE id = $8 AND state = $9 AND query_count = $10
+                query_count = $5, next_query_at = $6, refused_at = $7,
+                open_askings = $8
+            WHERE id = $9 AND state = $10 AND query_count = $11
             """)
         // SQLite uses a partial index only for a WHERE that repeats the index's condition to the
         // letter: hence the three states in both.

@@ -38,16 +38,62 @@ package enum StoreFile {
     ///
     /// The file appears under its name only when it is whole and synced.
     ///
+    /// - Parameter act: What is written into the operators' log first, so that the copy has it too.
+    ///   A store that takes no row, because its disk is full, is copied all the same.
+    /// - Returns: Why the act was not written; nil if it was, or if there is none.
     /// - Throws: `conflict` if the file exists; `unavailable` if it cannot be written, or if so
     ///   much was written meanwhile that the log outgrew its bound.
+    @discardableResult
     package static func backup(
-        folder: String, to path: String, logBounds: LogBounds = LogBounds()
+        folder: String, to path: String, act: AdminAct? = nil, logBounds: LogBounds = LogBounds()
+    ) async throws -> String? {
+        try checkIsNew(path)
+        let untold = await note(act, inStoreOf: folder)
+        try await copy(folder: folder, to: path, logBounds: logBounds)
+        return untold
+    }
+
+    private static func checkIsNew(_ path: String) throws {
+        guard access(path, F_OK) != 0 else {
+            throw Failure(.conflict, "\(path) exists already; name a new file.")
+        }
+    }
+
+    /// Writes an act into the log of a folder's store, beside its server; why not, if it could not.
+    private static func note(_ act: AdminAct?, inStoreOf folder: String) async -> String? {
+        guard let act else { return nil }
+        // What cannot be read is told by the copying, in its words.
+        let realm = try? await apart {
+            try read(StoreFolder(path: folder).database) { connection in
+                try Migrator(migrations: Schema.migrations, dialect: .sqlite)
+                    .realm(.sqlite(connection))
+            }
+        }
+        guard let realm = realm ?? nil else { return "the store does not say its realm" }
+        do {
+            let store = try await SQLiteStore.open(
+                folder: folder, realm: realm, role: .jobs, schemaWaitMilliseconds: 0)
+            do {
+                try await store.write { tx in try tx.adminLog.insert(act) }
+            } catch {
+                await store.close()
+                throw error
+            }
+            await store.close()
+            return nil
+        } catch let failure as Failure {
+            return failure.message
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private static func copy(
+        folder: String, to path: String, logBounds: LogBounds
     ) async throws {
         try await apart {
             let source = StoreFolder(path: folder).database
-            guard access(path, F_OK) != 0 else {
-                throw Failure(.conflict, "\(path) exists already; name a new file.")
-            }
+            try checkIsNew(path)
             let partial = "\(path).partial"
             unlink(partial)
             defer { unlink(partial) }
@@ -85,11 +131,13 @@ package enum StoreFile {
     /// The backup is verified first. An incident in the restored store says from when it is: what
     /// was acknowledged later is not in it. What fails leaves nothing new behind.
     ///
-    /// - Parameter replaces: Whether a store that is there may be put aside.
+    /// - Parameters:
+    ///   - replaces: Whether a store that is there may be put aside.
+    ///   - act: What is written into the restored store's log of operators.
     /// - Throws: `conflict` if the store is in use, is there and may not be replaced, or is of
     ///   another realm, or if the backup does not add up.
     package static func restore(
-        _ backup: String, into folder: String, replaces: Bool, now: Timestamp
+        _ backup: String, into folder: String, replaces: Bool, act: AdminAct? = nil, now: Timestamp
     ) async throws -> Restored {
         let report = try await verify(backup)
         guard report.isClean else {
@@ -121,7 +169,7 @@ package enum StoreFile {
             let incoming = "\(places.database).restoring"
             try copy(backup, to: incoming)
             defer { unlink(incoming) }
-            try stamp(incoming, report, now)
+            try stamp(incoming, report, act, now)
             var aside: String?
             if access(places.database, F_OK) == 0 {
                 aside = try putAside(places.database, realm: report.realm, now)
@@ -165,12 +213,15 @@ package enum StoreFile {
             findings: try transaction.operations.audit())
     }
 
-    private static func stamp(_ path: String, _ report: Report, _ now: Timestamp) throws {
+    private static func stamp(
+        _ path: String, _ report: Report, _ act: AdminAct?, _ now: Timestamp
+    ) throws {
         let connection = try WriterConnection(path: path)
         defer { connection.close() }
         let from = report.newestTransferAt?.milliseconds ?? report.madeAt.milliseconds
-        _ = try connection.use { used throws(StoreError) in
-            try StoredOperations(connection: .sqlite(used)).insert(
+        try connection.use { used throws(StoreError) in
+            if let act { try StoredAdminLog(connection: .sqlite(used)).insert(act) }
+            _ = try StoredOperations(connection: .sqlite(used)).insert(
                 Incident(
                     key: "store_restored:\(now.milliseconds)", kind: .storeRestored,
                     reference: "store",

@@ -1,6 +1,7 @@
 import Application
 import Jobs
 import Operations
+import Storage
 import TestSupport
 import Testing
 import TollgateKernel
@@ -24,6 +25,38 @@ struct JobsBench {
             try await body(JobsBench(bench: bench))
             #expect(try await bench.violations() == [])
         }
+    }
+
+    /// Where a bench's store is.
+    enum Engine: CaseIterable {
+        case sqlite
+        case postgreSQL
+
+        /// Those that are here.
+        static var all: [Engine] { PostgresServer.isInstalled ? allCases : [.sqlite] }
+    }
+
+    /// Lends a bench on one of the engines.
+    static func with(on engine: Engine, _ body: (JobsBench) async throws -> Void) async throws {
+        guard engine == .postgreSQL else { return try await with(body) }
+        let server = try PostgresServer.shared()
+        let schema = try server.makeSchema()
+        // The bench's clock is not the database's, and is set while the store is open.
+        let clock = TestClock()
+        let store = try await PostgreSQLStore.open(
+            PostgreSQLTarget(server.address(schema: schema)), realm: .sandbox, role: .serve,
+            clock: clock, clockLimits: .none)
+        do {
+            let bench = try TestBench(over: store, clock: clock)
+            try await bench.offer()
+            try await body(JobsBench(bench: bench))
+            #expect(try await bench.violations() == [])
+        } catch {
+            await store.close()
+            throw error
+        }
+        await store.close()
+        try server.run("DROP SCHEMA \(schema) CASCADE")
     }
 
     /// The ports over another way to the same store.

@@ -21,6 +21,16 @@ struct Guest: Sendable {
         session = login.sessionToken
     }
 
+    /// The same person, who shows an API key of theirs instead of the login session.
+    init(_ guest: Guest, _ wish: V1.CreateApiKeyRequest, through client: TollgateClient)
+        async throws
+    {
+        name = guest.name
+        account = guest.account
+        session = try await ApiKeysServiceClient(client)
+            .createApiKey(wish, options: guest.options).secret
+    }
+
     /// What a call shows.
     var options: CallOptions {
         CallOptions(authorization: "Bearer \(session)", timeoutMilliseconds: 20_000)

@@ -73,6 +73,12 @@ final class RunningLoop: Sendable {
         await role?.kill9()
     }
 
+    /// Asks a role to drain, and waits until it has ended.
+    func stop(_ name: String) async {
+        let role = roles.withLock { $0.removeValue(forKey: name) }
+        await role?.stop()
+    }
+
     /// Stops what runs and removes the folder.
     func end() async {
         let last = ["web", "serve", "sandbox"]

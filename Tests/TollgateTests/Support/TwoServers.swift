@@ -12,6 +12,8 @@ struct TwoServers: Sendable {
     let loop: RunningLoop
     /// Where the first server listens, and where the second.
     let addresses: [String]
+    /// Their processes, in the same order.
+    static let names = ["serve", "second"]
     private let postgres: PostgresServer
     private let schema: String
 
