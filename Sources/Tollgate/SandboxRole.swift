@@ -25,7 +25,8 @@ struct SandboxRole: Service {
         configuration.port = address.port
         configuration.account.mode = settings.text("weixin.mode") == "plain" ? .plain : .aes
         if let seconds = try settings.number(
-            "sandbox.minimumExpirySeconds", within: 0...Limits.orderLifetimeSeconds) {
+            "sandbox.minimumExpirySeconds", within: 0...Limits.orderLifetimeSeconds)
+        {
             configuration.pay.minimumExpirySeconds = seconds
         }
         if let text = settings.text("sandbox.notifyScheduleScale") {

@@ -296,12 +296,14 @@ struct OpenAICompatibleGatewayTests {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     try await gateway(transfers).stream(
-                        Recording.request, from: endpoint(server)) { _ in }
+                        Recording.request, from: endpoint(server)
+                    ) { _ in }
                 }
                 while server.connections < 1 { try await Task.sleep(for: .milliseconds(1)) }
                 let refused = await #expect(throws: Failure.self) {
                     try await gateway(transfers).stream(
-                        Recording.request, from: endpoint(server)) { _ in }
+                        Recording.request, from: endpoint(server)
+                    ) { _ in }
                 }
                 #expect(refused?.code == .unavailable)
                 #expect(refused?.retryAfterMilliseconds == Limits.outgoingRetryMilliseconds)

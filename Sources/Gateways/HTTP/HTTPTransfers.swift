@@ -1,7 +1,7 @@
 internal import CCurl
 internal import Glibc
 internal import Synchronization
-package import TollgateKernel
+internal import TollgateKernel
 
 /// Requests to other systems over HTTP/1.1, on libcurl's multi interface with a thread of its own.
 ///

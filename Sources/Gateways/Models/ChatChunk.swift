@@ -63,7 +63,9 @@ struct ChatChunk {
     }
 
     /// Nil unless both counts are there as plausible numbers: an implausible count is worse than
-    /// our own estimate. A prompt has at least one token; an answer may have none.
+    /// our own estimate.
+    ///
+    /// A prompt has at least one token; an answer may have none.
     private static func readUsage(_ scanner: inout JSONScanner) throws(JSONError) -> TokenUsage? {
         guard try scanner.kind() == .object else {
             try scanner.skip()
