@@ -50,7 +50,8 @@ import TollgateWire
         request.checksumCoversAttachment = true
         var open = request
         open.streamSettings = StreamSettings(
-            streamID: 0, needFeedback: true, writable: true, initialWindowBytes: 1)
+            streamID: 0, needFeedback: true, writable: true, initialWindowBytes: 1,
+            extraStreamIDs: [0, -1, .max])
         var response = RpcMeta()
         response.correlationID = .max
         response.response = RpcResponseMeta(errorCode: 2_004, errorText: "busy")

@@ -181,6 +181,34 @@ import TollgateWire
         }
     }
 
+    /// bRPC's batch creation (rpc-wire, 1.8): an answer would need a number of ours for each of
+    /// theirs, and no method here has more than one stream.
+    @Test func aBatchOfStreamsIsNotAccepted() async throws {
+        let events = Events()
+        try await withPlainServer(events) { server in
+            try await RawPeer.connect(to: server) { peer in
+                let batch = try plainRequest("test.Service", "HangStream", id: 9) {
+                    $0.streamSettings = StreamSettings(
+                        streamID: 5, needFeedback: true, writable: true, extraStreamIDs: [6, 7])
+                }
+                // One field for each, as bRPC writes them.
+                let settings = hex("420a 0805 1001 1801 2006 2007")
+                #expect(Array(batch.readableBytesView).contains(settings))
+                try await peer.send(batch)
+                let opening = try #require(try await peer.frame())
+                #expect(
+                    try opening.streamMeta()
+                        == StreamFrameMeta(streamID: 5, sourceStreamID: -1, frameType: .data))
+                let inner = try #require(try frames(opening.body).first).callMeta()
+                #expect(inner.response?.errorCode == 1_003)
+                #expect(inner.streamSettings == nil)
+                try await peer.send(try plainRequest("EchoService", "Echo", id: 10))
+                #expect(try await peer.frame()?.callMeta().correlationID == 10)
+            }
+        }
+        #expect(events.all.isEmpty, "it was not begun")
+    }
+
     @Test func aFailedStreamIsResetForAPlainPeer() async throws {
         try await withPlainServer { server in
             try await RawPeer.connect(to: server) { peer in

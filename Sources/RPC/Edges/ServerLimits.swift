@@ -35,6 +35,10 @@ package struct ServerLimits: Hashable, Sendable {
     /// How long a connection may go without a call, in milliseconds.
     package var idleMilliseconds = Limits.rpcIdleMilliseconds
 
+    /// How long a connection may wait with its first bytes, then with its handshake, then with a
+    /// good credential, in milliseconds.
+    package var firstBytesMilliseconds = Limits.rpcFirstBytesMilliseconds
+
     /// How a method's limit follows its latency; nil has the fixed limit alone.
     package var adaptive: GradientLimiter.Settings? = GradientLimiter.Settings()
 

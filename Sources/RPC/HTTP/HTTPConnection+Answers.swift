@@ -52,6 +52,7 @@ extension HTTPConnection {
             return finish(Result { try WireJSON.text(of: message, as: shape) })
         }
         isConverting = true
+        loop.errandBegan()
         NIOThreadPool.singleton.runIfActive(eventLoop: loop.eventLoop) {
             try WireJSON.text(of: message, as: shape)
         }.assumeIsolated().whenComplete { json in
@@ -60,6 +61,7 @@ extension HTTPConnection {
             self.writeOutgoing()
             // Whoever flushed for this has done so long ago.
             self.flush()
+            self.loop.errandEnded()
         }
     }
 

@@ -269,7 +269,7 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
             return verified(head)
         }
         guard let verifier = core.verifier, let shown else { return respond(.unauthenticated) }
-        task = CallTask.start(on: loop.executor) { [self] in
+        startErrand { [self] in
             let known = await verifier.verify(shown)
             task = nil
             guard case .receiving = phase else { return }
@@ -277,6 +277,15 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
             identity = known
             credential = shown
             verified(head)
+        }
+    }
+
+    /// Runs what the connection waits for, and its server's end too.
+    private func startErrand(_ body: @escaping @concurrent @Sendable () async -> Void) {
+        loop.errandBegan()
+        task = CallTask.start(on: loop.executor) { [loop] in
+            await body()
+            loop.errandEnded()
         }
     }
 
@@ -335,8 +344,12 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         guard body.readableBytes > Limits.rpcHTTPInlineBytes else {
             return send(call, Result { try make() })
         }
+        loop.errandBegan()
         NIOThreadPool.singleton.runIfActive(eventLoop: loop.eventLoop, make).assumeIsolated()
-            .whenComplete { self.send(call, $0) }
+            .whenComplete { payload in
+                self.send(call, payload)
+                self.loop.errandEnded()
+            }
     }
 
     private func send(_ call: HTTPCall, _ payload: Result<[UInt8], any Error>) {
@@ -403,7 +416,7 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         let local = context?.channel.localAddress
         let pages = PageAnswers(core: core, loop: loop, isSpare: budget.isSpare)
         let names = hostNames
-        task = CallTask.start(on: loop.executor) { [self] in
+        startErrand { [self] in
             let page = await pages.answer(head, local: local, names: names)
             task = nil
             write(page, isHead: head.method == .HEAD)

@@ -16,7 +16,10 @@ final class LoopContext: @unchecked Sendable {
     private(set) var isDraining = false
     /// How many calls run; on the event loop.
     private(set) var callCount = 0
+    /// What goes on for HTTP connections beside their calls; on the event loop.
+    private(set) var errandCount = 0
     private var idleWaiters: [EventLoopPromise<Void>] = []
+    private var errandWaiters: [EventLoopPromise<Void>] = []
     private let lag: Metrics.Timer
     private let callGauge: Gauge
     private let connectionGauge: Gauge
@@ -141,6 +144,31 @@ final class LoopContext: @unchecked Sendable {
         for waiter in waiters { waiter.succeed() }
     }
 
+    /// A page, a credential or a message's JSON is being seen to, in a task or on another thread:
+    /// it comes back to this loop, which must be there; on the event loop.
+    func errandBegan() { errandCount += 1 }
+
+    /// An errand came back; on the event loop.
+    func errandEnded() {
+        errandCount -= 1
+        if errandCount == 0 { stopWaitingForErrands() }
+    }
+
+    /// Succeeds once no errand is under way; on the event loop.
+    func whenErrandsEnd() -> EventLoopFuture<Void> {
+        let promise = eventLoop.makePromise(of: Void.self)
+        errandWaiters.append(promise)
+        if errandCount == 0 { stopWaitingForErrands() }
+        return promise.futureResult
+    }
+
+    /// Ends the wait for errands that do not end; on the event loop.
+    func stopWaitingForErrands() {
+        let waiters = errandWaiters
+        errandWaiters = []
+        for waiter in waiters { waiter.succeed() }
+    }
+
     /// Told by a connection that a call has its place, so that nobody has to count them.
     func callBegan() { callCount += 1 }
 
@@ -163,7 +191,10 @@ final class LoopContext: @unchecked Sendable {
     var population: RPCServer.Population {
         var population = RPCServer.Population()
         population.connections = connectionCount
+        population.heldBack = connections.values.count(where: \.wantsRead)
+        population.httpConnections = httpConnections.count
         population.calls = callCount
+        population.errands = errandCount
         population.readyStreams = connections.values.reduce(0) { $0 + $1.readyStreams.count }
         return population
     }

@@ -29,7 +29,9 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         // Whoever connects and says nothing does not keep the place for ever.
         let channel = context.channel
-        let time = budget.isSpare ? Limits.rpcSpareMilliseconds : Limits.rpcFirstBytesMilliseconds
+        let time =
+            budget.isSpare
+            ? Limits.rpcSpareMilliseconds : core.edge.limits.firstBytesMilliseconds
         patience = context.eventLoop.scheduleTask(in: .milliseconds(time)) {
             channel.close(promise: nil)
         }
@@ -53,22 +55,40 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler {
         budget.spoke()
         do {
             let pipeline = context.pipeline.syncOperations
-            if !isEncrypted, magic >> 16 == Self.handshake {
+            let opening = Self.opening(
+                magic, isEncrypted: isEncrypted, mayBePlain: core.mayBePlain, peer: budget.peer)
+            switch opening {
+            case .encryption:
                 guard try addEncryption(pipeline) else { return context.close(promise: nil) }
-            } else if !isEncrypted, !core.mayBePlain, !budget.peer.isOnThisMachine {
-                return context.close(promise: nil)
-            } else if Frame.Kind(rawValue: magic) != nil {
-                try addConnection(pipeline)
-            } else if Self.httpVerbs.contains(magic) {
-                try addHTTP(pipeline)
-            } else {
-                return context.close(promise: nil)
+            case .calls: try addConnection(pipeline)
+            case .requests: try addHTTP(pipeline)
+            case nil: return context.close(promise: nil)
             }
             context.fireChannelRead(wrapInboundOut(seen))
             pipeline.removeHandler(self, promise: nil)
         } catch {
             context.close(promise: nil)
         }
+    }
+
+    /// What a connection's first four bytes begin.
+    enum Opening {
+        /// A handshake, behind which another opening comes.
+        case encryption
+        /// RPC.
+        case calls
+        /// HTTP.
+        case requests
+    }
+
+    /// What becomes of a connection by its first four bytes; nil if it is closed.
+    static func opening(
+        _ magic: UInt32, isEncrypted: Bool, mayBePlain: Bool, peer: PeerAddress
+    ) -> Opening? {
+        if !isEncrypted, magic >> 16 == handshake { return .encryption }
+        guard isEncrypted || mayBePlain || peer.isOnThisMachine else { return nil }
+        if Frame.Kind(rawValue: magic) != nil { return .calls }
+        return httpVerbs.contains(magic) ? .requests : nil
     }
 
     /// Has TLS go before another sniffer, which sees what was encrypted; false without a

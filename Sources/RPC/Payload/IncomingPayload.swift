@@ -6,7 +6,7 @@ import TollgateWire
 /// A payload as it arrived: how it is coded, and its bytes.
 ///
 /// Most are plain and cost nothing here. The rest is checked and unpacked in the call's task, once
-/// the call has been admitted: a refused one costs no work.
+/// the call has been admitted: a refused one costs no work, and hears of its refusal alone.
 struct IncomingPayload {
     private let compressType: Int32
     private let checksumType: Int32
@@ -42,7 +42,7 @@ struct IncomingPayload {
     var hasChecksum: Bool { checksumType == PayloadChecksum.crc32c }
 
     /// Why nobody here can read it; nil if that has to be tried.
-    var refusal: PayloadError? {
+    private var refusal: PayloadError? {
         if compressType != 0, PayloadCompression(rawValue: compressType) == nil {
             return .unknownCompression(compressType)
         }

@@ -64,7 +64,7 @@ struct IncomingRequest {
         } else {
             attachment = ByteBuffer()
         }
-        target = Self.target(view, payload, payloadSize, envelopeExtension, router: router)
+        target = Self.target(view, payloadSize, envelopeExtension, router: router)
     }
 
     /// What our own clients add; few requests have any.
@@ -77,11 +77,9 @@ struct IncomingRequest {
     var wantsReply: Bool { boxedExtension?.value.noReply != true || streamSettings != nil }
 
     private static func target(
-        _ view: RpcMetaView, _ payload: IncomingPayload, _ payloadSize: Int,
-        _ ours: EnvelopeExtension?, router: Router
+        _ view: RpcMetaView, _ payloadSize: Int, _ ours: EnvelopeExtension?, router: Router
     ) -> Target {
         if payloadSize < 0 { return .invalid(badRequest("the attachment is longer than the body")) }
-        if let refusal = payload.refusal { return .invalid(badRequest("\(refusal)")) }
         if view.contentType != 0 { return .invalid(badRequest("the payload must be protobuf")) }
         if view.isChunk { return .invalid(badRequest("chunks are not supported")) }
         do throws(RPCError) {

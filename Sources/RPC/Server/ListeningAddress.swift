@@ -31,6 +31,9 @@ package struct ListeningAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether a name or address can only be reached from this machine.
     static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1" || host.hasPrefix("127.")
+        if host == "localhost" { return true }
+        // A name may begin like an address, and lead anywhere.
+        guard let address = try? SocketAddress(ipAddress: host, port: 0) else { return false }
+        return PeerAddress(address) == .loopback
     }
 }

@@ -125,7 +125,8 @@ package final class RPCServer: Sendable {
         .init(low: Limits.rpcOutboundLowWaterBytes, high: Limits.rpcOutboundHighWaterBytes)
     }
 
-    private static func configure(
+    /// Gives a new connection its place and its first handlers.
+    static func configure(
         _ channel: any Channel, _ core: ServerCore, _ contexts: [LoopContext]
     ) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
@@ -181,6 +182,16 @@ package final class RPCServer: Sendable {
         let soonest = NIODeadline.now() + .milliseconds(Limits.rpcCloseMilliseconds)
         try await onEach(contexts) { context in
             context.eventLoop.flatSubmit { context.closeConnections(until: max(end, soonest)) }
+        }
+        // A client that left does not end what was begun for it, and what is done comes back here.
+        let last = max(end, .now() + .milliseconds(Limits.rpcCloseMilliseconds))
+        try await onEach(contexts) { context in
+            let loop = context.eventLoop
+            let leaving = loop.scheduleTask(deadline: last) {
+                logger.error("leaving pages behind that do not heed their cancellation")
+                context.stopWaitingForErrands()
+            }
+            return loop.flatSubmit { context.whenErrandsEnd() }.always { _ in leaving.cancel() }
         }
         try await onEach(contexts) { context in
             context.eventLoop.submit { context.stop() }

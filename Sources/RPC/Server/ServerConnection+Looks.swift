@@ -36,13 +36,14 @@ extension ServerConnection {
         // Whoever says little is seen to read or not before it is asked.
         let period = min(core.keepalive.silenceMilliseconds, Limits.rpcSilenceMilliseconds) / 4
         var due = min(now + .milliseconds(period), machine.earliestDeadline)
-        if machine.awaitsCredential { due = min(due, Self.patience(since: opened)) }
+        if machine.awaitsCredential { due = min(due, credentialDue) }
         if machine.canProbe, !wantsRead { due = min(due, probe.due(lastHeard: lastLife)) }
         return due
     }
 
-    private static func patience(since opened: NIODeadline) -> NIODeadline {
-        opened + .milliseconds(Limits.rpcFirstBytesMilliseconds)
+    /// When the peer must have shown a good credential.
+    private var credentialDue: NIODeadline {
+        opened + .milliseconds(budget.edge.limits.firstBytesMilliseconds)
     }
 
     /// When the peer last said something, or took something that had waited for it.
@@ -78,7 +79,7 @@ extension ServerConnection {
     ///
     /// A peer that has not shown its credential in time has to make room.
     func expireCalls(_ now: NIODeadline) {
-        if machine.awaitsCredential, now > Self.patience(since: opened) { return close() }
+        if machine.awaitsCredential, now > credentialDue { return endUnverified() }
         for id in machine.expired(now) {
             guard let call = calls[Int(id.index)] else { continue }
             if call.sink == nil {

@@ -232,8 +232,24 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         if !held.isEmpty { verification = task }
     }
 
+    /// Ends a connection whose credential did not come, or was not checked, in time: whoever waits
+    /// for the check is told, and may try elsewhere.
+    func endUnverified() {
+        core.logger.debug(
+            "closing a connection without a checked credential", metadata: ["peer": "\(peer)"])
+        guard !held.isEmpty else { return close() }
+        let waiting = held
+        held = []
+        verification?.cancel()
+        for request in waiting {
+            refuse(request, .overLimit("The credential could not be checked in time"))
+        }
+        closeAfterFlush()
+    }
+
     private func credentialChecked(_ identity: ConnectionIdentity?) {
         verification = nil
+        guard !machine.isClosed else { return connectionBecameIdle() }
         let waiting = held
         held = []
         self.identity = identity

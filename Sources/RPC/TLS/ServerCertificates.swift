@@ -73,8 +73,7 @@ final class ServerCertificates: Sendable {
 
     /// Looks at the files again and again, on a thread that may block, until the task is cancelled.
     func watch() async {
-        while (try? await Task.sleep(for: .milliseconds(Limits.rpcCertificateMilliseconds))) != nil
-        {
+        while (try? await Task.sleep(for: .milliseconds(settings.lookMilliseconds))) != nil {
             _ = try? await NIOThreadPool.singleton.runIfActive { self.reload() }
         }
     }

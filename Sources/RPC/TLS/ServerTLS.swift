@@ -1,3 +1,4 @@
+import TollgateKernel
 package import TollgateWire
 
 /// How a server encrypts, and whom it knows by certificate.
@@ -18,6 +19,9 @@ package struct ServerTLS: Hashable, Sendable {
 
     /// Whether a client without a certificate is refused in the handshake.
     package var requiresClientCertificate = false
+
+    /// How often it is looked whether the files changed, in milliseconds.
+    package var lookMilliseconds = Limits.rpcCertificateMilliseconds
 
     /// Names beside the bound address that HTTP requests may have for their host.
     package var hostNames: Set<String> = []

@@ -19,6 +19,7 @@ extension RpcMeta {
             bytes += request.serviceName.utf8.count + request.methodName.utf8.count + 32
         }
         if let response { bytes += response.errorText.utf8.count + 16 }
+        if let streamSettings { bytes += streamSettings.extraStreamIDs.count * 24 }
         return bytes + userFields.envelopeBytes + (envelopeExtension?.dynamicBytes ?? 0)
     }
 
@@ -118,6 +119,13 @@ extension StreamSettings {
             ours.initialWindowBytes = initialWindowBytes
             settings.pointee.extension = ours.lay(out: &arena)
         }
+        guard !extraStreamIDs.isEmpty else { return settings }
+        let size = extraStreamIDs.count * MemoryLayout<Int64>.stride
+        guard let memory = arena.allocate(size) else { return nil }
+        let numbers = memory.bindMemory(to: Int64.self, capacity: extraStreamIDs.count)
+        for (index, number) in extraStreamIDs.enumerated() { numbers[index] = number }
+        settings.pointee.n_extra_stream_ids = extraStreamIDs.count
+        settings.pointee.extra_stream_ids = numbers
         return settings
     }
 }

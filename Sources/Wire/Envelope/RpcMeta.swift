@@ -80,11 +80,17 @@ package struct StreamSettings: Hashable, Sendable {
     package var writable: Bool
     /// Bytes that the sender keeps for what it has not read yet (E5); plain peers never say.
     package var initialWindowBytes: Int64?
+    /// The sender's numbers for further streams of the same call (bRPC's batch creation).
+    ///
+    /// The i-th belongs with the i-th of the answer, which needs as many (rpc-wire, 1.8).
+    package var extraStreamIDs: [Int64]
 
     /// Makes settings.
     package init(
-        streamID: Int64, needFeedback: Bool, writable: Bool, initialWindowBytes: Int64? = nil
+        streamID: Int64, needFeedback: Bool, writable: Bool, initialWindowBytes: Int64? = nil,
+        extraStreamIDs: [Int64] = []
     ) {
+        self.extraStreamIDs = extraStreamIDs
         self.streamID = streamID
         self.needFeedback = needFeedback
         self.writable = writable

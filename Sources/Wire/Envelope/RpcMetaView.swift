@@ -108,7 +108,11 @@ package struct RpcMetaView {
             writable: settings.pointee.writable != 0,
             initialWindowBytes: settings.pointee.extension.flatMap { ours in
                 ours.pointee.has_initial_window != 0 ? ours.pointee.initial_window : nil
-            })
+            },
+            extraStreamIDs: Array(
+                UnsafeBufferPointer(
+                    start: settings.pointee.extra_stream_ids,
+                    count: settings.pointee.n_extra_stream_ids)))
     }
 
     /// Metadata; a later key wins.

@@ -60,13 +60,25 @@ func withTestClient<Result>(
             try await expectNothingGoesOn(in: client)
             await client.close()
             #expect(await client.population == ClientPopulation())
+            try await expectNothingLeft(in: server)
             return result
         }
         let address = try #require(try await server.address)
-        return try await withCheckedClient(
+        let result = try await withCheckedClient(
             TollgateClientConfiguration(address: address.description, credential: "key")
         ) { client in try await body(client, server) }
+        try await expectNothingLeft(in: server)
+        return result
     }
+}
+
+/// Everybody has left: no connection, call, stream or byte may stay behind.
+func expectNothingLeft(in server: RPCServer) async throws {
+    for _ in 0..<1_000 {
+        if try await server.population == RPCServer.Population() { return }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("the server still holds \(try await server.population)")
 }
 
 /// Lends a client as ``withTollgateClient(_:_:)`` does, and counts what is left of it: nothing once

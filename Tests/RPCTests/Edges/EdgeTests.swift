@@ -32,7 +32,7 @@ import TollgateWire
             $0.limits = limits
             $0.credentials = .verified(by: verifier)
         }
-        return try await withRPCServer(configuration, services: testServices(events)) {
+        return try await withCountedServer(configuration, services: testServices(events)) {
             _ = try await $0.address
             return try await body($0)
         }

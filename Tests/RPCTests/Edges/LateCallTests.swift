@@ -30,7 +30,7 @@ import TollgateWire
                     return payload
                 }
             ])
-        try await withRPCServer(configuration, services: [service]) { server in
+        try await withCountedServer(configuration, services: [service]) { server in
             let gate = try Array("test.Service".utf8).withUnsafeBytes { service in
                 try Array("Echo".utf8).withUnsafeBytes { method in
                     try server.core.router.find(service: service, method: method).gate

@@ -19,7 +19,7 @@ import TollgateKernel
     private func withServer<Result>(
         _ path: String, _ body: (RPCServer) async throws -> Result
     ) async throws -> Result {
-        try await withRPCServer(
+        try await withCountedServer(
             testConfiguration { $0.socketPath = path }, services: testServices(Events())
         ) { try await body($0) }
     }

@@ -114,7 +114,7 @@ func withHTTPServer<Result>(
     events: Events = Events(), configuration: RPCServerConfiguration = testConfiguration(),
     _ body: (RPCServer, String) async throws -> Result
 ) async throws -> Result {
-    try await withRPCServer(
+    try await withCountedServer(
         configuration, services: [HTTPTestService.registration(events)]
     ) { server in
         guard let address = try await server.address else { throw SecretError() }

@@ -17,6 +17,7 @@ import TollgateKernel
             for _ in 0..<count { NIOThreadPool.singleton.submit { [gate] _ in gate.wait() } }
         }
 
+        /// Lets them go; once more does nothing that anybody sees.
         func letGo() { for _ in 0..<count { gate.signal() } }
     }
 
@@ -38,6 +39,40 @@ import TollgateKernel
                 #expect(answer.hasSuffix("{\"text\":\"\(HTTPTestService.longText)\"}"))
             }
         }
+    }
+
+    /// What is done on another thread comes back to the event loop, which must be there.
+    @Test(arguments: [false, true])
+    func `a server that stops waits for the JSON of a client that left`(
+        ofRequest: Bool
+    ) async throws {
+        let events = Events()
+        let server = try RPCServer(
+            testConfiguration { $0.credentials = .none },
+            services: [HTTPTestService.registration(events)])
+        let running = Task {
+            try await server.run()
+            events.report("ended")
+        }
+        let host = try #require(try await server.address).description
+        let threads = BusyThreads()
+        defer { threads.letGo() }
+        try await RawPeer.connect(to: server) { peer in
+            let long = "{\"text\":\"\(HTTPTestService.longText)\"}"
+            try await peer.send(
+                ByteBuffer(
+                    string: ofRequest
+                        ? httpCall("Echo", host: host, body: long) : httpCall("Long", host: host)))
+            for _ in 0..<2_000 where try await server.population.errands == 0 {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            #expect(try await server.population.errands == 1)
+        }
+        server.drain()
+        #expect(await !events.wait(for: "ended", seconds: 1))
+        threads.letGo()
+        try await running.value
+        try await expectNothingLeftBehind(server)
     }
 
     @Test func `events keep their order when some of them take their time`() async throws {

@@ -93,6 +93,35 @@ import TollgateKernel
         }
     }
 
+    /// The page's task comes back to the event loop, which must be there.
+    @Test func `a page whose client left is awaited although it does not heed that`() async throws {
+        let events = Events()
+        let configuration = configuration {
+            events.report("page asked for")
+            // A task of its own is not cancelled with the page's.
+            await Task { _ = await events.wait(for: "page allowed") }.value
+            events.report("page made")
+            return ""
+        }
+        let server = try RPCServer(
+            configuration, services: [HTTPTestService.registration(events)])
+        let running = Task {
+            try await server.run()
+            events.report("ended")
+        }
+        let host = try #require(try await server.address).description
+        try await RawPeer.connect(to: server) { peer in
+            try await peer.send(request("/metrics", host: host))
+            #expect(await events.wait(for: "page asked for"))
+        }
+        server.drain()
+        #expect(await !events.wait(for: "ended", seconds: 1))
+        events.report("page allowed")
+        try await running.value
+        #expect(events.all.suffix(2) == ["page made", "ended"])
+        try await expectNothingLeftBehind(server)
+    }
+
     /// A drain without a call to wait for has five seconds.
     @Test func `a page that takes too long ends with the drain's bound`() async throws {
         let events = Events()

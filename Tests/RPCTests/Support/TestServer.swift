@@ -20,7 +20,7 @@ func withTestServer<Result>(
 ) async throws -> Result {
     var configuration = configuration
     if reach == .inProcess { configuration.host = nil }
-    return try await withRPCServer(configuration, services: testServices(events)) { server in
+    return try await withCountedServer(configuration, services: testServices(events)) { server in
         let endpoint: SocketTransport.Endpoint
         switch reach {
         case .inProcess: endpoint = .inProcess(server)
@@ -34,7 +34,6 @@ func withTestServer<Result>(
             try await expectNothingGoesOn(in: transport)
             await transport.close()
             #expect(await transport.population == ClientPopulation())
-            try await expectNothingLeft(in: server)
             return result
         } catch {
             await transport.close()
@@ -50,15 +49,6 @@ func expectNothingGoesOn(in transport: some ClientTransport) async throws {
         try await Task.sleep(for: .milliseconds(10))
     }
     Issue.record("the client still holds \(await transport.population)")
-}
-
-/// Everybody has left: no connection, call or stream may stay behind.
-func expectNothingLeft(in server: RPCServer) async throws {
-    for _ in 0..<1_000 {
-        if try await server.population == RPCServer.Population() { return }
-        try await Task.sleep(for: .milliseconds(10))
-    }
-    Issue.record("the server still holds \(try await server.population)")
 }
 
 /// A server's configuration on a free port, with a change.

@@ -28,7 +28,8 @@ import TollgateWire
         _ tls: ServerTLS, _ body: (RPCServer, ListeningAddress) async throws -> Result
     ) async throws -> Result {
         let configuration = testConfiguration { $0.tls = tls }
-        return try await withRPCServer(configuration, services: testServices(Events())) { server in
+        return try await withCountedServer(configuration, services: testServices(Events())) {
+            server in
             try await body(server, try #require(try await server.address))
         }
     }
@@ -94,7 +95,7 @@ import TollgateWire
 
     @Test func `a server without TLS is told from one that cannot be reached`() async throws {
         let configuration = testConfiguration { _ in }
-        try await withRPCServer(configuration, services: testServices(Events())) { server in
+        try await withCountedServer(configuration, services: testServices(Events())) { server in
             let address = try #require(try await server.address)
             let answer = await call(TestMethods.echo, at: address, tls: trusting)
             #expect(Self.text(answer)?.contains("does not speak TLS") == true)

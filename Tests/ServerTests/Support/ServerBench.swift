@@ -76,6 +76,7 @@ struct ServerBench: Sendable {
                         ServerBench(
                             bench: bench, server: server, settlements: settlements, models: models,
                             payments: payments, messages: messages, account: account, reach: reach))
+                    try await expectNothingLeft(in: server)
                 }
             }
             #expect(try await bench.violations() == [])
@@ -131,4 +132,13 @@ func error(of body: () async throws -> Void) async -> TollgateError? {
         Issue.record(error)
         return nil
     }
+}
+
+/// Everybody has left: no connection, call, stream or byte may stay behind.
+private func expectNothingLeft(in server: RPCServer) async throws {
+    for _ in 0..<1_000 {
+        if try await server.population == RPCServer.Population() { return }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("the server still holds \(try await server.population)")
 }
