@@ -217,8 +217,8 @@ struct JobsRun: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Runs one job now.",
         discussion: """
-            Waits up to half a minute for a run of the same job elsewhere to end. Who asked for the \
-            run stands in the operators' log.
+            Waits up to half a minute for a run of the same job elsewhere to end. Who asked for \
+            the run stands in the operators' log.
 
             EXAMPLES:
               tollgate jobs run order-close

@@ -30,8 +30,8 @@ struct AdminBackup: AsyncParsableCommand {
         abstract: "Copies a data folder's store into one file, while it is used.",
         discussion: """
             The copy is the store of one moment, whatever is written meanwhile. It does not hold \
-            the keys: keep the folder's keys/ as safe, and apart from it. Who made it stands in the \
-            operators' log, here and in the copy.
+            the keys: keep the folder's keys/ as safe, and apart from it. Who made it stands in \
+            the operators' log, here and in the copy.
 
             EXAMPLES:
               tollgate admin backup --data /srv/tollgate --to /backup/monday.sqlite

@@ -102,7 +102,8 @@ package protocol OrderRepository {
     ) throws(StoreError) -> Timestamp?
 
     /// Stores what may change (state, codeURL, paidAt, transactionID, queryCount, nextQueryAt,
-    /// refusedAt, openAskings), guarded by the state and queryCount of `old`: `conflict` if it has moved on.
+    /// refusedAt, openAskings), guarded by the state and queryCount of `old`: `conflict` if it has
+    /// moved on.
     func save(_ new: Order, replacing old: Order) throws(StoreError)
 
     /// Orders created or awaiting payment whose `nextQueryAt` comes up to `due` and whose time is
