@@ -15,7 +15,8 @@ package struct OperatorQueries: Sendable {
     /// Re-adds the books and walks the hash chains in one consistent view, asks the engine beside
     /// it, and looks for deletions that do not end.
     ///
-    /// Two readers are busy with it, and the others are left for everybody else.
+    /// Two readers are busy with it, and the others are left for everybody else. One begins with
+    /// the books, the other with what the engine is asked; who is done takes the next part of that.
     ///
     /// - Throws: `conflict` while another audit runs: several at once would take all readers.
     package func audit() async throws -> [AuditFinding] {
@@ -25,9 +26,21 @@ package struct OperatorQueries: Sendable {
                 retryAfterMilliseconds: Limits.auditRetryMilliseconds)
         }
         defer { auditing.giveBack() }
-        async let engine = ports.store.read { tx in try tx.operations.auditEngine() }
+        let parts = AuditParts(try await ports.store.read { tx in try tx.operations.engineParts() })
+        async let engine: Void = ask(parts)
         let books = try await ports.store.read { tx in try tx.operations.auditBooks() }
-        return try await books + [engine, deletions()]
+        try await ask(parts)
+        try await engine
+        return try await books + parts.findings + [deletions()]
+    }
+
+    /// Asks the engine for one part after the other until none is left.
+    private func ask(_ parts: AuditParts) async throws {
+        while let (place, part) = parts.next() {
+            try Task.checkCancellation()
+            parts.keep(
+                try await ports.store.read { tx in try tx.operations.auditEngine(part) }, at: place)
+        }
     }
 
     /// C14: what the sweeper cannot finish is told by nobody else.
@@ -81,6 +94,36 @@ package struct OperatorQueries: Sendable {
     /// Runs, newest first; nil is every job's.
     package func runs(of job: String?, limit: Int) async throws -> [JobRun] {
         try await ports.store.read { tx in try tx.jobs.runs(of: job, limit: limit) }
+    }
+}
+
+/// The parts of C13 that two readers share, and what they found.
+private final class AuditParts: Sendable {
+    private let parts: [EnginePart]
+    private let state = Mutex<(next: Int, found: [Int: AuditFinding])>((0, [:]))
+
+    init(_ parts: [EnginePart]) { self.parts = parts }
+
+    /// The next part that nobody has taken.
+    func next() -> (Int, EnginePart)? {
+        state.withLock { state in
+            guard state.next < parts.count else { return nil }
+            defer { state.next += 1 }
+            return (state.next, parts[state.next])
+        }
+    }
+
+    /// Keeps what was found in a part.
+    func keep(_ finding: AuditFinding, at place: Int) {
+        state.withLock { $0.found[place] = finding }
+    }
+
+    /// The verdict over all parts, in their order whoever was first.
+    var findings: [AuditFinding] {
+        let found = state.withLock { $0.found }.sorted { $0.key < $1.key }.map(\.value)
+        guard var finding = found.first else { return [] }
+        for part in found.dropFirst() { finding.add(part) }
+        return [finding]
     }
 }
 

@@ -32,6 +32,12 @@ extension Limits {
     /// within weeks.
     package static let sentMessageMemoryMilliseconds: Int64 = 90 * 86_400_000
 
+    /// How long the number of a writer's last batch is kept after it: far longer than any commit is
+    /// in doubt.
+    ///
+    /// Whoever writes again has a row again, with that batch.
+    package static let writeAttemptMemoryMilliseconds: Int64 = 7 * 86_400_000
+
     /// How long an API key is kept that was revoked or ran out and never made a call: a month in
     /// the list, to see what one did.
     ///

@@ -89,9 +89,6 @@ extension Limits {
     /// bounded.
     package static let rowsInOneAnswer = 100_000
 
-    /// How long a process's last batch number is kept: far longer than any commit is in doubt.
-    package static let writeAttemptDays: Int64 = 7
-
     /// How often the server notes how far its store has come: what an older copy of the store could
     /// take back unnoticed after a crash is no longer than this, and a note costs one sync.
     package static let storeMarkMilliseconds: Int64 = 10_000

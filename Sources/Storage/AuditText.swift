@@ -32,12 +32,6 @@ enum AuditText {
 
     /// How many pages a connection to SQLite keeps; negative in KiB.
     static let pagesKept = SQL("PRAGMA cache_size")
-    /// SQLite's own check of every page and index.
-    static let integrity = SQL("PRAGMA integrity_check(100)")
-    /// Rows that point at nothing.
-    static let foreignKeys = SQL("PRAGMA foreign_key_check")
-    /// How many tables the engine's checks went through.
-    static let tables = SQL("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'")
 
     private static let lotReservations = SQL(
         """

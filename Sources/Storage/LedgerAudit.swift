@@ -62,9 +62,11 @@ struct LedgerAudit {
         ]
     }
 
-    /// C13, over the same.
-    func engineFinding() throws(StoreError) -> AuditFinding {
-        try withRoomAndTime { () throws(StoreError) in try checkedByEngine() }
+    /// A part of C13, over the same.
+    func engineFinding(_ part: EnginePart) throws(StoreError) -> AuditFinding {
+        try withRoomAndTime { () throws(StoreError) in
+            try EngineAudit(connection: connection).finding(part)
+        }
     }
 
     /// Lets an audit have what other reads must not: pages on SQLite, time on PostgreSQL.
@@ -105,31 +107,5 @@ struct LedgerAudit {
         return AuditFinding(
             check: checker.name, summary: checker.summary, rows: rows ?? 0, violations: found.told,
             violationCount: found.count)
-    }
-
-    private func checkedByEngine() throws(StoreError) -> AuditFinding {
-        var found = Violations()
-        let tables: Int64
-        switch connection {
-        case .postgreSQL(let connection):
-            let audit = PostgreSQLAudit(connection: connection)
-            try audit.forEachViolation { found.tell($0) }
-            tables = try audit.tables()
-        case .sqlite, .refusing:
-            if case .sqlite(let reader) = connection {
-                try StoredRules(connection: reader).forEachViolation { found.tell($0) }
-            }
-            try connection.forEach(AuditText.integrity) { row in
-                if row.text(0) != "ok" { found.tell(row.text(0)) }
-            }
-            try connection.forEach(AuditText.foreignKeys) { row in
-                found.tell(
-                    "\(row.text(0)) row \(row.integer(1)) points at nothing in \(row.text(2))")
-            }
-            tables = try connection.first(AuditText.tables) { $0.integer(0) } ?? 0
-        }
-        return AuditFinding(
-            check: "C13", summary: "the store is whole and every reference has its row",
-            rows: tables, violations: found.told, violationCount: found.count)
     }
 }

@@ -83,6 +83,17 @@ struct Row {
             start: start, count: start == nil ? 0 : Int(sqlite3_column_bytes(source, column)))
     }
 
+    /// What SQLite has stored in a column, where it lies; valid as long as the row.
+    func stored(_ column: Int32) -> StoredValue {
+        switch sqlite3_column_type(source, column) {
+        case SQLITE_NULL: .null
+        case SQLITE_INTEGER: .integer(sqlite3_column_int64(source, column))
+        case SQLITE_TEXT: .text(lentBytes(column))
+        case SQLITE_BLOB: .blob(lentBytes(column))
+        default: .real(sqlite3_column_double(source, column))
+        }
+    }
+
     /// A moment.
     func moment(_ column: Int32) -> Timestamp { Timestamp(milliseconds: integer(column)) }
 
@@ -101,4 +112,13 @@ struct Row {
         }
         return word
     }
+}
+
+/// A value as SQLite stores it.
+enum StoredValue {
+    case null
+    case integer(Int64)
+    case real(Double)
+    case text(UnsafeRawBufferPointer)
+    case blob(UnsafeRawBufferPointer)
 }

@@ -46,6 +46,13 @@ import TollgateKernel
                     account: mine.session.account, values: [:], state: .sent, attempts: 0,
                     nextAttemptAt: now, createdAt: now))
         }
+        // A process of jobs that writes once and is gone.
+        let other = try await SQLiteStore.open(
+            folder: bench.folder, realm: .sandbox, role: .jobs, clock: bench.clock)
+        try await other.write { tx in
+            _ = try tx.orders.insertNotification(id: "EV2", outTradeNumber: "T2", at: now)
+        }
+        await other.close()
         let keys = APIKeys(bench.ports)
         let key = try await keys.create(
             APIKeys.Wish(name: "robot"), for: mine.session.account
@@ -80,6 +87,7 @@ import TollgateKernel
             #expect(
                 try await removed(jobs.run("retention"), jobs) == [
                     "payment_notifications", "incidents", "messages", "api_keys",
+                    "write_attempts",
                 ])
             let counting = jobs.standard(rollupHoursPerRun: 24)
             _ = try await jobs.scheduler(counting).runNow("metric-rollup")

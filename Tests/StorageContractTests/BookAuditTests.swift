@@ -17,11 +17,16 @@ extension TemporaryFolder {
         let queue = try DatabaseQueue(path: database, configuration: configuration)
         try await queue.writeWithoutTransaction { database in
             try database.execute(sql: "PRAGMA ignore_check_constraints = ON")
-            let triggers = try String.fetchAll(
-                database, sql: "SELECT name FROM sqlite_master WHERE type = 'trigger'")
-            for trigger in triggers { try database.execute(sql: "DROP TRIGGER \(trigger)") }
+            let triggers = try GRDB.Row.fetchAll(
+                database, sql: "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            for trigger in triggers {
+                let name: String = trigger["name"]
+                try database.execute(sql: "DROP TRIGGER \(name)")
+            }
             try database.execute(sql: sql)
             #expect(database.changesCount > 0, "the tampering touches nothing")
+            // A schema without its guards would be told of by itself.
+            for trigger in triggers { try database.execute(sql: trigger["sql"]) }
         }
         try queue.close()
     }

@@ -48,6 +48,14 @@ import TollgateKernel
         case .apiKeys:
             try tx.apiKeys.insert(key(number, expiresAt: number == 1 ? moment : nil))
             if number > 1 { try tx.apiKeys.revoke(APIKeyID(rawValue: number), at: moment) }
+        case .writeAttempts:
+            // On PostgreSQL this transaction's own row is there already.
+            if number == 1 { try connection(tx).execute("DELETE FROM write_attempts") }
+            try connection(tx).execute(
+                """
+                INSERT INTO write_attempts (writer, batch, opened_at)
+                VALUES (\(number), 7, \(moment.milliseconds))
+                """)
         }
     }
 
@@ -119,12 +127,39 @@ import TollgateKernel
                 }
                 try tx.apiKeys.revoke(key.id, at: start)
             }
-            for rows in PerishableRows.allCases {
+            for rows in PerishableRows.allCases where rows != .writeAttempts {
                 #expect(try tx.retention.count(rows, before: later, limit: 9) == 0, "\(rows)")
                 #expect(try tx.retention.remove(rows, before: later, limit: 9) == 0, "\(rows)")
             }
             #expect(try tx.operations.incidents(limit: 99).count == 9)
             #expect(try tx.apiKeys.apiKeys(of: Self.owner, limit: 9).count == 3)
+        }
+    }
+
+    /// A writer is known by its last batch, so whoever writes is never forgotten.
+    @Test(arguments: Engine.all)
+    func `a writer that goes on has its row again`(_ engine: Engine) async throws {
+        try await withStore(on: engine) { store in
+            for number in 1...3 {
+                let removed = try await store.write { tx in
+                    _ = try tx.orders.insertNotification(
+                        id: "EV-\(number)", outTradeNumber: "T", at: start)
+                    let later = Timestamp.after(1_000_000_000_000)
+                    return try tx.retention.remove(.writeAttempts, before: later, limit: 9)
+                }
+                // SQLite writes the row of this batch at its end, PostgreSQL at its beginning.
+                #expect(removed > 0 || number == 1)
+                try await store.write { tx in
+                    _ = try tx.orders.insertNotification(
+                        id: "EV'-\(number)", outTradeNumber: "T", at: start)
+                }
+                let batches = try await store.read { tx in
+                    try connection(tx).all(SQL("SELECT batch FROM write_attempts")) {
+                        $0.integer(0)
+                    }
+                }
+                #expect(batches.max() ?? 0 > 0)
+            }
         }
     }
 

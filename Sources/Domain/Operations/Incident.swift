@@ -117,8 +117,11 @@ package protocol OperationsRepository {
     /// tell), C9 (every customer's hash chain is whole and ends at their row).
     func auditBooks() throws(StoreError) -> [AuditFinding]
 
-    /// C13: integrity and foreign keys of the engine.
-    func auditEngine() throws(StoreError) -> AuditFinding
+    /// What C13 consists of on this engine; first what takes longest.
+    func engineParts() throws(StoreError) -> [EnginePart]
+
+    /// One part of C13: the engine's integrity, the schema as it was made, rules and foreign keys.
+    func auditEngine(_ part: EnginePart) throws(StoreError) -> AuditFinding
 }
 
 extension OperationsRepository {

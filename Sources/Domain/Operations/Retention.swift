@@ -16,6 +16,8 @@ package enum PerishableRows: String, Hashable, Sendable, CaseIterable {
     case messages
     /// API keys that ended without a call.
     case apiKeys = "api_keys"
+    /// Numbers of the last batches of writers that are gone.
+    case writeAttempts = "write_attempts"
 
     /// How long they are kept.
     package var memoryMilliseconds: Int64 {
@@ -27,6 +29,7 @@ package enum PerishableRows: String, Hashable, Sendable, CaseIterable {
         case .incidents: Limits.incidentMemoryMilliseconds
         case .messages: Limits.sentMessageMemoryMilliseconds
         case .apiKeys: Limits.endedKeyMemoryMilliseconds
+        case .writeAttempts: Limits.writeAttemptMemoryMilliseconds
         }
     }
 

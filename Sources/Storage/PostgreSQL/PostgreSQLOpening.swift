@@ -94,7 +94,7 @@ struct PostgreSQLOpening: Sendable {
         // Two realms that were made at the same moment: the first one's stands.
         try checkRealm(connection)
         try migrator.migrate(.postgreSQL(connection), now: now)
-        let age = Limits.writeAttemptDays * 86_400_000
+        let age = Limits.writeAttemptMemoryMilliseconds
         try connection.execute(
             "DELETE FROM write_attempts WHERE opened_at < \(now.milliseconds - age)")
     }

@@ -32,8 +32,12 @@ struct StoredOperations: OperationsRepository {
         try LedgerAudit(connection: connection).bookFindings()
     }
 
-    func auditEngine() throws(StoreError) -> AuditFinding {
-        try LedgerAudit(connection: connection).engineFinding()
+    func engineParts() throws(StoreError) -> [EnginePart] {
+        try EngineAudit(connection: connection).parts()
+    }
+
+    func auditEngine(_ part: EnginePart) throws(StoreError) -> AuditFinding {
+        try LedgerAudit(connection: connection).engineFinding(part)
     }
 
     private enum Text {

@@ -28,7 +28,7 @@ struct StoredRetention: RetentionRepository {
         /// - Parameters:
         ///   - key: The columns of the table's primary key.
         ///   - old: What is true of a row that is older than `$1`.
-        ///   - order: The oldest first, along an index.
+        ///   - order: The oldest first, along an index where a table may be long.
         private init(_ table: String, key: String, old: String, order: String) {
             count = SQL(
                 "SELECT COUNT(*) FROM (SELECT 1 FROM \(table) WHERE \(old) LIMIT $2) AS found")
@@ -48,6 +48,7 @@ struct StoredRetention: RetentionRepository {
             case .incidents: incidents
             case .messages: messages
             case .apiKeys: apiKeys
+            case .writeAttempts: writeAttempts
             }
         }
 
@@ -73,6 +74,11 @@ struct StoredRetention: RetentionRepository {
                 last_used_at IS NULL AND COALESCE(revoked_at, expires_at) < $1
                 AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.api_key = api_keys.id)
                 """, order: "COALESCE(revoked_at, expires_at)")
+
+        // A row for each opening or session of some days: no index is worth its upkeep by each
+        // batch.
+        private static let writeAttempts = Text(
+            "write_attempts", key: "writer", old: "opened_at < $1", order: "opened_at")
 
         private static let forgotten = Incident.Kind.allCases.filter { !$0.isAboutMoney }
             .map { "'\($0.rawValue)'" }.joined(separator: ", ")

@@ -40,7 +40,7 @@ package final class SQLiteStore: OpenedStore {
         logger: Logger = Logger(label: "tollgate.store")
     ) async throws -> SQLiteStore {
         let opening = StoreOpening(
-            folder: StoreFolder(path: path), realm: realm, role: role, now: clock.now(),
+            folder: StoreFolder(path: path), realm: realm, role: role, clock: clock,
             writerNumber: Int64(random.number() >> 1),
             waitMilliseconds: schemaWaitMilliseconds, logBounds: logBounds, logger: logger,
             migrator: Migrator(migrations: Schema.migrations, dialect: .sqlite))

@@ -9,7 +9,7 @@ struct StoreOpening: Sendable {
     let folder: StoreFolder
     let realm: StoreRealm
     let role: StoreRole
-    let now: Timestamp
+    let clock: any WallClock
     let writerNumber: Int64
     let waitMilliseconds: Int64
     let logBounds: LogBounds
@@ -25,7 +25,9 @@ struct StoreOpening: Sendable {
     }
 
     /// This opening's place in the table of batch numbers.
-    var attempts: WriteAttempts { WriteAttempts(writer: writerNumber, openedAt: now) }
+    var attempts: WriteAttempts { WriteAttempts(writer: writerNumber, clock: clock) }
+
+    private var now: Timestamp { clock.now() }
 
     /// Opens, or says why not.
     ///

@@ -1,48 +1,9 @@
-internal import Synchronization
-internal import TollgateKernel
-
-/// Holds a SQLite store's rows against the CHECKs of their tables.
+/// The CHECKs of a SQLite store's tables.
 ///
 /// A connection that only reads leaves CHECKs out when it reads the schema, so `integrity_check`
 /// calls a row fine there that no write could have made. The rules are therefore taken from the
-/// schema's texts and asked as queries, over the same state as the rest of an audit.
-struct StoredRules {
-    // Texts of one schema, so no more than it has tables.
-    private static let queries = Mutex<[String: SQL]>([:])
-
-    let connection: SQLiteConnection
-
-    /// Tells a sentence for each table some of whose rows break a rule.
-    func forEachViolation(_ tell: (String) -> Void) throws(StoreError) {
-        let tables = try connection.all(Self.tables) { row in (row.text(0), row.text(1)) }
-        for (table, text) in tables {
-            let rules = Self.rules(in: text)
-            guard !rules.isEmpty else { continue }
-            // NULL is no breach, as in a CHECK.
-            let broken = rules.map { "NOT (\($0))" }.joined(separator: " OR ")
-            let query = Self.query("SELECT COUNT(*) FROM \"\(table)\" WHERE \(broken)")
-            let count = try connection.first(query) { $0.integer(0) } ?? 0
-            if count > 0 {
-                tell("\(table): \(count) \(count == 1 ? "row breaks" : "rows break") a CHECK")
-            }
-        }
-    }
-
-    private static func query(_ text: String) -> SQL {
-        queries.withLock { known in
-            if let query = known[text] { return query }
-            let query = SQL(text)
-            known[text] = query
-            return query
-        }
-    }
-
-    private static let tables = SQL(
-        """
-        SELECT name, sql FROM sqlite_master
-        WHERE type = 'table' AND sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY name
-        """)
-
+/// schema's texts and asked as queries (``TableAudit``), over the same state as the rest.
+enum StoredRules {
     /// The conditions of a table's CHECKs, in their order: what stands between the parentheses.
     ///
     /// Quoted texts and comments are passed over, whatever they hold.

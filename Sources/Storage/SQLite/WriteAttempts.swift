@@ -3,16 +3,17 @@ internal import TollgateKernel
 /// The number of this process's last batch, written inside each batch: after a failed COMMIT it
 /// tells whether the batch was kept.
 ///
-/// One row for each opening of a store, so the table does not grow with the writes.
+/// One row for each opening of a store, so the table does not grow with the writes. It tells of its
+/// last batch's moment, by which rows of openings that are long gone are known and removed.
 struct WriteAttempts: Sendable {
     /// A random number for this opening.
     let writer: Int64
-    /// When the store was opened.
-    let openedAt: Timestamp
+    /// Tells when a batch is written.
+    let clock: any WallClock
 
     /// Writes the number of the batch that is about to commit.
     func record(_ number: Int64, on connection: SQLiteConnection) throws(StoreError) {
-        try connection.run(Text.record, writer, number, openedAt.milliseconds)
+        try connection.run(Text.record, writer, number, clock.now().milliseconds)
     }
 
     /// The number of the last batch that was kept, 0 for none; proven by a commit of its own.
@@ -20,7 +21,7 @@ struct WriteAttempts: Sendable {
         try connection.execute("BEGIN IMMEDIATE")
         do throws(StoreError) {
             let last = try connection.first(Text.last, writer) { $0.integer(0) } ?? 0
-            try connection.run(Text.record, writer, last, openedAt.milliseconds)
+            try connection.run(Text.record, writer, last, clock.now().milliseconds)
             // A row that is overwritten with its own bytes dirties no page, and a commit without
             // pages syncs nothing: it would prove nothing.
             try connection.run(Text.touch, writer)
@@ -72,15 +73,16 @@ struct WriteAttempts: Sendable {
 
     /// Forgets openings that are long gone.
     func removeOld(on connection: SQLiteConnection) throws(StoreError) {
-        let age = Limits.writeAttemptDays * 86_400_000
-        try connection.run(Text.removeOld, openedAt.milliseconds - age, writer)
+        let age = Limits.writeAttemptMemoryMilliseconds
+        try connection.run(Text.removeOld, clock.now().milliseconds - age, writer)
     }
 
     private enum Text {
         static let record = SQL(
             """
             INSERT INTO write_attempts (writer, batch, opened_at) VALUES ($1, $2, $3)
-            ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch
+            ON CONFLICT (writer) DO UPDATE
+                SET batch = excluded.batch, opened_at = excluded.opened_at
             """)
         static let touch = SQL(
             "UPDATE write_attempts SET opened_at = opened_at + 1 WHERE writer = $1")

@@ -1,0 +1,90 @@
+internal import Application
+internal import GRDB
+internal import TollgateKernel
+
+/// Holds the schema of a SQLite store against the one that the migrations make.
+///
+/// What they make is made once more, in memory, by the same engine: its catalogue has every table,
+/// index, trigger and rule as the text it was made with.
+struct SQLiteCatalogue {
+    let connection: SQLiteConnection
+
+    /// One object of a catalogue.
+    private struct Object: Hashable {
+        var kind: String
+        var name: String
+    }
+
+    /// What a catalogue says of an object.
+    private struct Entry: Hashable, Sendable {
+        var table: String
+        var text: String
+    }
+
+    /// Made once: the migrations are the program's.
+    private static let expected = Result<[Object: Entry], StoreError> {
+        () throws(StoreError) in try made()
+    }
+
+    /// Tells a sentence for each object that is missing, changed or foreign.
+    func forEachViolation(_ tell: (String) -> Void) throws(StoreError) {
+        let expected = try Self.expected.get()
+        let found = try Self.objects(connection)
+        for (object, entry) in Self.sorted(expected) where found[object] != entry {
+            let state = found[object] == nil ? "is missing" : "is not as it was made"
+            tell("\(Self.named(object, entry)) \(state)")
+        }
+        for (object, entry) in Self.sorted(found) where expected[object] == nil {
+            tell("\(Self.named(object, entry)) is foreign")
+        }
+    }
+
+    private static func sorted(_ objects: [Object: Entry]) -> [(key: Object, value: Entry)] {
+        objects.sorted { ($0.value.table, $0.key.name) < ($1.value.table, $1.key.name) }
+    }
+
+    private static func named(_ object: Object, _ entry: Entry) -> String {
+        let owner = object.kind == "table" || object.kind == "view" ? "" : " of \(entry.table)"
+        return "the \(object.kind) \(object.name)\(owner)"
+    }
+
+    private static func made() throws(StoreError) -> [Object: Entry] {
+        do {
+            let queue = try DatabaseQueue()
+            defer { try? queue.close() }
+            return try queue.writeWithoutTransaction { database in
+                let connection = try SQLiteConnection(database)
+                defer { connection.forgetStatements() }
+                let migrator = Migrator(migrations: Schema.migrations, dialect: .sqlite)
+                let moment = Timestamp(milliseconds: 0)
+                try migrator.prepare(.sqlite(connection), realm: .sandbox, now: moment)
+                try migrator.migrate(.sqlite(connection), now: moment)
+                return try objects(connection)
+            }
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw .engine("the schema cannot be made for comparison: \(error)")
+        }
+    }
+
+    private static func objects(
+        _ connection: SQLiteConnection
+    ) throws(StoreError) -> [Object: Entry] {
+        var objects: [Object: Entry] = [:]
+        try connection.forEach(Text.objects) { row in
+            objects[Object(kind: row.text(0), name: row.text(1))] = Entry(
+                table: row.text(2), text: row.text(3))
+        }
+        return objects
+    }
+
+    private enum Text {
+        // ANALYZE makes tables of its own.
+        static let objects = SQL(
+            """
+            SELECT type, name, tbl_name, sql FROM sqlite_master
+            WHERE name NOT LIKE 'sqlite^_stat%' ESCAPE '^'
+            """)
+    }
+}

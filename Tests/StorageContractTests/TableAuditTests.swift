@@ -1,0 +1,184 @@
+import Application
+import GRDB
+import Operations
+import Testing
+import TollgateKernel
+
+@testable import Storage
+
+/// What somebody does to a table's index behind SQLite's back: each text by a connection of its
+/// own, since one that has read the schema keeps to it.
+struct IndexDamage: CustomTestStringConvertible, Sendable {
+    var testDescription: String
+    var texts: [String]
+
+    private static let byTime = "CREATE INDEX refusals_by_time ON refusals (occurred_at)"
+    private static let ofHour =
+        "INDEX refusals_of_hour ON refusals (account, hour, model, code)"
+
+    /// Does something while the schema says another thing of an index, or nothing.
+    private static func meanwhile(
+        _ index: String, reads text: String?, _ change: String, _ name: String
+    ) -> IndexDamage {
+        let bending =
+            text.map { "UPDATE sqlite_master SET sql = '\($0)' WHERE name = '\(index)'" }
+            ?? "DELETE FROM sqlite_master WHERE name = '\(index)'"
+        return IndexDamage(
+            testDescription: name,
+            texts: [
+                """
+                CREATE TABLE kept AS SELECT * FROM sqlite_master WHERE name = '\(index)';
+                PRAGMA writable_schema = ON; \(bending)
+                """,
+                change,
+                """
+                PRAGMA writable_schema = ON;
+                DELETE FROM sqlite_master WHERE name = '\(index)';
+                INSERT INTO sqlite_master SELECT * FROM kept
+                """,
+                "DROP TABLE kept",
+            ])
+    }
+
+    static let all = [
+        meanwhile(
+            "refusals_by_time", reads: nil,
+            "INSERT INTO refusals (id, model, code, occurred_at) VALUES (9, 'm', 'c', 9)",
+            "an entry is missing"),
+        meanwhile(
+            "refusals_by_time", reads: nil, "DELETE FROM refusals WHERE id = 2",
+            "an entry has no row"),
+        meanwhile(
+            "refusals_by_time", reads: nil, "UPDATE refusals SET occurred_at = 7 WHERE id = 2",
+            "an entry has another key"),
+        meanwhile(
+            "refusals_by_time", reads: nil,
+            "DELETE FROM refusals WHERE id = 2; "
+                + "INSERT INTO refusals (id, model, code, occurred_at) VALUES (9, 'm', 'c', 2)",
+            "an entry names another row"),
+        meanwhile(
+            "refusals_by_time", reads: byTime.replacing("occurred_at)", with: "occurred_at DESC)"),
+            "REINDEX refusals_by_time", "entries are in another order"),
+        meanwhile(
+            "refusals_of_hour", reads: "CREATE \(ofHour)",
+            "UPDATE refusals SET hour = 1 WHERE id < 3", "a key stands twice"),
+        IndexDamage(
+            testDescription: "two indexes have each other's entries",
+            texts: [
+                """
+                CREATE TABLE kept AS SELECT name, rootpage FROM sqlite_master
+                WHERE name LIKE 'sqlite_autoindex_transfers%';
+                PRAGMA writable_schema = ON;
+                UPDATE sqlite_master SET rootpage = (
+                    SELECT rootpage FROM kept WHERE kept.name <> sqlite_master.name)
+                WHERE name LIKE 'sqlite_autoindex_transfers%'
+                """,
+                "DROP TABLE kept",
+            ]),
+    ]
+}
+
+/// What the longer checks of SQLite would see of a table's indexes is seen without them.
+@Suite struct TableAuditTests {
+    private func bend(_ folder: TemporaryFolder, _ texts: [String]) throws {
+        for text in texts {
+            var configuration = Configuration()
+            configuration.foreignKeysEnabled = false
+            let queue = try DatabaseQueue(path: folder.database, configuration: configuration)
+            try queue.writeWithoutTransaction { try $0.execute(sql: text) }
+            try queue.close()
+        }
+    }
+
+    private func pragma(_ folder: TemporaryFolder, _ name: String) throws -> [String] {
+        var configuration = Configuration()
+        configuration.readonly = true
+        let queue = try DatabaseQueue(path: folder.database, configuration: configuration)
+        defer { try? queue.close() }
+        return try queue.read { try String.fetchAll($0, sql: "PRAGMA \(name)") }
+    }
+
+    private func withRefusals() async throws -> TemporaryFolder {
+        let folder = try TemporaryFolder()
+        let store = try await folder.open()
+        try await AuditTests.liveIn(store)
+        try await store.write { tx in
+            for number in 1...5 {
+                try connection(tx).execute(
+                    """
+                    INSERT INTO refusals (id, account, model, code, occurred_at)
+                    VALUES (\(number), 1, 'm', 'c', \(number))
+                    """)
+            }
+        }
+        await store.close()
+        return folder
+    }
+
+    @Test(arguments: IndexDamage.all)
+    func `an index that does not hold its rows is seen`(damage: IndexDamage) async throws {
+        let folder = try await withRefusals()
+        try bend(folder, damage.texts)
+        // The short check does not see it, the long one does.
+        #expect(try pragma(folder, "quick_check") == ["ok"])
+        let told = try pragma(folder, "integrity_check")
+        #expect(told != ["ok"])
+        let findings = try await StoreFile.verify(folder.database).findings
+        let engine = try #require(findings.first { $0.check == "C13" })
+        #expect(Set(engine.violations).isSuperset(of: told), "\(engine.violations)")
+    }
+
+    /// Without this, all of the above might be seen by what is asked when nothing else is left.
+    @Test func `tables that grow with calls are walked and not looked up`() async throws {
+        let folder = try await withRefusals()
+        let store = try await folder.open()
+        let asked = try await store.read { tx in
+            guard case .sqlite(let reader) = try connection(tx) else { return [String]() }
+            return try ["transfers", "refusals", "usage_records"].filter { table throws in
+                try TableAudit(connection: reader, table: table).needsEngine()
+            }
+        }
+        #expect(asked == [])
+        await store.close()
+    }
+
+    @Test(arguments: [
+        ("UPDATE transfers SET customer = 77 WHERE sequence = 2", "transfers", "accounts"),
+        ("UPDATE hold_lots SET lot = 77", "hold_lots", "lots"),
+        (
+            "UPDATE hold_lots SET hold = 77 WHERE hold = (SELECT MIN(hold) FROM holds)",
+            "hold_lots", "holds"
+        ),
+        ("UPDATE holds SET api_key = 77 WHERE state = 'settled'", "holds", "api_keys"),
+        ("UPDATE accounts SET tier = 'none'", "accounts", "tiers"),
+    ])
+    func `a reference that finds no row is seen`(
+        sql: String, table: String, parent: String
+    ) async throws {
+        let folder = try await withRefusals()
+        try await folder.tamper(sql)
+        let findings = try await StoreFile.verify(folder.database).findings
+        let engine = try #require(findings.first { $0.check == "C13" })
+        #expect(
+            engine.violations.contains { told in
+                told.hasPrefix("\(table) row ") && told.hasSuffix(" points at nothing in \(parent)")
+            }, "\(engine.violations)")
+    }
+
+    @Test func `both readers together find what one finds alone`() async throws {
+        let folder = try await withRefusals()
+        try bend(folder, IndexDamage.all[0].texts)
+        try await folder.tamper("UPDATE lots SET origin = 'x'")
+        let alone = try await StoreFile.verify(folder.database).findings
+        let store = try await folder.open()
+        let shared = try await OperatorQueries(try ports(store)).audit()
+        await store.close()
+        #expect(alone.last?.check == "C13")
+        #expect(alone.last?.violationCount ?? 0 >= 2)
+        // The parts are told in their order, whoever was first with them.
+        #expect(shared.first { $0.check == "C13" }?.rows == alone.last?.rows)
+        #expect(
+            Set(shared.first { $0.check == "C13" }?.violations ?? [])
+                == Set(alone.last?.violations ?? []))
+    }
+}
