@@ -6,6 +6,10 @@ extension Limits {
     /// How often the scheduler looks for due jobs: jobs are due to the second, not to the moment.
     package static let jobTickMilliseconds: Int64 = 500
 
+    /// The longest time between two runs of a job: what it ends or removes should not wait for more
+    /// than a day.
+    package static let jobIntervalSeconds: Int64 = 86_400
+
     /// How long a run asked for by hand waits for a lease that another process holds.
     package static let jobLeaseWaitMilliseconds: Int64 = 30_000
 

@@ -132,25 +132,30 @@ struct Backend: Sendable {
 }
 
 extension Settings {
+    /// How often one job runs.
+    private func seconds(_ key: String) throws -> Int64? {
+        try number(key, within: 1...Limits.jobIntervalSeconds)
+    }
+
     /// How often jobs run.
     func jobIntervals() throws -> JobIntervals {
         var intervals = JobIntervals()
-        if let seconds = try number("jobs.paymentReconcileSeconds") {
+        if let seconds = try seconds("jobs.paymentReconcileSeconds") {
             intervals.paymentReconcileMilliseconds = seconds * 1_000
         }
-        if let seconds = try number("jobs.orderCloseSeconds") {
+        if let seconds = try seconds("jobs.orderCloseSeconds") {
             intervals.orderCloseMilliseconds = seconds * 1_000
         }
-        if let seconds = try number("jobs.holdExpireSeconds") {
+        if let seconds = try seconds("jobs.holdExpireSeconds") {
             intervals.holdExpireMilliseconds = seconds * 1_000
         }
-        if let seconds = try number("jobs.outboxSeconds") {
+        if let seconds = try seconds("jobs.outboxSeconds") {
             intervals.outboxMilliseconds = seconds * 1_000
         }
-        if let seconds = try number("jobs.metricRollupSeconds") {
+        if let seconds = try seconds("jobs.metricRollupSeconds") {
             intervals.metricRollupMilliseconds = seconds * 1_000
         }
-        if let seconds = try number("jobs.retentionSeconds") {
+        if let seconds = try seconds("jobs.retentionSeconds") {
             intervals.retentionMilliseconds = seconds * 1_000
         }
         return intervals

@@ -22,19 +22,13 @@ extension Settings {
     /// The bounds of SQLite's log.
     /// - Throws: A ``Failure`` if the setting is out of its range, or the store keeps no such log.
     func logBounds() throws -> LogBounds {
-        guard let mebibytes = try number("store.logMebibytes") else { return LogBounds() }
+        let given = try number("store.logMebibytes", within: Limits.walCrowdedMebibytes)
+        guard let mebibytes = given else { return LogBounds() }
         guard case .folder = try storeLocation() else {
             throw Failure(
                 .invalidRequest,
                 "--store-log-mebibytes is about SQLite's log, and this store is PostgreSQL; leave "
                     + "it out.")
-        }
-        let range = Limits.walCrowdedMebibytes
-        guard range.contains(mebibytes) else {
-            throw Failure(
-                .invalidRequest,
-                "The store's log may have \(range.lowerBound) to \(range.upperBound) MiB, not "
-                    + "\(mebibytes).")
         }
         return LogBounds(crowdedBytes: mebibytes << 20)
     }
