@@ -30,6 +30,7 @@ test: prerequisites  ## every test, then the unit tests again under the thread s
 	swift build --build-tests
 	swift test --skip-build --no-parallel --skip $(ALONE)
 	swift test --skip-build --no-parallel --filter $(ALONE)
+	Scripts/check-consumer
 	Scripts/thread-sanitizer
 
 test-one: prerequisites  ## one target's tests: make test-one TARGET=RPCTests [FILTER=regex]

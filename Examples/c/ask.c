@@ -4,9 +4,10 @@
  * Build: cc -o ask ask.c $(pkg-config --cflags --libs tollgate)
  * Usage: ask ADDRESSES CREDENTIAL [SESSION QUESTION]
  *
- * ADDRESSES is HOST:PORT, or several with commas. CREDENTIAL is the connection credential by which
- * a server knows which program calls: the text of the file credentials/cli in the server's data
- * folder, which `tollgate up` and `tollgate serve` make (~/.tollgate, or --data). On this machine:
+ * ADDRESSES is HOST:PORT, several with commas, or unix:/PATH. CREDENTIAL is the connection
+ * credential by which a server knows which program calls: the text of the file credentials/cli in
+ * the server's data folder, which `tollgate up` and `tollgate serve` make (~/.tollgate, or --data).
+ * On this machine:
  *
  *     ./ask 127.0.0.1:7400 "$(cat ~/.tollgate/credentials/cli)"
  *

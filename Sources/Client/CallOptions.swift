@@ -55,6 +55,13 @@ public struct CallOptions: Hashable, Sendable {
     /// What arrives broken fails the call. Streamed messages have none.
     public var hasChecksum = false
 
+    /// How many bytes of a stream may wait here unread before its server has to; nil is two MiB.
+    ///
+    /// From one byte; more than two MiB is taken as two. One message may go beyond it. A small
+    /// window bounds what many slow readers keep, and has the server wait more often. It counts
+    /// for streams of responses, and servers that are not Tollgate's own do not know it.
+    public var windowBytes: Int64?
+
     /// Further metadata.
     public var userFields: [String: String]
 

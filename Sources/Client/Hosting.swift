@@ -9,6 +9,7 @@ public import TollgateWire
 ///     }
 ///     try await withHostedMethods([ping]) { client in
 ///         let answer = try await DiagnosticsServiceClient(client).ping(.init(payload: [1]))
+///         print(answer.payload)
 ///     }
 public struct HostedMethod: Sendable {
     let registration: MethodRegistration

@@ -9,6 +9,7 @@ import Tracing
 ///     try await withTollgateClient(.init(address: "127.0.0.1:7400", credential: key)) { client in
 ///         let auth = AuthServiceClient(client)
 ///         let who = try await auth.whoAmI(.init(), options: .init(authorization: session))
+///         print(who.accountId)
 ///     }
 ///
 /// One client serves a whole program: calls from any number of tasks share its connections.
@@ -173,7 +174,7 @@ public final class TollgateClient: Sendable {
         _ body: (any IncomingStream) async throws -> Result
     ) async throws -> Result {
         try await observed(method, options) { options in
-            let call = outgoing(method, request, options)
+            let call = try streaming(method, request, options)
             let stream = try await retries.run(call) { (attempt) async throws(RPCError) in
                 try await self.transport.openStream(attempt)
             }
@@ -190,7 +191,7 @@ public final class TollgateClient: Sendable {
         _ body: (DuplexStream) async throws -> Result
     ) async throws -> Result {
         try await observed(method, options) { options in
-            let call = outgoing(method, [], options)
+            let call = try streaming(method, [], options)
             let stream = try await retries.run(call) { (attempt) async throws(RPCError) in
                 try await self.transport.openDuplex(attempt)
             }
@@ -277,6 +278,20 @@ public final class TollgateClient: Sendable {
         call.priority = CallPriority(options.priority)
         call.compression = options.compression.map { PayloadCompression($0) }
         call.hasChecksum = options.hasChecksum
+        return call
+    }
+
+    /// A call with a stream of responses, and how far their sender may be ahead of their reader.
+    private func streaming(
+        _ method: MethodDescriptor, _ payload: [UInt8], _ options: CallOptions
+    ) throws -> OutgoingCall {
+        var call = outgoing(method, payload, options)
+        guard let window = options.windowBytes else { return call }
+        guard window > 0 else {
+            throw TollgateError(
+                Failure(.invalidRequest, "A stream's window has at least one byte, not \(window)."))
+        }
+        call.windowBytes = min(window, Limits.rpcStreamWindowBytes)
         return call
     }
 }

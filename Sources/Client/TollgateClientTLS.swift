@@ -13,7 +13,7 @@ public struct TollgateClientTLS: Hashable, Sendable {
     /// The client's own certificate, for servers that know services by it; nil shows none.
     public var certificatePath: String?
 
-    /// The private key of the client's certificate; nil looks for it beside the certificate.
+    /// The private key of the client's certificate; nil looks for it in the certificate's file.
     public var keyPath: String?
 
     /// Makes a configuration that believes the system's authorities.

@@ -55,6 +55,7 @@ struct PreparedCall: Sendable {
         if given.hedge_after_milliseconds > 0 {
             options.hedgeAfterMilliseconds = given.hedge_after_milliseconds
         }
+        if given.window_bytes != 0 { options.windowBytes = given.window_bytes }
         for field in UnsafeBufferPointer(start: given.fields, count: given.field_count) {
             guard let name = field.name, let value = field.value else {
                 throw CallFailure(code: "invalid_request", "A field's name or value is NULL.")

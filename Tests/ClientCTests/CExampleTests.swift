@@ -1,3 +1,4 @@
+import CTollgate
 import Foundation
 import Testing
 import TollgateClient
@@ -61,16 +62,57 @@ import TollgateRPC
         try await withFolder { try await checkAsking(compile("ask", into: $0)) }
     }
 
-    private func checkAsking(_ program: String) async throws {
+    /// The library is that of this build: one that brings Swift's runtime along takes minutes.
+    @Test func `what is installed is enough to build and run the example, with pkg-config`()
+        async throws
+    {
+        try await withFolder { folder in
+            let prefix = folder.appendingPathComponent("usr")
+            let products = try #require(Self.products, "was the product built?")
+            let installed = try await run(
+                Self.package.appendingPathComponent("Scripts/install-client").path,
+                ["--built", products.appendingPathComponent("libTollgateC.so").path, prefix.path])
+            try #require(installed.status == 0, "\(installed.output)")
+            let files = try #require(FileManager.default.enumerator(atPath: prefix.path))
+                .compactMap { $0 as? String }
+            let version = TOLLGATE_API_VERSION
+            #expect(
+                files.sorted() == [
+                    "include", "include/tollgate.h", "lib", "lib/libtollgate.so",
+                    "lib/libtollgate.so.\(version)", "lib/pkgconfig",
+                    "lib/pkgconfig/tollgate.pc",
+                ])
+            let program = folder.appendingPathComponent("ask").path
+            let environment = [
+                "PKG_CONFIG_PATH": prefix.path + "/lib/pkgconfig",
+                "LD_LIBRARY_PATH": prefix.path + "/lib",
+            ]
+            // As the example itself says how.
+            let example = Self.package.appendingPathComponent("Examples/c/ask.c").path
+            let compiled = try await run(
+                "/bin/sh",
+                ["-ec", #"exec "$@" $(pkg-config --cflags --libs tollgate)"#, "sh", "/usr/bin/env"]
+                    + Self.compiler
+                    + ["-o", program, example, "-Wl,--allow-shlib-undefined"], environment)
+            try #require(compiled.status == 0, "\(compiled.output)")
+            try await checkAsking(program, environment)
+        }
+    }
+
+    private func checkAsking(
+        _ program: String, _ environment: [String: String] = [:]
+    ) async throws {
         var configuration = RPCServerConfiguration(credentials: .verified(by: AnyCredential()))
         configuration.port = 0
         try await withRPCServer(configuration, services: services) { server in
             let address = try #require(try await server.address).description
-            let answered = try await run(program, [address, "key", "session", "say \"two\" words"])
+            let answered = try await run(
+                program, [address, "key", "session", "say \"two\" words"], environment)
             #expect(answered.status == 0, "\(answered.output)")
             #expect(answered.output.contains(#""payload":"aGVsbG8=""#), "\(answered.output)")
             #expect(answered.output.contains("4 messages"), "\(answered.output)")
-            let refused = try await run(program, [address, "key", "stranger", "hello"])
+            let refused = try await run(
+                program, [address, "key", "stranger", "hello"], environment)
             #expect(refused.status == 1)
             #expect(refused.output.contains("quota_exhausted: Buy more."), "\(refused.output)")
         }
@@ -152,7 +194,7 @@ import TollgateRPC
 
     /// Runs a program on a thread that may block; its status and all that it wrote.
     private func run(
-        _ path: String, _ arguments: [String]
+        _ path: String, _ arguments: [String], _ environment: [String: String] = [:]
     ) async throws -> (status: Int32, output: String) {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
@@ -161,6 +203,8 @@ import TollgateRPC
                         let process = Process()
                         process.executableURL = URL(fileURLWithPath: path)
                         process.arguments = arguments
+                        process.environment = ProcessInfo.processInfo.environment
+                            .merging(environment) { $1 }
                         let pipe = Pipe()
                         process.standardOutput = pipe
                         process.standardError = pipe

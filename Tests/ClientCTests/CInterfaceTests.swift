@@ -282,6 +282,27 @@ import TollgateRPC
         #expect(counts == [0, 4, 0, 2])
     }
 
+    @Test func `a stream's window has a byte at least`() async throws {
+        let seen = try await onThread { address -> [String] in
+            let client = tollgate_connect(address, "key", nil)
+            defer { tollgate_close(client) }
+            return [Int64(-1), 1].map { window in
+                let request = #"{"turns": [{"role": "user", "content": "one two"}]}"#
+                var error = tollgate_error()
+                let status = "session".withCString { session in
+                    var options = tollgate_options()
+                    options.authorization = session
+                    options.window_bytes = window
+                    return tollgate_stream_json(
+                        client, "tollgate.v1.ChatService/Ask", request, &options, { _, _ in 0 },
+                        nil, &error)
+                }
+                return status == 0 ? "answered" : Self.text(error)
+            }
+        }
+        #expect(seen == ["invalid_request", "answered"])
+    }
+
     @Test func `errors have a code, a status and a pause`() async throws {
         let error = try await onThread { address -> tollgate_error in
             let client = tollgate_connect(address, "key", nil)

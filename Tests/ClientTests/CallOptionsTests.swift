@@ -73,6 +73,71 @@ import TollgateRPC
         #expect(recorder.all.first?.compression == .gzip)
     }
 
+    // MARK: Windows
+
+    private static let most = Limits.rpcStreamWindowBytes
+
+    @Test(arguments: [(nil, nil), (1, 1), (most, most), (most + 1, most)] as [(Int64?, Int64?)])
+    func `a stream's window goes with its request, up to what senders have`(
+        window: Int64?, sent: Int64?
+    ) async throws {
+        let recorder = Recorder()
+        let client = TollgateClient(transport: recorder)
+        var options = CallOptions()
+        options.windowBytes = window
+        let error = await errorOf {
+            try await ChatServiceClient(client).ask(.init(), options: options) { _ in }
+        }
+        #expect(error != nil)
+        #expect(recorder.all.map(\.windowBytes) == [sent])
+    }
+
+    @Test(arguments: [0, -1] as [Int64])
+    func `a window without a byte is refused before anything is sent`(window: Int64) async {
+        let recorder = Recorder()
+        let client = TollgateClient(transport: recorder)
+        var options = CallOptions()
+        options.windowBytes = window
+        let error = await errorOf {
+            try await ChatServiceClient(client).ask(.init(), options: options) { _ in }
+        }
+        #expect(error?.code == "invalid_request")
+        #expect(recorder.all.isEmpty)
+    }
+
+    @Test(arguments: Reach.allCases)
+    func `a small window keeps the server beside its reader`(reach: Reach) async throws {
+        let journal = Journal()
+        let delta = String(repeating: "x", count: 32_768)
+        let service = ServiceRegistration(
+            name: "tollgate.v1.ChatService",
+            methods: [
+                .serverStreaming(Methods.ChatService.ask) {
+                    (_: V1.AskRequest, _, writer: ServerStreamWriter<V1.AnswerEvent>) in
+                    for _ in 0..<200 {
+                        try await writer.write(.init(event: .delta(delta)))
+                        journal.note("written")
+                    }
+                    try await writer.write(.init(event: .done(.init(finishReason: "stop"))))
+                }
+            ])
+        try await withTestClient(reach, services: [service]) { client, _ in
+            var options = CallOptions(authorization: "session", timeoutMilliseconds: 60_000)
+            options.windowBytes = 1
+            try await ChatServiceClient(client).ask(.init(), options: options) { events in
+                var read = 0
+                var lead = 0
+                for try await _ in events {
+                    read += 1
+                    lead = max(lead, journal.all.count - read)
+                }
+                #expect(read == 201)
+                // What was read before this look, and one more.
+                #expect(lead <= 1)
+            }
+        }
+    }
+
     @Test(arguments: Reach.allCases)
     func `a server reads what was compressed and secured, and answers alike`(
         reach: Reach

@@ -70,6 +70,30 @@ import TollgateClient
         return options
     }
 
+    private func narrow(session: String) -> CallOptions {
+        var options = CallOptions(authorization: session)
+        options.windowBytes = 64 * 1_024
+        return options
+    }
+
+    private func whoAmI(key: String, session: String) async throws {
+        try await withTollgateClient(.init(address: "127.0.0.1:7400", credential: key)) { client in
+            let auth = AuthServiceClient(client)
+            let who = try await auth.whoAmI(.init(), options: .init(authorization: session))
+            print(who.accountId)
+        }
+    }
+
+    @Test func `the snippet about hosted methods runs`() async throws {
+        let ping = HostedMethod.unary(Methods.DiagnosticsService.ping) {
+            (request: V1.PingRequest, _) in V1.PingResponse(payload: request.payload)
+        }
+        try await withHostedMethods([ping]) { client in
+            let answer = try await DiagnosticsServiceClient(client).ping(.init(payload: [1]))
+            print(answer.payload)
+        }
+    }
+
     @Test func `the snippet about tests runs`() async throws {
         let quota = HostedMethod.unary(Methods.AccountsService.getQuota) {
             (_: V1.GetQuotaRequest, call) -> V1.GetQuotaResponse in
@@ -85,35 +109,58 @@ import TollgateClient
         }
     }
 
+    // MARK: What the documentation holds
+
+    private static let client = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Sources/Client")
+
     @Test func `every snippet of the documentation is compiled here`() throws {
-        let package = URL(fileURLWithPath: #filePath)
-            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let catalogue = package.appendingPathComponent("Sources/Client/TollgateClient.docc")
-        let here = try lines(URL(fileURLWithPath: #filePath)).joined(separator: "\n")
-        var count = 0
+        let catalogue = Self.client.appendingPathComponent("TollgateClient.docc")
+        var snippets: [String] = []
         for name in try FileManager.default.contentsOfDirectory(atPath: catalogue.path)
         where name.hasSuffix(".md") {
-            var snippet: [String]?
-            for line in try lines(catalogue.appendingPathComponent(name)) {
-                if line == "```swift" {
-                    snippet = []
-                } else if line == "```", let whole = snippet {
-                    count += 1
-                    let text = whole.joined(separator: "\n")
-                    #expect(here.contains(text), "\(name): \(text)")
-                    snippet = nil
-                } else {
-                    snippet?.append(line)
-                }
-            }
+            snippets += fenced(try lines(catalogue.appendingPathComponent(name)))
         }
-        #expect(count >= 5)
+        #expect(snippets.count >= 8)
+        try expectHere(snippets)
     }
 
-    /// A file's lines without their indentation, which differs between the two places.
+    @Test func `every snippet beside a declaration is compiled here`() throws {
+        var snippets: [String] = []
+        for name in try FileManager.default.contentsOfDirectory(atPath: Self.client.path)
+        where name.hasSuffix(".swift") {
+            snippets += indented(try lines(Self.client.appendingPathComponent(name)))
+        }
+        #expect(snippets.count >= 2)
+        try expectHere(snippets)
+    }
+
+    private func expectHere(_ snippets: [String]) throws {
+        let here = unindented(try lines(URL(fileURLWithPath: #filePath)))
+        for snippet in snippets { #expect(here.contains(snippet), "\(snippet)") }
+    }
+
+    /// What stands between fences, whichever language they name: all of it is Swift.
+    private func fenced(_ lines: [String]) -> [String] {
+        lines.split(omittingEmptySubsequences: false) { $0.hasPrefix("```") }.enumerated()
+            .filter { !$0.offset.isMultiple(of: 2) }.map { unindented($0.element) }
+    }
+
+    /// What stands in comments four spaces further in than their text.
+    private func indented(_ lines: [String]) -> [String] {
+        let opening = "///     "
+        return lines.map { $0.drop { $0 == " " } }.split { !$0.hasPrefix(opening) }
+            .map { unindented($0.map { String($0.dropFirst(opening.count)) }) }
+    }
+
+    /// Lines without their indentation, which differs between the two places.
+    private func unindented(_ lines: some Sequence<String>) -> String {
+        lines.map { line in line.drop { $0 == " " } }.joined(separator: "\n")
+    }
+
     private func lines(_ file: URL) throws -> [String] {
-        try String(contentsOf: file, encoding: .utf8).split(
-            separator: "\n", omittingEmptySubsequences: false
-        ).map { line in String(line.drop { $0 == " " }) }
+        try String(contentsOf: file, encoding: .utf8)
+            .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 }

@@ -87,6 +87,24 @@ private final class SlowFirst: ClientTransport {
         #expect(transport.attempts == 13)
     }
 
+    @Test func `ten calls that go well earn a hedge`() async throws {
+        let visits = Visits()
+        // The first call and the last need a second server to be answered.
+        let transport = cluster(["a", "b"], .roundRobin, visits) { _, visit in
+            visit == 1 || visit == 12 ? .never : .bytes([2])
+        }
+        let client = TollgateClient(
+            transport: transport, retries: RetryPolicy(retriesInHand: 0, hedgesInHand: 1))
+        for _ in 0..<11 {
+            let answer = try await client.unaryBytes(
+                Methods.DiagnosticsService.ping, [],
+                options: options(hedge: [0, 11].contains(visits.all.count) ? 1 : nil))
+            #expect(answer == [2])
+        }
+        #expect(visits.all.count == 13)
+        try await closeChecked(client)
+    }
+
     @Test func `an attempt that takes too long is made again within the call's time`()
         async throws
     {

@@ -14,6 +14,9 @@ private final class ScriptedTransport: ClientTransport {
 
     init(_ outcomes: [RPCError?]) { self.outcomes = Mutex(outcomes) }
 
+    /// Says what comes next.
+    func play(_ next: [RPCError?]) { outcomes.withLock { $0 = next } }
+
     func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
         count.withLock { $0 += 1 }
         let outcome = outcomes.withLock { $0.isEmpty ? nil : $0.removeFirst() }
@@ -75,12 +78,42 @@ private final class ScriptedTransport: ClientTransport {
                 == ("unavailable", 1))
     }
 
+    @Test func `ten calls that went well earn one retry, and no more are saved up than at first`() {
+        var budget = RetryBudget(inHand: 2)
+        for _ in 0..<100 { budget.earn() }
+        let first = (0..<3).map { _ in budget.spend() }
+        #expect(first == [true, true, false])
+        for _ in 0..<9 { budget.earn() }
+        let early = budget.spend()
+        budget.earn()
+        let due = (0..<2).map { _ in budget.spend() }
+        #expect(!early)
+        #expect(due == [true, false])
+    }
+
+    @Test func `calls that go well earn retries`() async {
+        let transport = ScriptedTransport([stopping, nil, stopping])
+        let client = TollgateClient(
+            transport: transport, retries: RetryPolicy(retriesInHand: 1))
+        func call() async -> String? {
+            await errorOf { _ = try await client.unaryBytes(Methods.DiagnosticsService.ping, []) }?
+                .code
+        }
+        #expect(await call() == nil, "the one in hand is used")
+        #expect(await call() == "unavailable")
+        for _ in 0..<9 { #expect(await call() == nil) }
+        transport.play([stopping])
+        #expect(await call() == nil, "ten have gone well since")
+        #expect(transport.attempts == 14)
+    }
+
     private func pause(
-        _ error: RPCError, attempt: Int = 1, isIdempotent: Bool = true, remaining: Int64 = 10_000
+        _ error: RPCError, attempt: Int = 1, isIdempotent: Bool = true, remaining: Int64 = 10_000,
+        random: Double = 1
     ) -> Int64? {
         RetryPolicy.pauseMilliseconds(
             after: error, attempt: attempt, isIdempotent: isIdempotent,
-            remainingMilliseconds: remaining, random: 1)
+            remainingMilliseconds: remaining, random: random)
     }
 
     @Test func `pauses double`() {
@@ -88,6 +121,12 @@ private final class ScriptedTransport: ClientTransport {
         #expect(first > 0)
         #expect(pause(lost, attempt: 2) == 2 * first)
         #expect(pause(lost, attempt: Limits.rpcAttempts) == nil)
+    }
+
+    @Test func `half of a pause is random`() {
+        let whole = pause(lost) ?? 0
+        #expect(pause(lost, random: 0) == whole / 2)
+        #expect(pause(lost, random: 0.5) == whole * 3 / 4)
     }
 
     @Test func `a server that says how long to wait is obeyed`() {

@@ -58,6 +58,17 @@ import TollgateRPC
         #expect(entries.prefix(3) == ["a called", "a probed", "a called"])
     }
 
+    @Test func `while it is probed and not well an address gets no call`() async throws {
+        let hosts = Hosts(dead: ["a"], hasSlowProbes: true)
+        try await supervised(hosts) { client in
+            while hosts.probes(of: "a") < 2 {
+                try await ask(client)
+                try await Task.sleep(for: .milliseconds(5))
+            }
+        }
+        #expect(hosts.calls(of: "a") == 1, "that which put it aside")
+    }
+
     /// Each probe that fails doubles the pause, so `b`, which is away for the first time, is always
     /// due well before `a`; if the machine stands still meanwhile, the next attempt has more time.
     @Test func `one that is away for long holds up no other's return`() async throws {
@@ -101,9 +112,13 @@ import TollgateRPC
 /// Which servers answer, and who asked them.
 private final class Hosts: Sendable {
     let journal = Journal()
+    let hasSlowProbes: Bool
     private let dead: Mutex<Set<String>>
 
-    init(dead: Set<String>) { self.dead = Mutex(dead) }
+    init(dead: Set<String>, hasSlowProbes: Bool = false) {
+        self.dead = Mutex(dead)
+        self.hasSlowProbes = hasSlowProbes
+    }
 
     func isDead(_ host: String) -> Bool { dead.withLock { $0.contains(host) } }
 
@@ -124,7 +139,9 @@ private struct ScriptedTransport: ClientTransport {
     func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
         let isProbe = call.method.fullName == Methods.DiagnosticsService.ping.fullName
         // Whatever is probed at the same time is counted before it.
-        if isProbe, host == "b" { try? await Task.sleep(for: .milliseconds(200)) }
+        if isProbe, host == "b" || hosts.hasSlowProbes {
+            try? await Task.sleep(for: .milliseconds(200))
+        }
         hosts.journal.note("\(host) \(isProbe ? "probed" : "called")")
         guard hosts.isDead(host) else { return [] }
         if host == "b" { hosts.revive("b") }

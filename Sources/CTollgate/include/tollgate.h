@@ -37,7 +37,7 @@ extern "C" {
 #endif
 
 /* The version of this interface: it grows when functions or members are added. */
-#define TOLLGATE_API_VERSION 2
+#define TOLLGATE_API_VERSION 3
 
 /* A client; one serves a whole program. */
 typedef struct tollgate_client tollgate_client;
@@ -89,6 +89,9 @@ typedef struct tollgate_options {
     size_t field_count;
     /* What ends the call from another thread, or NULL. */
     tollgate_canceller *canceller;
+    /* How many bytes of a stream may wait unread before its server has to, from 1; 0 is two MiB,
+     * which is also the most. */
+    int64_t window_bytes;
 } tollgate_options;
 
 /* What a call answered; given back by tollgate_answer_clear. */
@@ -107,9 +110,9 @@ typedef struct tollgate_answer {
 int32_t tollgate_api_version(void);
 
 /*
- * Makes a client of the servers at `addresses`, such as "127.0.0.1:7400" or "a:7400,b:7400";
- * `credential` says which service calls and may be NULL. It connects when the first call needs it.
- * NULL if an address is none.
+ * Makes a client of the servers at `addresses`, such as "127.0.0.1:7400" or "a:7400,b:7400", or
+ * of the one at a Unix socket, such as "unix:/run/tollgate.sock"; `credential` says which service
+ * calls and may be NULL. It connects when the first call needs it. NULL if an address is none.
  */
 tollgate_client *tollgate_connect(
     const char *addresses, const char *credential, tollgate_error *error);

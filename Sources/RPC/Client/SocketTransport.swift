@@ -58,6 +58,7 @@ package final class SocketTransport: ClientTransport {
     private let tls: ClientTLS?
     private let executor: LoopExecutor
     private let queueLimitBytes: Int
+    private let connectTimeoutMilliseconds: Int64
     private let pauseMilliseconds: @Sendable (Int) -> Int64
     private let state = Mutex(State())
 
@@ -68,18 +69,21 @@ package final class SocketTransport: ClientTransport {
     /// `credential` goes with each connection's first request. The files of `tls` are read for each
     /// connection, so new ones are taken without a restart. The connection lives on the loop of
     /// `executor`; without one, on whose turn it is. Calls are refused while more than
-    /// `queueLimitBytes` wait for the server. After so many failures in a row the next connect is
-    /// `pauseMilliseconds` away; tests say how long.
+    /// `queueLimitBytes` wait for the server. Connecting, and then the handshake of an encrypted
+    /// connection, may take `connectTimeoutMilliseconds` each. After so many failures in a row the
+    /// next connect is `pauseMilliseconds` away; tests say how long.
     package init(
         _ endpoint: Endpoint, credential: [UInt8]?, tls: ClientTLS? = nil,
         keepalive: Keepalive = Keepalive(), executor: LoopExecutor? = nil,
         queueLimitBytes: Int = Limits.rpcClientQueuedBytes,
+        connectTimeoutMilliseconds: Int64 = Limits.rpcConnectTimeoutMilliseconds,
         pauseMilliseconds: @escaping @Sendable (_ failures: Int) -> Int64 = {
             SocketTransport.pauseMilliseconds(afterFailures: $0)
         }
     ) {
         self.pauseMilliseconds = pauseMilliseconds
         self.queueLimitBytes = queueLimitBytes
+        self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
         self.endpoint = endpoint
         self.keepalive = keepalive
         self.credential = credential
@@ -271,6 +275,7 @@ package final class SocketTransport: ClientTransport {
         state.withLock { $0.pause = nil }
         guard let tls, case .address(let host, _) = endpoint else { return connect { _ in } }
         // Files are read on a thread that may block.
+        let patience = TimeAmount.milliseconds(connectTimeoutMilliseconds)
         NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { try tls.makeContext() }
             .whenComplete { result in
                 switch result {
@@ -278,7 +283,7 @@ package final class SocketTransport: ClientTransport {
                     self.connect { channel in
                         try channel.pipeline.syncOperations.addHandlers(
                             try tls.makeHandler(context, host: host),
-                            HandshakeWatch(channel.eventLoop))
+                            HandshakeWatch(channel.eventLoop, patience: patience))
                     }
                 case .failure(let error): self.failed(error)
                 }
@@ -288,7 +293,7 @@ package final class SocketTransport: ClientTransport {
     private func connect(_ encrypt: @escaping @Sendable (any Channel) throws -> Void) {
         guard !isClosed else { return endAttempt() }
         let bootstrap = ClientBootstrap(group: eventLoop)
-            .connectTimeout(.milliseconds(Limits.rpcConnectTimeoutMilliseconds))
+            .connectTimeout(.milliseconds(connectTimeoutMilliseconds))
             // What is not writable any more has as much as a connection may keep.
             .channelOption(
                 .writeBufferWaterMark,
@@ -388,7 +393,8 @@ package final class SocketTransport: ClientTransport {
 
     private func explain(_ error: any Error) -> String {
         if case .address(let host, let port) = endpoint,
-            let sentence = HandshakeFault.sentence(error, at: "\(host):\(port)")
+            let sentence = HandshakeFault.sentence(
+                error, at: "\(host):\(port)", name: tls?.serverName ?? host)
         {
             return sentence
         }
@@ -397,7 +403,6 @@ package final class SocketTransport: ClientTransport {
 
     private func describe(_ error: any Error) -> String {
         switch endpoint {
-        // What is wrong with a certificate's file is not the server's doing.
         case .address(let host, let port):
             tls == nil ? "\(host):\(port)" : "\(host):\(port): \(error)"
         case .unix(let path): path
@@ -416,9 +421,17 @@ package final class SocketTransport: ClientTransport {
     }
 
     /// A pause that doubles with each failure, half of it random, so that clients come back apart.
-    package static func pauseMilliseconds(afterFailures failures: Int) -> Int64 {
+    package static func pauseMilliseconds(
+        afterFailures failures: Int, using generator: inout some RandomNumberGenerator
+    ) -> Int64 {
         let doubled = Limits.rpcReconnectPauseMilliseconds << Int64(min(max(failures - 1, 0), 16))
         let pause = min(doubled, Limits.rpcReconnectPauseMaximumMilliseconds)
-        return Int64.random(in: pause / 2...pause)
+        return Int64.random(in: pause / 2...pause, using: &generator)
+    }
+
+    /// The same, with the system's random numbers.
+    package static func pauseMilliseconds(afterFailures failures: Int) -> Int64 {
+        var generator = SystemRandomNumberGenerator()
+        return pauseMilliseconds(afterFailures: failures, using: &generator)
     }
 }

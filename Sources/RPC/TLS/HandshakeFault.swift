@@ -3,12 +3,17 @@ import NIOSSL
 /// Why no encrypted connection came about, in a sentence for whoever set it up.
 enum HandshakeFault {
     /// The sentence, without its full stop; nil if the error is none of encryption.
-    static func sentence(_ error: any Error, at place: String) -> String? {
+    ///
+    /// `name` is what the server's certificate has to bear.
+    static func sentence(_ error: any Error, at place: String, name: String) -> String? {
         switch error {
+        // What is wrong with a file is not the server's doing.
+        case let fault as TLSFileFault:
+            return "No encrypted connection to \(place) can be made: \(fault)"
         case HandshakeWatch.Cut.silent: return "\(place) does not answer in TLS"
         case HandshakeWatch.Cut.closed: return notTLS(place)
         case let error as NIOSSLExtraError where error == .failedToValidateHostname:
-            return "The certificate of \(place) is for another name than the one that was called"
+            return "The certificate of \(place) is for another name than \(name), which was called"
         case NIOSSLError.uncleanShutdown: return notTLS(place)
         case NIOSSLError.handshakeFailed(let reason):
             // BoringSSL tells its reasons as text alone.

@@ -1,6 +1,5 @@
 import NIOCore
 import NIOTLS
-import TollgateKernel
 
 /// Tells when a client's connection is encrypted, or why it never will be; then leaves.
 final class HandshakeWatch: ChannelInboundHandler, RemovableChannelHandler {
@@ -10,30 +9,33 @@ final class HandshakeWatch: ChannelInboundHandler, RemovableChannelHandler {
     enum Cut: Error {
         /// The peer closed the connection.
         case closed
-        /// The peer said nothing for ``Limits/rpcConnectTimeoutMilliseconds``.
+        /// The peer did not go on for as long as the handshake may take.
         case silent
     }
 
     private let promise: EventLoopPromise<Void>
-    private var patience: Scheduled<Void>?
+    private let patience: TimeAmount
+    private var timer: Scheduled<Void>?
 
-    init(_ eventLoop: any EventLoop) { promise = eventLoop.makePromise() }
+    /// Makes a watch over a handshake that may take so long.
+    init(_ eventLoop: any EventLoop, patience: TimeAmount) {
+        promise = eventLoop.makePromise()
+        self.patience = patience
+    }
 
     /// Succeeds when the connection is encrypted.
     var done: EventLoopFuture<Void> { promise.futureResult }
 
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
-        patience = context.eventLoop.scheduleTask(
-            in: .milliseconds(Limits.rpcConnectTimeoutMilliseconds)
-        ) { [promise] in
+        timer = context.eventLoop.scheduleTask(in: patience) { [promise] in
             promise.fail(Cut.silent)
             channel.close(promise: nil)
         }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        patience?.cancel()
+        timer?.cancel()
         promise.fail(Cut.closed)
     }
 

@@ -120,15 +120,17 @@ extension ClientTLS {
         configuration.minimumTLSVersion = .tlsv12
         if let authoritiesPath {
             configuration.trustRoots = .certificates(
-                try NIOSSLCertificate.fromPEMFile(authoritiesPath))
+                try TLSFileFault.certificates(in: authoritiesPath))
         }
-        if let certificatePath {
-            configuration.certificateChain = try NIOSSLCertificate.fromPEMFile(certificatePath)
-                .map { .certificate($0) }
-            configuration.privateKey = .privateKey(
-                try NIOSSLPrivateKey(file: keyPath ?? certificatePath, format: .pem))
+        guard let certificatePath else { return try NIOSSLContext(configuration: configuration) }
+        let keyPath = keyPath ?? certificatePath
+        configuration.certificateChain = try TLSFileFault.certificates(in: certificatePath)
+            .map { .certificate($0) }
+        configuration.privateKey = .privateKey(try TLSFileFault.privateKey(in: keyPath))
+        guard let context = try? NIOSSLContext(configuration: configuration) else {
+            throw TLSFileFault.doNotBelongTogether(certificate: certificatePath, key: keyPath)
         }
-        return try NIOSSLContext(configuration: configuration)
+        return context
     }
 
     /// The handler of one connection.

@@ -134,7 +134,7 @@ private struct InProcessConnector: ServerConnector {
 }
 
 /// Knows the credentials `web`, `jobs`, `admin` and `cli` by their names.
-private struct NamedRoles: CredentialVerifier {
+struct NamedRoles: CredentialVerifier {
     func verify(_ credential: [UInt8]) async -> ConnectionIdentity? {
         let name = String(decoding: credential, as: UTF8.self)
         return ServiceRole(rawValue: name).map { ConnectionIdentity(name: name, role: $0) }

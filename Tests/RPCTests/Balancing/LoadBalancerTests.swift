@@ -58,6 +58,31 @@ import TollgateKernel
         #expect(difference * 4 < fast[0] + fast[1], "seed \(seed): \(fast)")
     }
 
+    @Test func `a stream says by its opening how fast its server is`() {
+        var random = SeededRandom(seed: SeededRandom.seed)
+        var balancer = balancer(.leastLatency, 2)
+        let (slow, fast) = (addresses(2)[0], addresses(2)[1])
+        for address in [slow, fast] {
+            balancer.opened(address, after: address == slow ? second : millisecond, at: 0)
+        }
+        for _ in 0..<100 {
+            #expect(balancer.pick(at: 1, using: &random) == fast)
+            balancer.released(fast)
+        }
+        #expect(balancer.inFlight(fast) == 0)
+    }
+
+    @Test func `of two equally fast servers the one with fewer calls is asked`() {
+        var random = SeededRandom(seed: SeededRandom.seed)
+        var balancer = balancer(.leastLatency, 2)
+        for address in addresses(2) { balancer.opened(address, after: millisecond, at: 0) }
+        for _ in 0..<100 {
+            _ = balancer.pick(at: 1, using: &random)
+            let loads = addresses(2).map { balancer.inFlight($0) }
+            #expect(abs(loads[0] - loads[1]) <= 1)
+        }
+    }
+
     @Test func `round robin gives each address its turn`() {
         var random = SeededRandom(seed: SeededRandom.seed)
         var balancer = balancer(.roundRobin, 4)
@@ -136,6 +161,26 @@ import TollgateKernel
         #expect(next - first >= Limits.clientAbsenceNanoseconds, "the pause has doubled")
         balancer.probed(bad, isWell: true, at: next, using: &random)
         #expect(!balancer.isAbsent(bad))
+    }
+
+    @Test func `clients come back apart, and later each time up to a bound`() {
+        var random = SeededRandom(seed: SeededRandom.seed)
+        let bad = addresses(2)[0]
+        var ends: Set<Int64> = []
+        for _ in 0..<100 {
+            var balancer = balancer(.leastLatency, 2)
+            balancer.isSupervised = true
+            balancer.ended(bad, .gone, after: 1, at: 0, using: &random)
+            var (began, whole) = (Int64(0), Limits.clientAbsenceNanoseconds)
+            for _ in 0..<20 {
+                let end = balancer.nextProbe ?? 0
+                #expect((whole / 2...whole).contains(end - began))
+                if began == 0 { ends.insert(end) }
+                balancer.probed(bad, isWell: false, at: end, using: &random)
+                (began, whole) = (end, min(whole * 2, Limits.clientAbsenceMaximumNanoseconds))
+            }
+        }
+        #expect(ends.count > 90, "each client has its own moment")
     }
 
     @Test func `a success in between keeps an address in`() {

@@ -25,7 +25,7 @@ import TollgateKernel
                 return asked
             }
             guard let hosts = script[min(number, script.count - 1)] else {
-                return eventLoop.makeFailedFuture(UnknownHost(target.host, "not now"))
+                return eventLoop.makeFailedFuture(UnknownHost("not now"))
             }
             return eventLoop.makeSucceededFuture(
                 hosts.map { ServerAddress(host: $0, port: target.port, name: target.host) })
@@ -105,6 +105,7 @@ import TollgateKernel
         let error = await errorOf { try await directory.prepare(until: soon) }
         #expect(error?.code == RPCError.Code.connectionRefused)
         #expect(error?.isNotProcessed == true)
+        #expect(error?.text == "No address is known for servers.test:7400 (not now)")
         while resolver.count < 2 {
             _ = await errorOf { try await directory.prepare(until: soon) }
             try await Task.sleep(for: .milliseconds(20))

@@ -33,9 +33,18 @@ package struct SystemAddressResolver: AddressResolver {
         var list: UnsafeMutablePointer<addrinfo>?
         let status = getaddrinfo(target.host, nil, &hints, &list)
         guard status == 0 else {
-            throw UnknownHost(target.host, String(cString: gai_strerror(status)))
+            throw UnknownHost(String(cString: gai_strerror(status)))
         }
         defer { freeaddrinfo(list) }
+        let addresses = addresses(in: list, of: target)
+        guard !addresses.isEmpty else { throw UnknownHost("it has no address") }
+        return addresses
+    }
+
+    /// What the system's answer holds, in its order, as far as a client takes addresses.
+    static func addresses(
+        in list: UnsafeMutablePointer<addrinfo>?, of target: ServerAddress
+    ) -> [ServerAddress] {
         var addresses: [ServerAddress] = []
         var next = list
         while let entry = next, addresses.count < Limits.clientAddresses {
@@ -51,14 +60,13 @@ package struct SystemAddressResolver: AddressResolver {
             }
             next = entry.pointee.ai_next
         }
-        guard !addresses.isEmpty else { throw UnknownHost(target.host, "it has no address") }
         return addresses
     }
 }
 
-/// A name that stands for no address.
+/// Why a name stands for no address.
 struct UnknownHost: Error, CustomStringConvertible {
     let description: String
 
-    init(_ host: String, _ reason: String) { description = "\(host): \(reason)" }
+    init(_ reason: String) { description = reason }
 }

@@ -404,9 +404,11 @@ package final class ClusterTransport: ClientTransport {
     package var inFlight: [String: Int] {
         shared.state.withLock { state in
             Dictionary(
-                uniqueKeysWithValues: state.balancer.addresses.map {
+                state.balancer.addresses.map {
                     ($0.description, state.balancer.inFlight($0))
-                })
+                },
+                // Several names may stand for one address.
+                uniquingKeysWith: +)
         }
     }
 

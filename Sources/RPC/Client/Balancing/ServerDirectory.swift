@@ -11,6 +11,8 @@ final class ServerDirectory: Sendable {
     private struct State {
         /// Nil until every name was asked for once.
         var addresses: [ServerAddress]?
+        /// Why none is known, once every name was asked for.
+        var failure: RPCError?
         var isResolving = false
         var isClosed = false
         var notBefore = NIODeadline.uptimeNanoseconds(0)
@@ -97,7 +99,7 @@ final class ServerDirectory: Sendable {
             if state.addresses != nil { return .success(()) }
             if state.isClosed { return .failure(ClusterTransport.closed) }
             guard state.isResolving else {
-                return .failure(Self.unknown(targets))
+                return .failure(state.failure ?? Self.unknown(targets.map(\.description)))
             }
             guard state.waiters.count < Limits.rpcPendingCallsPerConnection else {
                 return .failure(Self.overcrowded)
@@ -128,10 +130,10 @@ final class ServerDirectory: Sendable {
         }
     }
 
-    private static func unknown(_ targets: [ServerAddress]) -> RPCError {
-        let names = targets.map(\.description).joined(separator: ", ")
-        return RPCError(
-            code: RPCError.Code.connectionRefused, text: "No address is known for \(names)",
+    private static func unknown(_ names: [String]) -> RPCError {
+        RPCError(
+            code: RPCError.Code.connectionRefused,
+            text: "No address is known for \(names.joined(separator: ", "))",
             isNotProcessed: true)
     }
 
@@ -144,13 +146,14 @@ final class ServerDirectory: Sendable {
 
     private func resolved(_ results: [Result<[ServerAddress], any Error>]) {
         var found: [ServerAddress] = []
-        var isComplete = true
-        for result in results {
+        var unknown: [String] = []
+        for (target, result) in zip(targets, results) {
             switch result {
             case .success(let addresses): found += addresses
-            case .failure: isComplete = false
+            case .failure(let error): unknown.append("\(target) (\(error))")
             }
         }
+        let isComplete = unknown.isEmpty
         let pause =
             isComplete ? Limits.clientResolveMilliseconds : Limits.clientResolveAgainMilliseconds
         let list = state.withLock { state -> [ServerAddress]? in
@@ -163,7 +166,10 @@ final class ServerDirectory: Sendable {
             return state.addresses
         }
         if let list { changed(list) }
-        let isKnown = state.withLock { $0.addresses != nil }
-        release(isKnown ? .success(()) : .failure(Self.unknown(targets)))
+        let failure = state.withLock { state in
+            state.failure = state.addresses == nil ? Self.unknown(unknown) : nil
+            return state.failure
+        }
+        release(failure.map { .failure($0) } ?? .success(()))
     }
 }
