@@ -169,6 +169,7 @@ extension PostgreSQLCatalogue {
         constraint orders orders_credits_check 20d40e7233cb4b06
         constraint orders orders_lifetime_days_check b50518f6425182fb
         constraint orders orders_once_for_a_key 03d9908328a0fcd7
+        constraint orders orders_open_askings_check ab302e16c6976ea2
         constraint orders orders_out_trade_number_key 61b9172490bdd1e0
         constraint orders orders_pkey 8c8464f42472e42e
         constraint orders orders_query_count_check ea12e7d24e2e1f07
