@@ -7,6 +7,10 @@ extension Limits {
     /// With its usual 2 MiB the same pages are read again and again. One audit runs at a time.
     package static let auditCacheKibibytes = 131_072
 
+    /// How much of a store's file an audit asks the kernel for at once: what Linux reads ahead
+    /// where nobody has set another length.
+    package static let auditReadAheadBytes = 131_072
+
     /// Rows that one slice of an audit's walk asks for at once: enough that asking costs nothing
     /// beside them, and with PostgreSQL an answer stays within some megabytes.
     package static let auditSliceRows = 5_000

@@ -25,6 +25,8 @@ struct LedgerAudit {
     /// The verdict of each checker that reads rows, over the state the transaction sees.
     func bookFindings() throws(StoreError) -> [AuditFinding] {
         try withRoomAndTime { () throws(StoreError) in
+            // The books come first, whoever else reads meanwhile.
+            if case .sqlite(let connection) = connection { connection.readAhead() }
             let walked = try walks()
             var findings: [AuditFinding] = []
             for checker in AuditText.checkers {

@@ -146,7 +146,7 @@ struct IndexDamage: CustomTestStringConvertible, Sendable {
         ("UPDATE transfers SET customer = 77 WHERE sequence = 2", "transfers", "accounts"),
         ("UPDATE hold_lots SET lot = 77", "hold_lots", "lots"),
         (
-            "UPDATE hold_lots SET hold = 77 WHERE hold = (SELECT MIN(hold) FROM holds)",
+            "UPDATE hold_lots SET hold = 77 WHERE hold = (SELECT MIN(hold) FROM hold_lots)",
             "hold_lots", "holds"
         ),
         ("UPDATE holds SET api_key = 77 WHERE state = 'settled'", "holds", "api_keys"),
@@ -159,10 +159,11 @@ struct IndexDamage: CustomTestStringConvertible, Sendable {
         try await folder.tamper(sql)
         let findings = try await StoreFile.verify(folder.database).findings
         let engine = try #require(findings.first { $0.check == "C13" })
-        #expect(
-            engine.violations.contains { told in
-                told.hasPrefix("\(table) row ") && told.hasSuffix(" points at nothing in \(parent)")
-            }, "\(engine.violations)")
+        let told = engine.violations.filter { sentence in
+            sentence.hasPrefix("\(table) row ")
+                && sentence.hasSuffix(" points at nothing in \(parent)")
+        }
+        #expect(!told.isEmpty, "\(engine.violations)")
     }
 
     @Test func `both readers together find what one finds alone`() async throws {

@@ -25,6 +25,9 @@ final class ReadGuard {
         self.wish = wish
     }
 
+    /// Whether its caller and the store still want the read.
+    var isWanted: Bool { wish.end == nil }
+
     /// Lets the statements that `body` runs be ended by their caller's leaving and the store's end.
     func atLength<Value>(_ body: () throws(StoreError) -> Value) throws(StoreError) -> Value {
         isAtLength = true

@@ -34,6 +34,12 @@ final class SQLiteConnection {
         return try readGuard.atLength(body)
     }
 
+    /// Whether somebody still wants what the statements of an audit find.
+    var isWanted: Bool { readGuard?.isWanted ?? true }
+
+    /// Where the database's file is; empty for one in memory.
+    var path: String? { sqlite3_db_filename(handle, "main").map { String(cString: $0) } }
+
     /// Whether no transaction is open: inside one, the engine has undone everything.
     var isOutsideTransaction: Bool { sqlite3_get_autocommit(handle) != 0 }
 
