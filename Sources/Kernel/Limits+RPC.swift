@@ -12,6 +12,19 @@ extension Limits {
     /// caller sent; a meta above ``rpcMetaBytes`` would end every call of the connection.
     package static let rpcErrorTextBytes = 1_024
 
+    /// What may be decoded of protobuf on an event loop, in bytes: 50 µs at 1.3 GB/s.
+    package static let rpcInlineDecodeBytes = 64 * 1_024
+
+    /// Memory that a request may keep by lying in what was read with it, in bytes.
+    ///
+    /// A socket's longest read is half of it, and what goes on in the next one doubles that: short
+    /// calls that come densely are not copied.
+    package static let rpcSharedReadBytes = 128 * 1_024
+
+    /// How many times its own size a request may keep beyond that: room is made by doubling, once
+    /// for a long packet and once for what it begins behind.
+    package static let rpcSharedReadTimes = 4
+
     /// How long a new connection may wait with its first bytes, in milliseconds: clients connect
     /// when they have something to say.
     package static let rpcFirstBytesMilliseconds: Int64 = 10_000
@@ -44,7 +57,8 @@ extension Limits {
     /// do not come unread so many.
     package static let rpcStreamUnreadMessages = 262_144
 
-    /// What a message of a stream takes of its window beside its bytes, between ends of ours.
+    /// What a message of a stream takes of its window beside its bytes, between ends of ours, and
+    /// of its reader's budget always.
     ///
     /// About what it costs its keeper: 65,536 messages without a byte fill two MiB. Both ends count
     /// it, so it is part of the wire and stays what it is.

@@ -27,8 +27,8 @@ extension Limits {
     /// largest first requests.
     package static let rpcUnverifiedBytes = 64 * 1_024 * 1_024
 
-    /// Bytes of one connection's requests that are being worked on: four of the largest, and 64 KiB
-    /// for each of ``rpcCallsInFlightPerConnection``.
+    /// Bytes of one connection's requests that are being worked on, with their metadata: four of
+    /// the largest, and 64 KiB for each of ``rpcCallsInFlightPerConnection``.
     package static let rpcBytesInFlightPerConnection = 64 * 1_024 * 1_024
 
     /// Bytes of answers that one connection's peer leaves unread before its calls are refused: as

@@ -61,7 +61,7 @@ struct JobsPages: Service {
         configuration.host = address.host
         configuration.port = address.port
         configuration.isInsecure = settings.text("jobs.insecure") == "true"
-        configuration.pages.metrics = { metrics() }
+        configuration.pages.metrics = RenderedPage(metrics).text
         try await ListenFailure.telling(address, flag: listenFlag) { [configuration] in
             let server = try RPCServer(configuration, services: [])
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -71,7 +71,7 @@ struct ServeRole: Service {
         configuration.isInsecure = settings.text("server.insecure") == "true"
         configuration.tls = try settings.serverTLS()
         configuration.limits.connections = DescriptorLimit.connections()
-        configuration.pages.metrics = { metrics() }
+        configuration.pages.metrics = RenderedPage(metrics).text
         configuration.pages.version = Version.text
         return configuration
     }

@@ -288,6 +288,7 @@ import TollgateWire
         let count = many
         try await withTestServer(reach, events: events) { (transport, server) async throws in
             let stream = try await transport.openDuplex(call(TestMethods.deaf))
+            let packet = server.core.edge.countedBytes.inFlight
             let writer = Task {
                 for _ in 0..<count {
                     try await stream.outgoing.write(ByteBuffer())
@@ -296,7 +297,7 @@ import TollgateWire
                 stream.outgoing.finish()
             }
             // What they cost is counted where they wait.
-            let window = Int(Limits.rpcStreamWindowBytes)
+            let window = packet + Int(Limits.rpcStreamWindowBytes)
             for _ in 0..<4_000 where server.core.edge.countedBytes.inFlight < window {
                 try await Task.sleep(for: .milliseconds(5))
             }

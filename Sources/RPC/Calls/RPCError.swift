@@ -72,6 +72,15 @@ package struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+extension Failure {
+    /// What a caller hears of a request, or of a message of its stream, that no server takes.
+    static let requestTooLarge = Failure(.invalidRequest, "The request is too large.")
+
+    /// What a caller hears whose handler answers with more than its own end takes.
+    static let responseTooLarge = Failure(
+        .internalError, "The response is larger than a packet may be.")
+}
+
 extension RPCError {
     /// What a failed use case looks like on the wire.
     package init(_ failure: Failure) {

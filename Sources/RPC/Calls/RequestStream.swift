@@ -1,3 +1,5 @@
+import NIOPosix
+import TollgateKernel
 package import TollgateWire
 
 /// The messages that a caller streams to a handler, in order.
@@ -24,7 +26,10 @@ package struct RequestStream<Message: WireMessage>: AsyncSequence, Sendable {
         ///   ``WireError`` if the bytes are no such message.
         package mutating func next() async throws -> Message? {
             guard let bytes = try await stream.next() else { return nil }
-            return try Message.decode(bytes)
+            guard bytes.count > Limits.rpcInlineDecodeBytes else {
+                return try Message.decode(bytes)
+            }
+            return try await NIOThreadPool.singleton.runIfActive { try Message.decode(bytes) }
         }
     }
 }

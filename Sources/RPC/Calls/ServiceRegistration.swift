@@ -1,4 +1,6 @@
 package import NIOCore
+import NIOPosix
+import TollgateKernel
 package import TollgateWire
 
 /// A service to be hosted: its methods and what answers them.
@@ -46,7 +48,10 @@ package struct MethodRegistration: Sendable {
         MethodRegistration(
             descriptor: descriptor,
             answer: .unary { payload, context, reply in
-                let request = try Request.decode(payload: payload)
+                let request =
+                    payload.readableBytes <= Limits.rpcInlineDecodeBytes
+                    ? try Request.decode(payload: payload)
+                    : try await Request.decodedAside(payload)
                 let response = try await handler(request, context)
                 try response.withEncoded { bytes in try reply.send(bytes, context) }
             })
@@ -62,7 +67,10 @@ package struct MethodRegistration: Sendable {
         MethodRegistration(
             descriptor: descriptor,
             answer: .serverStreaming { payload, context, stream in
-                let request = try Request.decode(payload: payload)
+                let request =
+                    payload.readableBytes <= Limits.rpcInlineDecodeBytes
+                    ? try Request.decode(payload: payload)
+                    : try await Request.decodedAside(payload)
                 let writer = ServerStreamWriter<Response> { message in
                     try await stream.write(message)
                 }
@@ -146,5 +154,13 @@ extension WireMessage {
             }
         }
         return try outcome.get()
+    }
+
+    /// Reads one long message on a thread that may take its time.
+    ///
+    /// Not inlined: what few calls do would take memory in each one's task.
+    @inline(never)
+    static func decodedAside(_ payload: ByteBuffer) async throws -> Self {
+        try await NIOThreadPool.singleton.runIfActive { try decode(payload: payload) }
     }
 }

@@ -11,6 +11,7 @@ package import TollgateWire
 /// time, so that streams take turns.
 package final class StreamSink: Sendable {
     private let state: Mutex<State>
+    private let tooLarge: Failure
     private let wake: @Sendable () -> Void
 
     private struct State {
@@ -62,16 +63,22 @@ package final class StreamSink: Sendable {
 
     /// Makes a sink; `wake` is called from any executor once there is something to take after there
     /// was nothing.
-    init(window: StreamWindow = StreamWindow(), wake: @escaping @Sendable () -> Void) {
+    init(
+        window: StreamWindow = StreamWindow(),
+        tooLarge: Failure = .requestTooLarge, wake: @escaping @Sendable () -> Void
+    ) {
         state = Mutex(State(window: window))
+        self.tooLarge = tooLarge
         self.wake = wake
     }
 
     /// Queues one message once the reader is near enough; false if the peer wants no more.
     /// - Throws: `CancellationError` if the call was given up or the task cancelled; what the peer
-    ///   ended the stream with.
+    ///   ended the stream with; what a unary call of such a message ends with, if no reader takes
+    ///   one as long.
     @discardableResult
     package func write(_ message: ByteBuffer) async throws -> Bool {
+        guard message.readableBytes <= Limits.rpcBodyBytes else { throw RPCError(tooLarge) }
         while true {
             try Task.checkCancellation()
             let step = try state.withLock { state -> Step in

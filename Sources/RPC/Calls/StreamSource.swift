@@ -20,7 +20,7 @@ final class StreamSource: IncomingStream {
 
     /// When the connection is told how far the reader is.
     struct Reporting: Hashable, Sendable {
-        /// After so many bytes more.
+        /// After so many bytes more, each message counted beside its own.
         var everyBytes = Limits.rpcStreamWindowBytes / 4
         /// Also whenever everything that came has been read.
         var whenCaughtUp = false
@@ -82,9 +82,9 @@ final class StreamSource: IncomingStream {
         let charge = state.reporting.chargesMessages ? Limits.rpcStreamMessageBytes : 0
         state.consumed += Int64(message.count + charge)
         state.unreportedMessages += 1
+        let messageBytes = Int64(state.unreportedMessages * Limits.rpcStreamMessageBytes)
         let isDue =
-            state.consumed - state.reported >= max(1, state.reporting.everyBytes)
-            || state.unreportedMessages >= Limits.rpcStreamUnreadMessages / 4
+            max(state.consumed - state.reported, messageBytes) >= max(1, state.reporting.everyBytes)
             || state.reporting.whenCaughtUp && state.messages.isEmpty
         guard isDue else { return .message(message, report: nil) }
         defer { state.unreportedMessages = 0 }

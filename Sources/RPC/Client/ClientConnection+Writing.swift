@@ -32,7 +32,7 @@ extension ClientConnection {
             // A server closes the connection, with everybody's calls, over what is beyond these.
             guard payloadCount <= Limits.rpcBodyBytes - Limits.rpcMetaBytes,
                 outgoing.userFields.count <= Limits.rpcUserFields
-            else { throw Failure(.invalidRequest, "The request is too large.") }
+            else { throw Failure.requestTooLarge }
             let isWritten =
                 if let packed = call.packed {
                     try packed.bytes.withUnsafeReadableBytes {

@@ -1,4 +1,5 @@
 package import NIOCore
+import TollgateKernel
 
 /// One packet of the wire: a 12-byte header, a meta and a body (rpc-wire, 1.1).
 package struct Frame: Hashable, Sendable {
@@ -24,6 +25,18 @@ package struct Frame: Hashable, Sendable {
     /// Everything after the meta; shares the packet's memory.
     package var body: ByteBuffer {
         packet.getSlice(at: packet.readerIndex + metaSize, length: bodySize) ?? ByteBuffer()
+    }
+
+    /// Takes the packet out of what was read with it, if it would keep much more than its own bytes
+    /// in memory.
+    ///
+    /// Few calls come behind a long packet: nearly all are left where they are.
+    mutating func leaveLongRead() {
+        let kept = packet.storageCapacity
+        guard kept > Limits.rpcSharedReadBytes,
+            kept / Limits.rpcSharedReadTimes >= packet.readableBytes
+        else { return }
+        packet = ByteBuffer(buffer: packet)
     }
 
     /// Lends the meta's bytes.

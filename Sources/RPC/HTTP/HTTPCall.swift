@@ -30,7 +30,8 @@ struct HTTPCall {
     private let userFields: [String: String]
     private let priority: CallPriority
     private var serverStreamID: Int64?
-    private var part: [UInt8] = []
+    /// What came of a message so far.
+    private(set) var part: [UInt8] = []
     private var consumed: Int64 = 0
     private var reported: Int64 = 0
 
@@ -79,7 +80,8 @@ struct HTTPCall {
     static let timeoutHeader = "Tollgate-Timeout-Ms"
 
     /// The request's packet.
-    func packet(_ payload: [UInt8]) throws -> ByteBuffer {
+    /// - Throws: ``HTTPRefusal`` if the server's end would close the connection over it.
+    func packet(_ payload: [UInt8], maximumBodyBytes: Int) throws -> ByteBuffer {
         var meta = RpcMeta()
         meta.request = RpcRequestMeta(
             serviceName: method.service, methodName: method.name,
@@ -95,7 +97,13 @@ struct HTTPCall {
             meta.streamSettings = StreamSettings(streamID: id, needFeedback: false, writable: true)
         }
         var packet = ByteBuffer()
-        try payload.withUnsafeBytes { try packet.writeCall(meta, payload: $0) }
+        let metaBytes = try payload.withUnsafeBytes {
+            try packet.writeCallHead(meta, payload: $0, attachmentBytes: 0)
+        }
+        guard metaBytes <= Limits.rpcMetaBytes else { throw HTTPRefusal(.headersTooLarge) }
+        guard metaBytes + payload.count <= maximumBodyBytes else {
+            throw HTTPRefusal(.tooLarge(maximumBodyBytes))
+        }
         return packet
     }
 
@@ -117,7 +125,12 @@ struct HTTPCall {
                         code: code, text: meta.response?.errorText ?? "",
                         userFields: meta.userFields)))
         }
-        guard let source else { return .message(Array(buffer: frame.body)) }
+        guard let source else {
+            // JSON has no place for what goes beside the message.
+            let body = frame.body
+            let bytes = max(0, frame.bodySize - max(0, Int(meta.attachmentSize)))
+            return .message(body.getBytes(at: body.readerIndex, length: bytes) ?? [])
+        }
         serverStreamID = source
         return .begin
     }

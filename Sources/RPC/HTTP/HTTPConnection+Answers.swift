@@ -144,7 +144,7 @@ extension HTTPConnection {
         if !keepAlive {
             written.futureResult.assumeIsolated().whenComplete { _ in self.closeSoon() }
         }
-        context.write(wrapOutboundOut(.end(nil)), promise: written)
+        writeEnd(context, written)
         // Before it is looked how much is left: TLS hands nothing on until then.
         context.flush()
         // A request that was sent ahead, or the close, may have begun meanwhile: each has its own

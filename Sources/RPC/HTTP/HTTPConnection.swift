@@ -37,7 +37,6 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         let head: HTTPRequestHead
         /// The method that is called; nil for a page.
         let route: Route?
-        var body = ByteBuffer()
         var isComplete = false
         var isVerified = false
     }
@@ -62,6 +61,14 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     /// A long message is being turned into JSON, and what comes after it waits.
     var isConverting = false
     private var credential: [UInt8]?
+    /// What came of the body of the request that is received: a call's, since nobody reads a
+    /// page's.
+    ///
+    /// Not the phase's: taken out of it and put back, each part would have all before it copied.
+    private(set) var body = ByteBuffer()
+    private var bodyBytes = 0
+    /// A response is being ended, and what was sent ahead of it may come from within that.
+    private var isEnding = false
     /// The server's end, once a call was made.
     private(set) var connection: ServerConnection?
     /// Told once the page that is being made has been written, or will never be.
@@ -126,6 +133,7 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func leave() {
         context = nil
         gauge = nil
+        body = ByteBuffer()
         farewell?.cancel()
         farewell = nil
         let unwritten = outgoing
@@ -194,12 +202,13 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch (unwrapInboundIn(data), phase) {
         case (.head(let head), .waiting): begin(head, context)
-        case (.body(let bytes), .receiving(var request)):
-            request.body.writeImmutableBuffer(bytes)
-            guard request.body.readableBytes <= Limits.rpcHTTPBodyBytes else {
-                return respond(.tooLarge)
+        case (.body(let bytes), .receiving(let request)):
+            bodyBytes += bytes.readableBytes
+            guard bodyBytes <= Limits.rpcHTTPBodyBytes else {
+                body = ByteBuffer()
+                return respond(.tooLarge(Limits.rpcHTTPBodyBytes))
             }
-            phase = .receiving(request)
+            if request.route != nil { body.writeImmutableBuffer(bytes) }
         case (.end, .receiving(var request)):
             request.isComplete = true
             phase = .receiving(request)
@@ -210,6 +219,7 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         wait(Limits.rpcHTTPBodyMilliseconds)
+        (body, bodyBytes) = (ByteBuffer(), 0)
         guard !HTTPGuard.isAmbiguous(head), head.version == .http1_1 || head.method != .POST else {
             return respond(.malformed)
         }
@@ -313,9 +323,17 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     /// Goes on with a request once it is complete and allowed.
+    ///
+    /// Not from within the end of the response before it: each request that was sent ahead would
+    /// stand on the stack of the one before.
     private func proceed() {
         guard case .receiving(let request) = phase, request.isComplete, request.isVerified else {
             return
+        }
+        guard !isEnding else {
+            return loop.eventLoop.assumeIsolated().execute {
+                if self.context != nil { self.proceed() }
+            }
         }
         let keepAlive = request.head.isKeepAlive && !loop.isDraining && !budget.isSpare
         guard let route = request.route else { return answerPage(request.head, keepAlive) }
@@ -324,7 +342,9 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
             nextID += 1
             wait(nil)
             phase = .answering(Answer(keepAlive: keepAlive, call: call))
-            convert(request.body, of: call)
+            let whole = body
+            body = ByteBuffer()
+            convert(whole, of: call)
         } catch {
             respond(error.failure)
         }
@@ -355,7 +375,9 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func send(_ call: HTTPCall, _ payload: Result<[UInt8], any Error>) {
         guard case .answering = phase else { return }
         do {
-            feed(try call.packet(try payload.get()))
+            feed(try call.packet(try payload.get(), maximumBodyBytes: core.maximumBodyBytes))
+        } catch let refusal as HTTPRefusal {
+            respond(refusal.failure)
         } catch {
             respond(HTTPFailure(RPCError(thrown: error)))
         }
@@ -384,19 +406,40 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     private func receive(_ frame: Frame) throws {
-        guard case .answering(var answer) = phase, let step = try answer.call?.receive(frame) else {
-            return
-        }
-        phase = .answering(answer)
+        guard let step = try withCall({ call in try call.receive(frame) }) else { return }
         queue(step)
+    }
+
+    /// Changes the answered call in its place; nil if there is none.
+    ///
+    /// The phase must not have it too meanwhile: with each part of a long message all before it
+    /// would be copied.
+    private func withCall<Result>(
+        _ change: (inout HTTPCall) throws -> Result
+    ) rethrows -> Result? {
+        guard case .answering(var answer) = phase, var call = answer.call else { return nil }
+        phase = .closing
+        answer.call = nil
+        defer {
+            answer.call = call
+            phase = .answering(answer)
+        }
+        return try change(&call)
+    }
+
+    /// Writes the end of a response, after which the next request may come at once.
+    func writeEnd(_ context: ChannelHandlerContext, _ written: EventLoopPromise<Void>) {
+        let wasEnding = isEnding
+        isEnding = true
+        defer { isEnding = wasEnding }
+        context.write(wrapOutboundOut(.end(nil)), promise: written)
     }
 
     /// Tells the server how far the client has got, once what was written has left.
     func reportConsumption() {
-        guard case .answering(var answer) = phase, answer.isStreaming else { return }
+        guard case .answering(let answer) = phase, answer.isStreaming else { return }
         do {
-            guard let packet = try answer.call?.feedback() else { return }
-            phase = .answering(answer)
+            guard let packet = try withCall({ call in try call.feedback() }) ?? nil else { return }
             feed(packet)
         } catch {
             context?.close(promise: nil)

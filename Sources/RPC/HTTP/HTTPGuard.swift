@@ -54,7 +54,7 @@ enum HTTPGuard {
         if let length = head.headers["content-length"].first.flatMap(Int.init),
             length > Limits.rpcHTTPBodyBytes
         {
-            return .tooLarge
+            return .tooLarge(Limits.rpcHTTPBodyBytes)
         }
         return nil
     }
@@ -96,7 +96,7 @@ struct HTTPFailure: Hashable {
     init(status: Int, code: Failure.Code, _ message: String) {
         self.status = status
         self.code = code.rawValue
-        self.message = message
+        self.message = Self.cut(message)
     }
 
     /// What a failed call looks like over HTTP.
@@ -106,13 +106,23 @@ struct HTTPFailure: Hashable {
         let code: Failure.Code = isUnknown ? .notFound : failure.code
         status = code.httpStatus
         self.code = code.rawValue
-        message = failure.message
+        message = Self.cut(failure.message)
         retryAfterMilliseconds = failure.retryAfterMilliseconds
     }
 
-    static let tooLarge = HTTPFailure(
-        status: 413, code: .invalidRequest,
-        "The body is longer than \(Limits.rpcHTTPBodyBytes) bytes.")
+    /// A message may repeat what its caller sent, which is longer than an event loop may quote.
+    private static func cut(_ message: String) -> String {
+        message.cut(toBytes: Limits.rpcErrorTextBytes)
+    }
+
+    static func tooLarge(_ bytes: Int) -> HTTPFailure {
+        HTTPFailure(
+            status: 413, code: .invalidRequest, "The body is longer than \(bytes) bytes.")
+    }
+
+    static let headersTooLarge = HTTPFailure(
+        status: 431, code: .invalidRequest,
+        "The headers bring more than a call's \(Limits.rpcMetaBytes) bytes of metadata.")
 
     static let malformed = HTTPFailure(
         status: 400, code: .invalidRequest, "The request is no HTTP/1.1 that is understood here.")

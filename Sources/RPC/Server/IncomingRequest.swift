@@ -26,6 +26,8 @@ struct IncomingRequest {
     private let boxedExtension: EnvelopeExtension.Box?
     let payload: IncomingPayload
     let attachment: ByteBuffer
+    /// What the request keeps in memory: its metadata too.
+    let packetBytes: Int
 
     /// Reads a request.
     /// - Throws: ``WireError`` if the meta does not parse: the connection is to be closed.
@@ -44,6 +46,7 @@ struct IncomingRequest {
         _ view: RpcMetaView, _ frame: Frame, arrival: NIODeadline, router: Router
     ) throws(WireError) {
         self.arrival = arrival
+        packetBytes = frame.packet.readableBytes
         correlationID = view.correlationID
         timeoutMilliseconds = view.timeoutMilliseconds
         streamSettings = view.streamSettings

@@ -79,10 +79,13 @@ final class RunningCall: @unchecked Sendable {
     func charge(_ bytes: Int) throws(RPCError) { try admission?.grow(bytes) }
 
     /// Gives back what was charged for a stream's messages up to here: their reader has them.
-    func wasRead(upTo total: Int64) {
-        guard total > readBytes else { return }
-        admission?.shrink(Int(total - readBytes))
-        readBytes = total
+    ///
+    /// Where the stream's window counts bytes alone, `total` does too, and so many messages more
+    /// have been read.
+    func wasRead(upTo total: Int64, unchargedMessages: Int) {
+        let bytes = Int(max(0, total - readBytes))
+        admission?.shrink(bytes + unchargedMessages * Limits.rpcStreamMessageBytes)
+        readBytes = max(readBytes, total)
     }
 
     /// Gives back the room that the call took; its task is at its end.

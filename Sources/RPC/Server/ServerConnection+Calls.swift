@@ -56,9 +56,7 @@ extension ServerConnection {
         }
         let deadline = request.deadline(of: route.method)
         let admission = try CallAdmission(
-            route.gate, budget,
-            bytes: request.payload.bytes.readableBytes + request.attachment.readableBytes,
-            priority: request.priority)
+            route.gate, budget, bytes: request.packetBytes, priority: request.priority)
         let id: CallID
         do throws(RPCError) {
             // What the request waited for, in the socket's buffer or for its credential, counts.
@@ -282,7 +280,7 @@ extension ServerConnection {
     ) throws {
         let mostBytes = min(core.maximumBodyBytes, Limits.rpcBodyBytes - Limits.rpcMetaBytes)
         guard bytes.count + (extras.attachment?.readableBytes ?? 0) <= mostBytes else {
-            throw Failure(.internalError, "The response is larger than a packet may be.")
+            throw Failure.responseTooLarge
         }
         guard machine.answer(call.id) else { return }
         guard call.wantsReply else { return record(call, code: 0) }

@@ -14,9 +14,10 @@ extension ServerConnection {
         case .cancel(let id, let reply):
             if let reply { writeStreamFrame(reply) }
             stop(id)
-        case .data(let id, let countedBytes, let isWhole, let endsRequests):
-            guard let call = calls[Int(id.index)], holdsStreamBytes(of: call, countedBytes)
-            else { return }
+        case .data(let id, _, let isWhole, let endsRequests):
+            // Whatever the window counts: messages of a byte cost their keeper many times that.
+            let held = frame.bodySize + (isWhole ? Limits.rpcStreamMessageBytes : 0)
+            guard let call = calls[Int(id.index)], holdsStreamBytes(of: call, held) else { return }
             call.partial.writeImmutableBuffer(frame.body)
             if isWhole {
                 call.source?.deliver(Array(call.partial.readableBytesView))
@@ -49,7 +50,7 @@ extension ServerConnection {
         var window = StreamWindow()
         window.chargesMessages = machine.chargesMessages
         if let theirs = request.streamSettings?.initialWindowBytes { window.limit(to: theirs) }
-        let sink = StreamSink(window: window) { [self] in
+        let sink = StreamSink(window: window, tooLarge: .responseTooLarge) { [self] in
             if loop.eventLoop.inEventLoop {
                 streamIsReady(call)
             } else {
@@ -63,17 +64,22 @@ extension ServerConnection {
     /// Makes a call's receiving end.
     func makeSource(_ call: RunningCall, _ request: IncomingRequest) -> StreamSource {
         let wantsFeedback = request.streamSettings?.needFeedback == true
+        // What the peer announces later changes nothing about this stream.
+        let chargesMessages = machine.chargesMessages
         let source = StreamSource { [self] total, messages in
+            let uncharged = chargesMessages ? 0 : messages
             if loop.eventLoop.inEventLoop {
+                call.wasRead(upTo: total, unchargedMessages: uncharged)
                 acknowledge(call, total, messages, wantsFeedback: wantsFeedback)
             } else {
                 loop.eventLoop.execute {
+                    call.wasRead(upTo: total, unchargedMessages: uncharged)
                     self.acknowledge(call, total, messages, wantsFeedback: wantsFeedback)
                 }
             }
         } cancelled: {
         }
-        var reporting = StreamSource.Reporting(chargesMessages: machine.chargesMessages)
+        var reporting = StreamSource.Reporting(chargesMessages: chargesMessages)
         // A plain peer's own window may be small: it waits unless it is told often.
         if !machine.peerFeatures.contains(.receiverWindow) {
             reporting.everyBytes = Int64(Limits.rpcFragmentBytes)
@@ -89,7 +95,6 @@ extension ServerConnection {
     private func acknowledge(
         _ call: RunningCall, _ total: Int64, _ messages: Int, wantsFeedback: Bool
     ) {
-        call.wasRead(upTo: total)
         let frame = machine.consumed(call.id, upTo: total, messages: messages)
         if let frame, wantsFeedback { writeStreamFrame(frame) }
     }

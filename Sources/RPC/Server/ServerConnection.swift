@@ -193,6 +193,9 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         guard !machine.isClosed else { return }
         switch frame.kind {
         case .call:
+            var frame = frame
+            // It stays as long as the call, and counts for its own bytes alone.
+            frame.leaveLongRead()
             process(try IncomingRequest(frame, arrival: arrival, router: core.router))
         case .stream:
             let meta = try frame.withMeta { (bytes) throws(WireError) in

@@ -252,7 +252,7 @@ struct ServerConnectionStateMachine {
         /// Send this.
         case reply(StreamFrameMeta)
         /// Keep the payload for the call's reader: a message or a part of one, perhaps the last,
-        /// which counts so much until it is read.
+        /// which counts so much in its window until it is read.
         case data(CallID, countedBytes: Int, isWhole: Bool, endsRequests: Bool)
         /// Let the call's reader know that nothing more comes.
         case requestsEnded(CallID)

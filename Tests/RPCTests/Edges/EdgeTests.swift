@@ -159,11 +159,12 @@ import TollgateWire
 
     @Test func `bytes in work are bounded, and given back`() async throws {
         let events = Events()
+        let first = try echo(1, "Gated")
         try await withServer(
-            limits { $0.bytesInFlight = 1 }, events: events
+            limits { $0.bytesInFlight = first.readableBytes - Frame.headerSize }, events: events
         ) { server in
             try await RawPeer.connect(to: server) { peer in
-                try await peer.send(try echo(1, "Gated"))
+                try await peer.send(first)
                 #expect(await events.wait(for: "gated started"))
                 try await peer.send(try echo(2))
                 let refused = try #require(try await peer.frame()).callMeta()

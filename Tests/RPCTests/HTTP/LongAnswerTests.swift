@@ -1,6 +1,4 @@
-import Dispatch
 import NIOCore
-import NIOPosix
 import Testing
 import TollgateKernel
 
@@ -8,19 +6,6 @@ import TollgateKernel
 
 /// Answers whose JSON is made away from the event loop.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct LongAnswerTests {
-    /// Every thread that makes JSON, kept busy until it is let go.
-    private struct BusyThreads {
-        private let gate = DispatchSemaphore(value: 0)
-        private let count = 2 * NIOSingletons.blockingPoolThreadCountSuggestion
-
-        init() {
-            for _ in 0..<count { NIOThreadPool.singleton.submit { [gate] _ in gate.wait() } }
-        }
-
-        /// Lets them go; once more does nothing that anybody sees.
-        func letGo() { for _ in 0..<count { gate.signal() } }
-    }
-
     @Test func `an answer whose JSON is being made is not lost when the server stops`()
         async throws
     {

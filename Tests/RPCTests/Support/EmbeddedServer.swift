@@ -16,12 +16,13 @@ final class EmbeddedServer {
     private let socket = StuckSocket()
     private var received = ByteBuffer()
 
-    init(events: Events = Events()) throws {
+    /// Hosts the test services, unless others are given.
+    init(events: Events = Events(), services: [ServiceRegistration]? = nil) throws {
         context = LoopContext(eventLoop: loop, number: 0)
         channel = EmbeddedChannel(loop: loop)
         connection = ServerConnection(
             core: ServerCore(
-                router: Router(testServices(events)), verifier: nil, interceptors: [],
+                router: Router(services ?? testServices(events)), verifier: nil, interceptors: [],
                 pages: ServerPages(), maximumBodyBytes: Limits.rpcBodyBytes,
                 logger: Logger(label: "test")), loop: context)
         try channel.pipeline.syncOperations.addHandlers([socket, connection])
