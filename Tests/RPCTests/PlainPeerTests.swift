@@ -187,7 +187,7 @@ import TollgateWire
         let events = Events()
         try await withPlainServer(events) { server in
             try await RawPeer.connect(to: server) { peer in
-                let batch = try plainRequest("test.Service", "HangStream", id: 9) {
+                let batch = try plainRequest("test.Service", "HangStream", id: 9, payload: "x") {
                     $0.streamSettings = StreamSettings(
                         streamID: 5, needFeedback: true, writable: true, extraStreamIDs: [6, 7])
                 }
