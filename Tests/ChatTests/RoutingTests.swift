@@ -115,6 +115,8 @@ struct RoutingTests {
         var health = ChannelHealth()
         for _ in 0..<10 { health.recordFailure(failure(kind), at: at(0)) }
         #expect(health == ChannelHealth())
+        // Another channel has its own name for the model; what is asked is the same everywhere.
+        #expect(failure(kind).allowsFailover == (kind == .unknownModel))
     }
 
     @Test func whatTheProviderAsksToWaitIsWaitedWithinBounds() {
