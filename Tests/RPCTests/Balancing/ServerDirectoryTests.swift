@@ -1,3 +1,4 @@
+import Dispatch
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -96,6 +97,36 @@ import TollgateKernel
         try await directory.prepare(until: soon)
         #expect(lists.all == [["10.0.0.1"]])
         directory.close()
+    }
+
+    @Test func `no call goes on before the balancer has heard of the addresses`() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let (isTelling, isTold) = (Mutex(false), Mutex(false))
+        let gate = DispatchSemaphore(value: 0)
+        let directory = ServerDirectory(
+            [ServerAddress(host: "servers.test", port: 7_400)],
+            resolver: ScriptedResolver([["10.0.0.1"]]), eventLoop: group.any()
+        ) { _ in
+            isTelling.withLock { $0 = true }
+            gate.wait()
+            isTold.withLock { $0 = true }
+        }
+        let early = Mutex(0)
+        try await withThrowingTaskGroup(of: Void.self) { calls in
+            for number in 0..<2 {
+                calls.addTask {
+                    try await directory.prepare(until: soon)
+                    if !isTold.withLock({ $0 }) { early.withLock { $0 += 1 } }
+                }
+                while number == 0, !isTelling.withLock({ $0 }) { await Task.yield() }
+            }
+            while directory.waiterCount < 2, early.withLock({ $0 }) == 0 { await Task.yield() }
+            gate.signal()
+            try await calls.waitForAll()
+        }
+        #expect(early.withLock { $0 } == 0)
+        directory.close()
+        try await group.shutdownGracefully()
     }
 
     @Test func `a name that was never found fails calls, and is asked for again`() async throws {

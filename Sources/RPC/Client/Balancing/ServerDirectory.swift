@@ -11,6 +11,8 @@ final class ServerDirectory: Sendable {
     private struct State {
         /// Nil until every name was asked for once.
         var addresses: [ServerAddress]?
+        /// Whether the balancer has heard of them: before, no call may ask it for one.
+        var areTold = false
         /// Why none is known, once every name was asked for.
         var failure: RPCError?
         var isResolving = false
@@ -43,7 +45,7 @@ final class ServerDirectory: Sendable {
             let isDue =
                 !state.isResolving && !state.isClosed && NIODeadline.now() >= state.notBefore
             if isDue { state.isResolving = true }
-            return (state.addresses != nil, isDue)
+            return (state.areTold, isDue)
         }
         if isDue { resolve() }
         if !isKnown { try await wait(until: deadline).get() }
@@ -96,7 +98,7 @@ final class ServerDirectory: Sendable {
                     text: "No address was found before the deadline", isNotProcessed: true))
         }
         let early = state.withLock { state -> Result<Void, RPCError>? in
-            if state.addresses != nil { return .success(()) }
+            if state.areTold { return .success(()) }
             if state.isClosed { return .failure(ClusterTransport.closed) }
             guard state.isResolving else {
                 return .failure(state.failure ?? Self.unknown(targets.map(\.description)))
@@ -157,7 +159,6 @@ final class ServerDirectory: Sendable {
         let pause =
             isComplete ? Limits.clientResolveMilliseconds : Limits.clientResolveAgainMilliseconds
         let list = state.withLock { state -> [ServerAddress]? in
-            state.isResolving = false
             // Half to all of the pause: clients that started together ask apart.
             state.notBefore = .now() + .milliseconds(Int64.random(in: pause / 2...pause))
             // A name that cannot be looked up now keeps what it stood for.
@@ -167,6 +168,8 @@ final class ServerDirectory: Sendable {
         }
         if let list { changed(list) }
         let failure = state.withLock { state in
+            state.isResolving = false
+            state.areTold = state.addresses != nil
             state.failure = state.addresses == nil ? Self.unknown(unknown) : nil
             return state.failure
         }
