@@ -36,13 +36,12 @@ extension AnswerQuestion {
                 // That one person's key is refused or used up says nothing about the channel.
                 if !ownKeys.isEmpty, failure.concernsKey {
                     channels.abandoned(route.channel, sawToken: progress.firstTokenAt != nil)
-                } else if channels.failed(route.channel, failure) {
-                    // Once a cool-down, however many calls fail: nobody else tells the operator.
+                } else if channels.failed(route, failure) {
                     logger.warning(
-                        "a channel cools down",
+                        "a channel fails",
                         metadata: [
-                            "channel": "\(route.channel)", "kind": "\(failure.kind.rawValue)",
-                            "reason": "\(failure.message)",
+                            "channel": "\(route.channel)", "model": "\(route.upstreamModel)",
+                            "kind": "\(failure.kind.rawValue)", "reason": "\(failure.message)",
                         ])
                 }
                 guard progress.firstTokenAt == nil, failure.allowsFailover else { throw failure }
@@ -174,6 +173,8 @@ extension AnswerQuestion {
 package final class ChannelBoard: Sendable {
     private let clock: any WallClock
     private let health = Mutex<[String: ChannelHealth]>([:])
+    // As many as there are routes.
+    private let unknownModels = Mutex<Set<[String]>>([])
 
     /// Makes an empty board.
     package init(clock: any WallClock) { self.clock = clock }
@@ -194,14 +195,17 @@ package final class ChannelBoard: Sendable {
         health.withLock { $0[channel, default: ChannelHealth()].recordSuccess() }
     }
 
-    /// Notes a failure; true if it began a cool-down.
-    func failed(_ channel: String, _ failure: ModelGatewayFailure) -> Bool {
+    /// Notes a failure; true if the operator should hear of it: it began a cool-down, or is the
+    /// first to say that the channel does not know the model.
+    func failed(_ route: ChannelRoute, _ failure: ModelGatewayFailure) -> Bool {
         let now = clock.now()
-        return health.withLock {
-            let coolDowns = $0[channel]?.coolDowns ?? 0
-            $0[channel, default: ChannelHealth()].recordFailure(failure, at: now)
-            return $0[channel]?.coolDowns != coolDowns
+        let isNews = health.withLock {
+            let coolDowns = $0[route.channel]?.coolDowns ?? 0
+            $0[route.channel, default: ChannelHealth()].recordFailure(failure, at: now)
+            return $0[route.channel]?.coolDowns != coolDowns
         }
+        guard failure.kind == .unknownModel else { return isNews }
+        return unknownModels.withLock { $0.insert([route.channel, route.upstreamModel]).inserted }
     }
 
     func abandoned(_ channel: String, sawToken: Bool) {

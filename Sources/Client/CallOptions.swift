@@ -35,7 +35,8 @@ public struct CallOptions: Hashable, Sendable {
     /// After how many milliseconds without an answer a second server is asked too.
     ///
     /// The first answer counts and the other call is cancelled. Idempotent methods with one
-    /// response only, and at most one call in ten; others are made as if it were nil.
+    /// response only, at most one call in ten, and only if another server is well; others are made
+    /// as if it were nil.
     public var hedgeAfterMilliseconds: Int64?
 
     /// Calls of one key go to one server, as long as it is well and not overloaded.

@@ -110,8 +110,11 @@ package final class RetryPolicy: Sendable {
 
     /// Runs an attempt, and a second one beside it if the first has not answered in time; the first
     /// success counts, the other call is cancelled and awaited.
+    ///
+    /// There is none if the transport has no second server for it: the same one would only be given
+    /// more to do when it is slow already.
     func hedge<Value: Sendable>(
-        _ call: OutgoingCall, afterMilliseconds: Int64,
+        _ call: OutgoingCall, afterMilliseconds: Int64, over transport: any ClientTransport,
         _ attempt: @escaping @Sendable (OutgoingCall) async throws(RPCError) -> Value
     ) async throws(RPCError) -> Value {
         let result = await withTaskGroup(of: Event<Value>.self) { group in
@@ -129,9 +132,9 @@ package final class RetryPolicy: Sendable {
                     last = result
                     if case .success = result { running = 0 }
                 case .due:
-                    guard !Task.isCancelled, budgets.withLock({ $0.hedges.spend() }) else {
-                        continue
-                    }
+                    guard !Task.isCancelled, await transport.mayHedge(call),
+                        budgets.withLock({ $0.hedges.spend() })
+                    else { continue }
                     ClientMeters.again(call.method, .hedge)
                     running += 1
                     group.addTask { await Self.answer(call, attempt) }

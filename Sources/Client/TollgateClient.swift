@@ -109,8 +109,9 @@ public final class TollgateClient: Sendable {
             return try await retries.run(call, attemptMilliseconds: bound) {
                 (attempt) async throws(RPCError) in
                 guard let hedgeAfter else { return try await self.transport.unary(attempt) }
-                return try await self.retries.hedge(attempt, afterMilliseconds: hedgeAfter) {
-                    [transport] (attempt) async throws(RPCError) in
+                return try await self.retries.hedge(
+                    attempt, afterMilliseconds: hedgeAfter, over: transport
+                ) { [transport] (attempt) async throws(RPCError) in
                     try await transport.unary(attempt)
                 }
             }
@@ -129,8 +130,9 @@ public final class TollgateClient: Sendable {
             return try await retries.run(call, attemptMilliseconds: bound) {
                 (attempt) async throws(RPCError) in
                 guard let hedgeAfter else { return try await self.transport.exchange(attempt) }
-                return try await self.retries.hedge(attempt, afterMilliseconds: hedgeAfter) {
-                    [transport] (attempt) async throws(RPCError) in
+                return try await self.retries.hedge(
+                    attempt, afterMilliseconds: hedgeAfter, over: transport
+                ) { [transport] (attempt) async throws(RPCError) in
                     try await transport.exchange(attempt)
                 }
             }
@@ -230,25 +232,29 @@ public final class TollgateClient: Sendable {
         let clock = ContinuousClock()
         let began = clock.now
         var options = options
+        var passed = 0
         do {
             for interceptor in interceptors {
                 try await interceptor.willCall(method, &options)
+                passed += 1
             }
             let result = try await body(options)
-            await ended(method, options, began.duration(to: clock.now), nil)
+            await ended(method, options, began.duration(to: clock.now), nil, passed)
             return result
         } catch {
-            await ended(method, options, began.duration(to: clock.now), error)
+            await ended(method, options, began.duration(to: clock.now), error, passed)
             throw error
         }
     }
 
+    /// Counts how a call ended, and tells those interceptors that let it pass: whoever refused it
+    /// knows, and the others never saw it.
     private func ended(
         _ method: MethodDescriptor, _ options: CallOptions, _ duration: Duration,
-        _ error: (any Error)?
+        _ error: (any Error)?, _ passed: Int
     ) async {
         meters.ended(method, code: Self.code(of: error), after: duration)
-        for interceptor in interceptors.reversed() {
+        for interceptor in interceptors.prefix(passed).reversed() {
             await interceptor.didCall(method, options, duration: duration, error: error)
         }
     }

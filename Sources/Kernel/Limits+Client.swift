@@ -20,6 +20,10 @@ extension Limits {
     /// How soon names are resolved again after it failed or a call found nobody, in milliseconds.
     package static let clientResolveAgainMilliseconds: Int64 = 1_000
 
+    /// Names that are looked up at the same time: a client has a name or two, and one whose name
+    /// server is silent takes a thread for half a minute.
+    package static let clientLookUpThreads = 4
+
     /// How long an address's slow answers are remembered, in nanoseconds: Finagle's ten seconds.
     package static let clientLatencyMemoryNanoseconds: Int64 = 10_000_000_000
 

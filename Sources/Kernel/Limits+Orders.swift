@@ -12,8 +12,9 @@ extension Limits {
     /// for longer.
     package static let unpaidOrdersSpanMilliseconds: Int64 = 86_400_000
 
-    /// The longest an order may wait for its payment: WeChat Pay's code lives two hours, and whoever
-    /// comes back to an order should find one that can still be paid (payments reference, 1.2).
+    /// The longest an order may wait for its payment: WeChat Pay's code lives two hours, and
+    /// whoever comes back to an order should find one that can still be paid (payments reference,
+    /// 1.2).
     package static let orderLifetimeSeconds: Int64 = 7_000
 
     /// When payment-reconcile first asks about an unpaid order: a payer needs about a minute, and

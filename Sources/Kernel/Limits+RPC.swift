@@ -8,6 +8,10 @@ extension Limits {
     /// Metadata entries of one packet: callers use a handful, and each is copied.
     package static let rpcUserFields = 64
 
+    /// Numbers of further streams that are read of one call: any makes it refused, and as numbers
+    /// they take eight times the bytes that were sent.
+    package static let rpcExtraStreamIDs = 64
+
     /// Bytes of an error's text that are sent: room for a long sentence, which may repeat what its
     /// caller sent; a meta above ``rpcMetaBytes`` would end every call of the connection.
     package static let rpcErrorTextBytes = 1_024

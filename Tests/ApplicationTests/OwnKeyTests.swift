@@ -75,7 +75,7 @@ import TollgateKernel
         }
     }
 
-    @Test(arguments: [ModelGatewayFailure.Kind.rejectedKey, .overloaded])
+    @Test(arguments: [ModelGatewayFailure.Kind.rejectedKey, .overloaded, .unknownModel])
     func `One person's key puts no channel aside for the others`(kind: ModelGatewayFailure.Kind)
         async throws
     {

@@ -110,10 +110,13 @@ struct RoutingTests {
         #expect(!health.admits(at: at(999)))
     }
 
-    @Test func aRefusedRequestSaysNothingAboutTheChannel() {
+    @Test(arguments: [ModelGatewayFailure.Kind.invalidRequest, .unknownModel])
+    func aRefusedRequestOrModelSaysNothingAboutTheChannel(kind: ModelGatewayFailure.Kind) {
         var health = ChannelHealth()
-        for _ in 0..<10 { health.recordFailure(failure(.invalidRequest), at: at(0)) }
+        for _ in 0..<10 { health.recordFailure(failure(kind), at: at(0)) }
         #expect(health == ChannelHealth())
+        // Another channel has its own name for the model; what is asked is the same everywhere.
+        #expect(failure(kind).allowsFailover == (kind == .unknownModel))
     }
 
     @Test func whatTheProviderAsksToWaitIsWaitedWithinBounds() {

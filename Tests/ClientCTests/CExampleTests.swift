@@ -99,6 +99,47 @@ import TollgateRPC
         }
     }
 
+    /// What the linker is told is seen on a library of one function, linked in Swift's place.
+    @Test func `the installed library stays in memory and shows nothing but its functions`()
+        async throws
+    {
+        try await withFolder { folder in
+            let files = [
+                "library.c": "int tollgate_kept(void) { return 1; } int other(void) { return 2; }",
+                "swift": #"""
+                #!/bin/sh
+                case "$*" in *--show-bin-path) exec dirname "$0" ;; esac
+                options=
+                while [ $# -gt 0 ]; do
+                    [ "$1" = -Xlinker ] && { options="$options $1 $2"; shift; }
+                    shift
+                done
+                cd "$(dirname "$0")"
+                exec cc -shared -fPIC -o libTollgateC.so library.c $options
+                """#,
+            ]
+            for (name, text) in files {
+                try Data(text.utf8).write(to: folder.appendingPathComponent(name))
+            }
+            let swift = folder.appendingPathComponent("swift").path
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: swift)
+            let prefix = folder.appendingPathComponent("usr").path
+            let paths = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+            let installed = try await run(
+                Self.package.appendingPathComponent("Scripts/install-client").path, [prefix],
+                ["PATH": "\(folder.path):\(paths)"])
+            try #require(installed.status == 0, "\(installed.output)")
+            let library = prefix + "/lib/libtollgate.so"
+            let facts = try await run(
+                "/usr/bin/env", ["readelf", "--wide", "--dynamic", "--dyn-syms", library])
+            try #require(facts.status == 0, "\(facts.output)")
+            #expect(facts.output.contains("NODELETE"), "\(facts.output)")
+            #expect(facts.output.contains("[libtollgate.so.\(TOLLGATE_API_VERSION)]"))
+            #expect(facts.output.contains(" tollgate_kept"), "\(facts.output)")
+            #expect(!facts.output.contains(" other"), "\(facts.output)")
+        }
+    }
+
     private func checkAsking(
         _ program: String, _ environment: [String: String] = [:]
     ) async throws {

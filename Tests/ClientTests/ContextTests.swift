@@ -62,7 +62,7 @@ import TollgateRPC
         func willCall(_ method: MethodDescriptor, _ options: inout CallOptions) async throws {
             journal.note("\(name) before \(method.name)")
             options.userFields["seen-by-\(name)"] = "yes"
-            if options.authorization == "refuse" {
+            if options.authorization == "refuse in \(name)" {
                 throw TollgateError(code: "forbidden", message: "Not from here.")
             }
         }
@@ -85,16 +85,19 @@ import TollgateRPC
         let interceptors = ["a", "b"].map { Noting(name: $0, journal: journal) }
         try await withHostedMethods([ping], interceptors: interceptors) { client in
             _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
-            let refused = await errorOf {
-                _ = try await DiagnosticsServiceClient(client)
-                    .ping(.init(), options: CallOptions(authorization: "refuse"))
+            for name in ["b", "a"] {
+                let refused = await errorOf {
+                    _ = try await DiagnosticsServiceClient(client)
+                        .ping(.init(), options: CallOptions(authorization: "refuse in \(name)"))
+                }
+                #expect(refused?.code == "forbidden")
             }
-            #expect(refused?.code == "forbidden")
         }
+        // Whoever refused a call is not told so, and who was not asked about it hears nothing.
         #expect(
             journal.all == [
                 "a before Ping", "b before Ping", "seen-by-a seen-by-b", "b after ok", "a after ok",
-                "a before Ping", "b after forbidden", "a after forbidden",
+                "a before Ping", "b before Ping", "a after forbidden", "a before Ping",
             ])
     }
 

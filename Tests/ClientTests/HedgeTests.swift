@@ -170,17 +170,54 @@ private final class SlowFirst: ClientTransport {
         }
     }
 
-    @Test func `a hedge of the only server goes there`() async throws {
+    /// Also if it is due before the first attempt has gone anywhere.
+    @Test(arguments: [0, 1] as [Int64])
+    func `where there is no second server there is no hedge, and none is spent`(
+        after: Int64
+    ) async throws {
         let visits = Visits()
         let transport = cluster(["a"], .leastLatency, visits) { _, visit in
+            visit == 1 ? .late : .bytes([2])
+        }
+        let retries = RetryPolicy(retriesInHand: 0, hedgesInHand: 1)
+        let client = TollgateClient(transport: transport, retries: retries)
+        let answer = try await client.unaryBytes(
+            Methods.DiagnosticsService.ping, [], options: options(hedge: after))
+        #expect(answer == [1])
+        #expect(visits.all == ["a"])
+        try await closeChecked(client)
+
+        let others = Visits()
+        let pair = cluster(["a", "b"], .roundRobin, others) { _, visit in
             visit == 1 ? .never : .bytes([2])
         }
-        let client = TollgateClient(transport: transport)
-        let answer = try await client.unaryBytes(
+        let another = TollgateClient(transport: pair, retries: retries)
+        let hedged = try await another.unaryBytes(
             Methods.DiagnosticsService.ping, [], options: options(hedge: 1))
-        #expect(answer == [2])
-        #expect(visits.all == ["a", "a"])
+        #expect(hedged == [2])
+        try await closeChecked(another)
+    }
+
+    @Test func `an address that was put aside is no second server`() async throws {
+        let visits = Visits()
+        let transport = cluster(["a", "b"], .roundRobin, visits) { host, visit in
+            visit == 1 ? .gone : visit == 2 ? .bytes([1]) : visit == 3 ? .late : .bytes([2])
+        }
+        // Else it would come back when its time is over.
+        let supervision = Task { await transport.supervise { _ in false } }
+        while transport.supervisorCount == 0 { await Task.yield() }
+        let client = TollgateClient(transport: transport)
+        for hedge in [nil, 1] as [Int64?] {
+            let answer = try await client.unaryBytes(
+                Methods.DiagnosticsService.ping, [], options: options(hedge: hedge))
+            #expect(answer == [1])
+        }
+        let places = visits.all
+        #expect(places.count == 3)
+        #expect(Set(places.dropFirst()).count == 1)
+        #expect(places.first != places.last)
         try await closeChecked(client)
+        await supervision.value
     }
 
     @Test(arguments: BalancingStrategy.allCases, [nil, "account-7"])
@@ -211,7 +248,10 @@ private final class Visits: Sendable {
     enum Answer {
         case bytes([UInt8])
         case failure
+        case gone
         case never
+        /// What a hedge that is sent would have been answered before: the byte 1.
+        case late
     }
 
     private let hosts: Mutex<[String]> = Mutex([])
@@ -238,6 +278,12 @@ private struct VisitedServer: ClientTransport {
         case .bytes(let bytes): return bytes
         case .failure:
             throw RPCError(code: RPCError.Code.endOfFile, text: "broken off")
+        case .gone:
+            throw RPCError(
+                code: RPCError.Code.connectionRefused, text: "nobody", isNotProcessed: true)
+        case .late:
+            try? await Task.sleep(for: .milliseconds(200))
+            return [1]
         case .never:
             try? await Task.sleep(for: .seconds(60))
             throw RPCError(code: RPCError.Code.cancelled, text: "cancelled")

@@ -7,16 +7,22 @@ import TollgateRPC
 
 /// Addresses that were put aside, and who looks after them; no sockets.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct SupervisionTests {
-    /// Runs a client of the servers `a` and `b` and its supervision while `body` runs.
-    private func supervised(
-        _ hosts: Hosts, _ body: (TollgateClient) async throws -> Void
-    ) async throws {
+    /// A client of the servers `a` and `b`, and what spreads its calls over them.
+    private func makeClient(_ hosts: Hosts) -> (TollgateClient, ClusterTransport) {
         let cluster = ClusterTransport(
             ["a", "b"].map { ServerAddress(host: $0, port: 1) }, strategy: .roundRobin,
             resolver: AsTheyAre()
         ) { address in ScriptedTransport(host: address.host, hosts: hosts) }
         let client = TollgateClient(
             transport: cluster, cluster: cluster, retries: RetryPolicy(retriesInHand: 0))
+        return (client, cluster)
+    }
+
+    /// Runs a client and its supervision while `body` runs.
+    private func supervised(
+        _ hosts: Hosts, _ body: (TollgateClient) async throws -> Void
+    ) async throws {
+        let (client, _) = makeClient(hosts)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 await client.run()
@@ -106,6 +112,40 @@ import TollgateRPC
             }
         }
         #expect(isTimely)
+    }
+
+    @Test func `who stops looking after the addresses may begin again`() async throws {
+        let hosts = Hosts(dead: ["a"])
+        let (client, _) = makeClient(hosts)
+        for _ in 0..<3 {
+            let run = Task { await client.run() }
+            while hosts.calls(of: "a") == 0 { try await ask(client) }
+            #expect(try await waitForProbes(hosts.probes(of: "a") + 1, hosts))
+            run.cancel()
+            await run.value
+        }
+        #expect(hosts.calls(of: "a") == 1)
+        await client.close()
+        // There is nothing left to look after.
+        await client.run()
+    }
+
+    @Test func `of two who look after the addresses one may stop`() async throws {
+        let hosts = Hosts(dead: ["a"])
+        let (client, cluster) = makeClient(hosts)
+        let runs = (0..<2).map { _ in Task { await client.run() } }
+        while cluster.supervisorCount < 2 { await Task.yield() }
+        while hosts.calls(of: "a") == 0 { try await ask(client) }
+        runs[0].cancel()
+        await runs[0].value
+        #expect(cluster.supervisorCount == 1)
+        #expect(try await waitForProbes(hosts.probes(of: "a") + 2, hosts))
+        try await ask(client)
+        try await ask(client)
+        #expect(hosts.calls(of: "a") == 1)
+        await client.close()
+        await runs[1].value
+        #expect(cluster.supervisorCount == 0)
     }
 }
 

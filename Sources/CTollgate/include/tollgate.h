@@ -14,6 +14,11 @@
  * tollgate_stream_json, one at a time. No function may be called after fork() in the child of a
  * process that has made a client.
  *
+ * The process: once a client connects, SIGPIPE is ignored in the whole process, so that a server
+ * that leaves does not end it; a program that handles the signal sets its handler again after its
+ * first call. The installed library stays in memory once it was loaded, also after dlclose,
+ * because its threads run until the process ends.
+ *
  * The end: tollgate_close ends calls that still run and returns when each of them has returned and
  * no callback runs or will run; so it must not be called from a callback. Calls that begin
  * meanwhile or later fail with the code "cancelled", and closing once more does nothing.

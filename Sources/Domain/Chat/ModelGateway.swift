@@ -135,8 +135,11 @@ package struct ModelGatewayFailure: Error, Hashable, Sendable {
         self.retryAfterMilliseconds = retryAfterMilliseconds
     }
 
-    /// Whether it may be the key's doing alone: another key at the same provider may be welcome.
-    package var concernsKey: Bool { kind == .rejectedKey || kind == .overloaded }
+    /// Whether it may be the key's doing alone: another key at the same provider may be welcome,
+    /// or have more models.
+    package var concernsKey: Bool {
+        kind == .rejectedKey || kind == .overloaded || kind == .unknownModel
+    }
 
     /// Whether the next channel may be asked, as long as no token has left.
     package var allowsFailover: Bool { kind != .invalidRequest }

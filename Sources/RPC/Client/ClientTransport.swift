@@ -19,6 +19,9 @@ package protocol ClientTransport: Sendable {
     /// when it leaves.
     func openDuplex(_ call: OutgoingCall) async throws(RPCError) -> DuplexStream
 
+    /// Whether a server that is well and has seen no attempt of the call could be asked too.
+    func mayHedge(_ call: OutgoingCall) async -> Bool
+
     /// Ends every call and the connections; later calls fail.
     func close() async
 
@@ -32,6 +35,9 @@ package protocol ClientTransport: Sendable {
 extension ClientTransport {
     /// For transports that have nothing to end before their ``close()``.
     package func leave(_ left: @escaping @Sendable () -> Void) {}
+
+    /// For transports that do not know their servers.
+    package func mayHedge(_ call: OutgoingCall) async -> Bool { true }
 
     /// For transports that hold nothing.
     package var population: ClientPopulation { get async { ClientPopulation() } }

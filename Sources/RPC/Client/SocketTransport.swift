@@ -117,6 +117,8 @@ package final class SocketTransport: ClientTransport {
     /// their sockets are closed.
     ///
     /// A server that does not take its leave has ``Limits/rpcCloseMilliseconds`` for it.
+    package func mayHedge(_ call: OutgoingCall) async -> Bool { false }
+
     package func close() async { try? await beginClose().get() }
 
     package func leave(_ left: @escaping @Sendable () -> Void) {

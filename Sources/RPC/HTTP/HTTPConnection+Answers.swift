@@ -137,7 +137,8 @@ extension HTTPConnection {
         _ context: ChannelHandlerContext, keepAlive: Bool, written promise: EventLoopPromise<Void>?
     ) {
         phase = keepAlive ? .waiting : .closing
-        // What the peer sent has been answered.
+        // What the peer sent has been answered, and is kept no longer than it counts.
+        body = ByteBuffer()
         budget.consumed()
         let written = promise ?? loop.eventLoop.makePromise(of: Void.self)
         if promise == nil { wrote(written.futureResult) }

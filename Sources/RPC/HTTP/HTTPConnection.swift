@@ -65,7 +65,7 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     /// page's.
     ///
     /// Not the phase's: taken out of it and put back, each part would have all before it copied.
-    private(set) var body = ByteBuffer()
+    var body = ByteBuffer()
     private var bodyBytes = 0
     /// A response is being ended, and what was sent ahead of it may come from within that.
     private var isEnding = false

@@ -32,8 +32,8 @@ extension ServerConnection {
                 "\(method.fullName) needs a stream that the caller reads")
         }
         // A batch is answered with as many numbers of ours, and no method here has use for them.
-        if isStream, request.streamSettings?.extraStreamIDs.isEmpty == false {
-            throw IncomingRequest.badRequest("\(method.fullName) has one stream, and no extra ones")
+        if request.streamSettings?.extraStreamIDs.isEmpty == false {
+            throw IncomingRequest.badRequest("\(method.fullName) takes no extra streams")
         }
         if let window = request.streamSettings?.initialWindowBytes, window <= 0 {
             throw IncomingRequest.badRequest("a stream's window must be positive")

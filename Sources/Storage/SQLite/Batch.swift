@@ -29,7 +29,7 @@ struct Batch {
     private let fault: CommitFault?
     private let joining: (_ atMost: Int) -> [PendingWrite]
 
-    /// Every write that runs in it, in the order they run; more than it began with once some joined.
+    /// Every write that runs in it, in the order they run; more than it began with once some join.
     private(set) var writes: [PendingWrite]
     /// Whether a closure without a savepoint failed halfway, so that all ran again with one.
     private(set) var hasFailedHalfway = false

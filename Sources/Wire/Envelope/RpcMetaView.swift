@@ -99,7 +99,8 @@ package struct RpcMetaView {
         return Array(UnsafeRawBufferPointer(meta.pointee.authentication_data))
     }
 
-    /// The sender's end of a stream.
+    /// The sender's end of a stream; of further ones no more than
+    /// ``Limits/rpcExtraStreamIDs`` are read.
     package var streamSettings: StreamSettings? {
         guard let settings = meta.pointee.stream_settings else { return nil }
         return StreamSettings(
@@ -112,7 +113,8 @@ package struct RpcMetaView {
             extraStreamIDs: Array(
                 UnsafeBufferPointer(
                     start: settings.pointee.extra_stream_ids,
-                    count: settings.pointee.n_extra_stream_ids)))
+                    count: min(
+                        settings.pointee.n_extra_stream_ids, Limits.rpcExtraStreamIDs))))
     }
 
     /// Metadata; a later key wins.

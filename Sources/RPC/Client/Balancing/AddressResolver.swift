@@ -1,6 +1,7 @@
 import Glibc
 package import NIOCore
 import NIOPosix
+import Synchronization
 import TollgateKernel
 
 /// Turns names into numbers.
@@ -12,8 +13,13 @@ package protocol AddressResolver: Sendable {
 
 /// Asks the system, as every other program on the machine would.
 package struct SystemAddressResolver: AddressResolver {
+    private let lookUps: LookUps
+
     /// Makes the resolver.
-    package init() {}
+    package init() { lookUps = .shared }
+
+    /// Makes a resolver that has its questions asked there.
+    init(_ lookUps: LookUps) { self.lookUps = lookUps }
 
     package func resolve(
         _ target: ServerAddress, on eventLoop: any EventLoop
@@ -21,13 +27,15 @@ package struct SystemAddressResolver: AddressResolver {
         if (try? SocketAddress(ipAddress: target.host, port: target.port)) != nil {
             return eventLoop.makeSucceededFuture([target])
         }
-        // getaddrinfo may wait for seconds: it has threads that may block.
-        return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
-            try Self.lookUp(target)
+        // What the name stands for does not depend on the port, so the ports share a look-up.
+        return lookUps.addresses(of: target, on: eventLoop).map { addresses in
+            addresses.map {
+                ServerAddress(host: $0.host, port: target.port, name: target.host)
+            }
         }
     }
 
-    private static func lookUp(_ target: ServerAddress) throws -> [ServerAddress] {
+    fileprivate static func lookUp(_ target: ServerAddress) throws -> [ServerAddress] {
         var hints = addrinfo()
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
@@ -61,6 +69,51 @@ package struct SystemAddressResolver: AddressResolver {
             next = entry.pointee.ai_next
         }
         return addresses
+    }
+}
+
+/// Has names looked up, each of them at most once at a time however many clients ask.
+///
+/// A name server that does not answer keeps getaddrinfo for many seconds. So it has threads of its
+/// own: those of the singleton pool inflate and parse the payloads of calls that go well.
+final class LookUps: Sendable {
+    typealias LookUp = @Sendable (ServerAddress) throws -> [ServerAddress]
+    private typealias Waiter = EventLoopPromise<[ServerAddress]>
+
+    /// The process's own, as those who ask the same name servers are served best together.
+    static let shared: LookUps = {
+        let threads = NIOThreadPool(numberOfThreads: Limits.clientLookUpThreads)
+        threads.start()
+        return LookUps(threads) { try SystemAddressResolver.lookUp($0) }
+    }()
+
+    let threads: NIOThreadPool
+    private let lookUp: LookUp
+    private let waiters: Mutex<[String: [Waiter]]> = Mutex([:])
+
+    /// Asks by `lookUp`, on threads that were started and may block.
+    init(_ threads: NIOThreadPool, _ lookUp: @escaping LookUp) {
+        self.threads = threads
+        self.lookUp = lookUp
+    }
+
+    /// What a name stands for, with the port of whoever asked first.
+    func addresses(
+        of target: ServerAddress, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<[ServerAddress]> {
+        let waiter = eventLoop.makePromise(of: [ServerAddress].self)
+        let isFirst = waiters.withLock { waiters in
+            waiters[target.host, default: []].append(waiter)
+            return waiters[target.host]?.count == 1
+        }
+        if isFirst { threads.submit { [self] _ in answer(target) } }
+        return waiter.futureResult
+    }
+
+    private func answer(_ target: ServerAddress) {
+        let result = Result { try lookUp(target) }
+        let answered = waiters.withLock { $0.removeValue(forKey: target.host) } ?? []
+        for waiter in answered { waiter.completeWith(result) }
     }
 }
 

@@ -23,6 +23,11 @@ package final class ClusterTransport: ClientTransport {
         /// Connections to addresses that left the list, until their sockets are closed.
         var leaving: [UInt64: any ClientTransport] = [:]
         var lastLeaving: UInt64 = 0
+        /// What wakes each of those who look after the addresses that were put aside.
+        var supervisors: [UInt64: AsyncStream<Void>.Continuation] = [:]
+        var lastSupervisor: UInt64 = 0
+        /// Addresses that one of them probes now: two need not ask the same.
+        var probing: Set<ServerAddress> = []
         var isClosed = false
     }
 
@@ -44,16 +49,13 @@ package final class ClusterTransport: ClientTransport {
     private let connect: Connector
     private let directory: ServerDirectory
     private let shared: Shared
-    private let absences: AsyncStream<Void>
     private let eventLoop: any EventLoop
 
     /// What the directory's callback and the transport both touch.
     private final class Shared: Sendable {
         let state: Mutex<State>
-        let absence: AsyncStream<Void>.Continuation
-        init(_ strategy: BalancingStrategy, _ absence: AsyncStream<Void>.Continuation) {
+        init(_ strategy: BalancingStrategy) {
             state = Mutex(State(balancer: LoadBalancer(strategy)))
-            self.absence = absence
         }
 
         /// Takes a new list; connections to addresses that are gone from it end with their calls.
@@ -99,10 +101,7 @@ package final class ClusterTransport: ClientTransport {
         self.connectionsPerAddress = min(
             max(1, connectionsPerAddress), Limits.clientConnectionsPerAddress)
         self.connect = connect
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        absences = stream
-        let shared = Shared(strategy, continuation)
+        let shared = Shared(strategy)
         self.shared = shared
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
         self.eventLoop = eventLoop
@@ -163,16 +162,17 @@ package final class ClusterTransport: ClientTransport {
     }
 
     package func close() async {
-        let transports = shared.state.withLock { state in
+        let (transports, supervisors) = shared.state.withLock { state in
             state.isClosed = true
             defer {
                 state.pools = [:]
                 state.leaving = [:]
             }
-            return state.pools.values.flatMap { $0 }.map(\.transport) + state.leaving.values
+            let transports = state.pools.values.flatMap { $0 }.map(\.transport)
+            return (transports + state.leaving.values, Array(state.supervisors.values))
         }
         directory.close()
-        shared.absence.finish()
+        for supervisor in supervisors { supervisor.finish() }
         // All at once, so that a server that does not take its leave holds up no other's end.
         for transport in transports { transport.leave {} }
         for transport in transports { await transport.close() }
@@ -288,6 +288,18 @@ package final class ClusterTransport: ClientTransport {
         }
     }
 
+    package func mayHedge(_ call: OutgoingCall) async -> Bool {
+        // As the first attempt does: whether there is a second server is known no sooner.
+        do throws(RPCError) {
+            try await directory.prepare(until: call.deadline)
+        } catch {
+            return false
+        }
+        let now = Int64(NIODeadline.now().uptimeNanoseconds)
+        let visited = call.trail?.addresses ?? []
+        return shared.state.withLock { $0.balancer.hasSecond(at: now, avoiding: visited) }
+    }
+
     private func end(_ lease: Lease, _ outcome: LoadBalancer.Outcome) {
         let now = NIODeadline.now()
         let (isPutAside, leavers) = shared.state.withLock { state in
@@ -297,7 +309,9 @@ package final class ClusterTransport: ClientTransport {
             return (isPutAside, giveBack(lease, &state))
         }
         shared.leave(leavers)
-        if isPutAside { shared.absence.yield() }
+        guard isPutAside else { return }
+        let supervisors = shared.state.withLock { Array($0.supervisors.values) }
+        for supervisor in supervisors { supervisor.yield() }
     }
 
     private func streamOpened(_ lease: Lease) {
@@ -341,13 +355,18 @@ package final class ClusterTransport: ClientTransport {
     package func supervise(
         probe: @escaping @Sendable (any ClientTransport) async -> Bool
     ) async {
-        shared.state.withLock { $0.balancer.isSupervised = true }
+        // One of its own for each that runs: cancelling who reads it ends it for good.
+        let (absences, absence) = AsyncStream.makeStream(
+            of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        guard let number = enlist(absence) else { return }
         var alarm: Scheduled<Void>?
         defer {
             alarm?.cancel()
-            shared.state.withLock { $0.balancer.isSupervised = false }
+            shared.state.withLock { state in
+                state.supervisors[number] = nil
+                state.balancer.isSupervised = !state.supervisors.isEmpty
+            }
         }
-        let absence = shared.absence
         // Somebody may have been put aside before.
         absence.yield()
         // A pause ends with its time, when another address is put aside, and with the close.
@@ -360,6 +379,17 @@ package final class ClusterTransport: ClientTransport {
         }
     }
 
+    /// The number of one more supervisor; nil if there is nothing to look after any more.
+    private func enlist(_ supervisor: AsyncStream<Void>.Continuation) -> UInt64? {
+        shared.state.withLock { state in
+            guard !state.isClosed else { return nil }
+            state.lastSupervisor += 1
+            state.supervisors[state.lastSupervisor] = supervisor
+            state.balancer.isSupervised = true
+            return state.lastSupervisor
+        }
+    }
+
     /// Probes what is due; how long until the next probe, nil if none is to come.
     private func probeDue(
         _ probe: @escaping @Sendable (any ClientTransport) async -> Bool
@@ -367,7 +397,8 @@ package final class ClusterTransport: ClientTransport {
         let now = Int64(NIODeadline.now().uptimeNanoseconds)
         let due = shared.state.withLock { state -> [Lease] in
             guard !state.isClosed else { return [] }
-            return state.balancer.dueProbes(at: now).map { address in
+            let due = state.balancer.dueProbes(at: now)
+            return due.filter { state.probing.insert($0).inserted }.map { address in
                 let (slot, transport) = use(address, &state)
                 return Lease(address: address, transport: transport, slot: slot, began: .now())
             }
@@ -391,6 +422,7 @@ package final class ClusterTransport: ClientTransport {
     private func probed(_ lease: Lease, isWell: Bool) {
         let now = Int64(NIODeadline.now().uptimeNanoseconds)
         let leavers = shared.state.withLock { state in
+            state.probing.remove(lease.address)
             state.balancer.probed(
                 lease.address, isWell: isWell, at: now, using: &state.generator)
             return giveBack(lease, &state)
@@ -411,6 +443,9 @@ package final class ClusterTransport: ClientTransport {
                 uniquingKeysWith: +)
         }
     }
+
+    /// Those who look after the addresses now.
+    package var supervisorCount: Int { shared.state.withLock { $0.supervisors.count } }
 
     /// Connections that exist, in use or not.
     package var connectionCount: Int {

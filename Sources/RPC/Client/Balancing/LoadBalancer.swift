@@ -109,6 +109,16 @@ struct LoadBalancer {
         return members[choice].address
     }
 
+    /// Whether an address that is not put aside is left for a second attempt beside the first.
+    mutating func hasSecond(at now: Int64, avoiding avoided: [ServerAddress]) -> Bool {
+        returnUnsupervised(at: now)
+        let fresh = members.count {
+            $0.health.absence == nil && !avoided.contains($0.address)
+        }
+        // A first attempt that is nowhere yet is about to take one of them.
+        return fresh > (avoided.isEmpty ? 1 : 0)
+    }
+
     private func leastLongGone(avoiding avoided: [ServerAddress]) -> Int? {
         members.indices
             .filter {
