@@ -26,10 +26,30 @@ package struct Retention: Sendable {
         _ rows: PerishableRows, limit: Int, fence: JobFence
     ) async throws -> Int {
         let now = ports.clock.now()
+        if rows == .writeAttempts { return try await removeAttempts(now, limit, fence) }
         return try await ports.store.write { [rollupJob] tx in
             try fence.check(tx)
             guard let horizon = try Self.horizon(of: rows, now, rollupJob, tx) else { return 0 }
             return try tx.retention.remove(rows, before: horizon, limit: limit)
+        }
+    }
+
+    /// Removes the numbers of writers that are gone, which are found in a read of its own.
+    ///
+    /// Every write changes its writer's row among them: one that had read them all would be in the
+    /// way of all others.
+    private func removeAttempts(
+        _ now: Timestamp, _ limit: Int, _ fence: JobFence
+    ) async throws -> Int {
+        let horizon = now.adding(milliseconds: -PerishableRows.writeAttempts.memoryMilliseconds)
+        let writers = try await ports.store.read { tx in
+            try tx.retention.writers(before: horizon, limit: limit)
+        }
+        return try await ports.store.write { tx in
+            try fence.check(tx)
+            return try writers.reduce(0) { count, writer in
+                count + (try tx.retention.removeAttempt(of: writer, before: horizon))
+            }
         }
     }
 

@@ -63,7 +63,7 @@ struct AdminBackup: AsyncParsableCommand {
                 CommandEnvironment.current.console.note(
                     "This backup is not in the operators' log: \(untold)")
             }
-            guard report.isClean else { throw ExitCode(1) }
+            guard report.isRestorable else { throw ExitCode(1) }
             if !json { CommandEnvironment.current.console.line("Backed up to \(to).") }
         }
     }
@@ -192,6 +192,7 @@ enum StoreText {
 
         var file: String
         var clean: Bool
+        var restorable: Bool
         var realm: String
         var schemaVersion: Int64
         var madeAtMilliseconds: Int64
@@ -211,8 +212,9 @@ enum StoreText {
             return
         }
         let verdict = Verdict(
-            file: file, clean: report.isClean, realm: report.realm,
-            schemaVersion: report.schemaVersion, madeAtMilliseconds: report.madeAt.milliseconds,
+            file: file, clean: report.isClean, restorable: report.isRestorable,
+            realm: report.realm, schemaVersion: report.schemaVersion,
+            madeAtMilliseconds: report.madeAt.milliseconds,
             newestTransferAtMilliseconds: report.newestTransferAt?.milliseconds,
             replacedStore: replacedStore,
             findings: report.findings.map {
@@ -236,7 +238,14 @@ enum StoreText {
                     + finding.summary)
             lines += finding.violations.map { "    \($0)" }
         }
-        lines.append(report.isClean ? "The books are clean." : "The books do not add up.")
+        lines.append(conclusion(report))
         return lines
+    }
+
+    private static func conclusion(_ report: StoreFile.Report) -> String {
+        if report.isClean { return "The books are clean." }
+        return report.isRestorable
+            ? "The books add up; what is foreign was added by somebody."
+            : "The books do not add up."
     }
 }

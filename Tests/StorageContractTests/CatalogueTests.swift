@@ -34,12 +34,6 @@ import TollgateKernel
             "the index holds_open of holds is not as it was made"
         ),
         (withoutRule, "the table lots is not as it was made"),
-        ("CREATE TABLE more (a)", "the table more is foreign"),
-        (
-            "CREATE TRIGGER more AFTER INSERT ON lots BEGIN SELECT 1; END",
-            "the trigger more of lots is foreign"
-        ),
-        ("CREATE INDEX more ON lots (granted)", "the index more of lots is foreign"),
     ])
     func `a changed guard is told of`(sql: String, sentence: String) async throws {
         let folder = try TemporaryFolder()
@@ -50,10 +44,47 @@ import TollgateKernel
         let queue = try DatabaseQueue(path: folder.database)
         try await queue.writeWithoutTransaction { try $0.execute(sql: sql) }
         try queue.close()
-        let findings = try await StoreFile.verify(folder.database).findings
-        let told = findings.filter { $0.violationCount > 0 }
+        let report = try await StoreFile.verify(folder.database)
+        let told = report.findings.filter { $0.violationCount > 0 }
         #expect(told.map(\.check) == ["C13"])
         #expect(told.first?.violations == [sentence])
+        #expect(!report.isRestorable)
+    }
+
+    /// Who added something to a report's end must not lose the books by it.
+    @Test(arguments: [
+        ("CREATE INDEX more ON lots (granted)", "the index more of lots is foreign"),
+        (
+            "CREATE TRIGGER more AFTER INSERT ON lots BEGIN SELECT 1; END",
+            "the trigger more of lots is foreign"
+        ),
+        (
+            """
+            CREATE TABLE more (a PRIMARY KEY, b); CREATE INDEX more_b ON more (b);
+            CREATE VIEW shown AS SELECT granted FROM lots;
+            CREATE TRIGGER kept AFTER INSERT ON more BEGIN SELECT 1; END
+            """, nil
+        ),
+    ])
+    func `what was added to our tables is told of, and all is restored`(
+        sql: String, sentence: String?
+    ) async throws {
+        let folder = try TemporaryFolder()
+        let store = try await folder.open()
+        try await AuditTests.liveIn(store)
+        let backup = "\(folder.path)/backup.sqlite"
+        let queue = try DatabaseQueue(path: folder.database)
+        try await queue.writeWithoutTransaction { try $0.execute(sql: sql) }
+        try queue.close()
+        try await StoreFile.backup(folder: folder.path, to: backup)
+        await store.close()
+        let report = try await StoreFile.verify(backup)
+        let expected = sentence.map { [$0] } ?? []
+        #expect(report.findings.flatMap(\.violations) == expected)
+        #expect(report.isClean == expected.isEmpty)
+        let restored = try await StoreFile.restore(
+            backup, into: "\(folder.path)/target", replaces: false, now: .after(1))
+        #expect(restored.report.foreign == expected)
     }
 
     @Test func `what SQLite keeps for its planner is not foreign`() async throws {
@@ -109,6 +140,15 @@ struct PostgreSQLCatalogueTests {
         }
     }
 
+    /// The same function, asked less often.
+    private static func guardedAnew(_ change: String, _ condition: String) -> String {
+        """
+        DROP TRIGGER transfers_are_never_changed ON transfers;
+        CREATE TRIGGER transfers_are_never_changed BEFORE \(change) ON transfers
+        FOR EACH ROW \(condition) EXECUTE FUNCTION transfers_are_never_changed()
+        """
+    }
+
     private static let changes: [(String, String?)] = [
         ("", nil),
         (
@@ -146,6 +186,39 @@ struct PostgreSQLCatalogueTests {
         ),
         ("CREATE INDEX more ON lots (granted)", "the index more of lots is foreign"),
         ("CREATE TABLE more (a INTEGER PRIMARY KEY)", nil),
+        (
+            guardedAnew("UPDATE", "WHEN (false)"),
+            "the trigger transfers_are_never_changed of transfers is not as it was made"
+        ),
+        (
+            guardedAnew("UPDATE OF occurred_at", ""),
+            "the trigger transfers_are_never_changed of transfers is not as it was made"
+        ),
+        (
+            "ALTER TABLE lots ALTER COLUMN granted DROP NOT NULL",
+            "the table lots is not as it was made"
+        ),
+        (
+            "ALTER TABLE incidents ALTER COLUMN summary TYPE varchar(9)",
+            "the table incidents is not as it was made"
+        ),
+        (
+            "ALTER TABLE orders ALTER COLUMN open_askings SET DEFAULT 0",
+            "the default open_askings of orders is not as it was made"
+        ),
+        (
+            "ALTER TABLE orders ALTER COLUMN open_askings DROP DEFAULT",
+            "the default open_askings of orders is missing"
+        ),
+        (
+            "CREATE RULE more AS ON UPDATE TO transfers DO INSTEAD NOTHING",
+            "the rule more of transfers is foreign"
+        ),
+        (
+            "ALTER TABLE transfers ENABLE ROW LEVEL SECURITY",
+            "the table transfers is not as it was made"
+        ),
+        ("CREATE POLICY more ON transfers", "the policy more of transfers is foreign"),
     ]
 
     @Test(arguments: changes)

@@ -1,5 +1,6 @@
 import Accounts
 import Application
+import Operations
 import TestSupport
 import Testing
 import TollgateKernel
@@ -15,6 +16,29 @@ struct PostgreSQLConflictTests {
         WHERE mode = 'SIReadLock' AND pid = pg_backend_pid()
             AND locktype IN ('page', 'relation')
         """)
+
+    /// Every write changes its own row of these.
+    @Test func `forgetting writers that are gone reads no row of one that writes`() async throws {
+        try await inTransaction(.postgreSQL) { tx throws in
+            let direct = try connection(tx)
+            for number in 1...9 {
+                try direct.execute(
+                    """
+                    INSERT INTO write_attempts (writer, batch, opened_at)
+                    VALUES (\(number), 1, \(number))
+                    """)
+            }
+            let horizon = Timestamp(milliseconds: 10)
+            for writer in 1...9 as ClosedRange<Int64> {
+                #expect(try tx.retention.removeAttempt(of: writer, before: horizon) == 1)
+                #expect(try tx.retention.removeAttempt(of: writer, before: horizon) == 0)
+            }
+            #expect(!(try direct.all(Self.readPages) { $0.text(0) }).contains("write_attempts"))
+            // What is asked sees such a look at all of them.
+            #expect(try tx.retention.writers(before: horizon, limit: 9) == [])
+            #expect(try direct.all(Self.readPages) { $0.text(0) }.contains("write_attempts"))
+        }
+    }
 
     /// Holds are inserted into the primary key's last page, all of them: who reads there is in
     /// everybody's way.

@@ -166,6 +166,25 @@ struct IndexDamage: CustomTestStringConvertible, Sendable {
         #expect(!told.isEmpty, "\(engine.violations)")
     }
 
+    @Test(arguments: [
+        "SELECT 1.5 UNION ALL SELECT 2",
+        "SELECT NULL UNION ALL SELECT 1.5 UNION ALL SELECT 2",
+        "SELECT -1 UNION ALL SELECT 1.5",
+    ])
+    func `the order of real numbers is left to the engine`(text: String) async throws {
+        try await withStore { store, _ in
+            let isOrdered = try await store.read { tx in
+                var order = EntryOrder(columns: 1, keyColumns: 1, isUnique: false)
+                var isOrdered = true
+                try connection(tx).forEach(SQL(text)) { row in
+                    if !order.follows(row) { isOrdered = false }
+                }
+                return isOrdered
+            }
+            #expect(!isOrdered)
+        }
+    }
+
     @Test func `both readers together find what one finds alone`() async throws {
         let folder = try await withRefusals()
         try bend(folder, IndexDamage.all[0].texts)

@@ -120,4 +120,52 @@ import TollgateKernel
         await store.close()
         try schema.remove()
     }
+
+    /// An order of before that was refused, and one that may have been taken.
+    private func makeBeforeAskings(
+        _ dialect: SchemaDialect, _ connection: StoreConnection
+    ) throws {
+        try makeBefore(Schema.openAskings, dialect, connection)
+        for (number, refusedAt) in [(1, "NULL"), (2, "7")] {
+            try connection.execute(
+                """
+                INSERT INTO orders (id, account, idempotency_key, out_trade_number, product,
+                    product_name, total_fen, credits, models, state, created_at, expires_at,
+                    query_count, next_query_at, refused_at)
+                VALUES (\(number), 1, 'k\(number)', 'TG\(number)', 'p', 'P', 1, 1, 'm', 'created',
+                    1, 9, 0, 9, \(refusedAt))
+                """)
+        }
+    }
+
+    private func checkAskings(_ store: any OpenedStore) async throws {
+        let counts = try await store.read { tx in
+            try connection(tx).all(SQL("SELECT open_askings FROM orders ORDER BY id")) {
+                $0.integer(0)
+            }
+        }
+        #expect(counts == [1, 0])
+        await store.close()
+    }
+
+    @Test func aFilesRefusedOrdersHaveNoOpenCalls() async throws {
+        let folder = try TemporaryFolder()
+        let writer = try WriterConnection(path: folder.database)
+        let made = try writer.use { used -> Result<Void, any Error> in
+            Result { try makeBeforeAskings(.sqlite, .sqlite(used)) }
+        }
+        try made.get()
+        writer.close()
+        try await checkAskings(try await folder.open())
+    }
+
+    @Test(.enabled(if: PostgresServer.isInstalled, "SKIPPED: PostgreSQL is not installed"))
+    func aDatabasesRefusedOrdersHaveNoOpenCalls() async throws {
+        let schema = try TemporarySchema()
+        let before = try PostgreSQLConnection(
+            PostgreSQLTarget(schema.server.address(schema: schema.name)), waitMilliseconds: 60_000)
+        try makeBeforeAskings(.postgreSQL, .postgreSQL(before))
+        try await checkAskings(try await schema.open())
+        try schema.remove()
+    }
 }

@@ -50,4 +50,12 @@ package protocol RetentionRepository {
     /// - Returns: How many.
     func remove(_ rows: PerishableRows, before moment: Timestamp, limit: Int)
         throws(StoreError) -> Int
+
+    /// Writers whose last batch is older than `moment`, the oldest first; at most `limit`.
+    func writers(before moment: Timestamp, limit: Int) throws(StoreError) -> [Int64]
+
+    /// Removes the number of one writer's last batch, if that is older than `moment`.
+    ///
+    /// - Returns: How many, one or none.
+    func removeAttempt(of writer: Int64, before moment: Timestamp) throws(StoreError) -> Int
 }

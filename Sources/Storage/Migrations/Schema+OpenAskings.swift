@@ -9,6 +9,8 @@ extension Schema {
                 """
                 ALTER TABLE orders ADD COLUMN open_askings {integer} NOT NULL DEFAULT 1
                 CHECK (open_askings >= 0)
-                """)
+                """),
+            // Of an order that WeChat refused no call is open.
+            .statement("UPDATE orders SET open_askings = 0 WHERE refused_at IS NOT NULL"),
         ])
 }

@@ -14,12 +14,13 @@ extension PostgreSQLCatalogue {
         constraint accounts accounts_pkey 8c8464f42472e42e
         constraint accounts accounts_status_check f7d28d0940b995b8
         constraint accounts accounts_tier_fkey 7ed5f8f73649c7af
+        default accounts own_keys 5feceb66ffc86f38
         index accounts accounts_deleting 280d6bc9ac2c421b
-        table accounts accounts 148de9c5a7a44d19
+        table accounts accounts cb2ed3c40ae47b7e
         trigger accounts accounts_stay_deleted 5fe601638e92bd7e
         constraint admin_acts admin_acts_act_key_key 0765f2f0e1d4f8f6
         constraint admin_acts admin_acts_pkey 8c8464f42472e42e
-        table admin_acts admin_acts 148de9c5a7a44d19
+        table admin_acts admin_acts f4fd90932a986d1c
         trigger admin_acts admin_acts_are_never_changed 3426c2713e89fa16
         trigger admin_acts admin_acts_are_never_deleted 2450d44fc8c5544f
         constraint api_keys api_keys_account_fkey 0f1a220647529f58
@@ -30,19 +31,19 @@ extension PostgreSQLCatalogue {
         constraint api_keys api_keys_spend_cap_check 0fadedb67ac56632
         index api_keys api_keys_of_account 1157541e5ce8e93b
         index api_keys api_keys_unused f5bf3170612186bd
-        table api_keys api_keys 148de9c5a7a44d19
+        table api_keys api_keys 407213e37f522352
         trigger api_keys api_keys_stay_revoked e3b8757490854350
         constraint channel_models channel_models_channel_fkey 7255d8e05b34fea4
         constraint channel_models channel_models_is_enabled_check 1d97288cac58fd2b
         constraint channel_models channel_models_model_fkey 01d38addf9977836
         constraint channel_models channel_models_pkey eabef4cf239dc186
         constraint channel_models channel_models_weight_check fda2c6f03268d120
-        table channel_models channel_models 148de9c5a7a44d19
+        table channel_models channel_models 5acaaeea651bb169
         constraint channels channels_pkey 207a9f2118307f25
-        table channels channels 148de9c5a7a44d19
+        table channels channels 55371f56fa205e2e
         constraint clock_steps clock_steps_customer_fkey 23406f67180d9333
         constraint clock_steps clock_steps_pkey 9d0798320b7cdcef
-        table clock_steps clock_steps 148de9c5a7a44d19
+        table clock_steps clock_steps 5f08601fad7c4517
         trigger clock_steps clock_steps_are_never_changed 743efa45d748036e
         trigger clock_steps clock_steps_are_never_deleted e21a09fca0ac7282
         constraint customer_ledgers customer_ledgers_account_fkey 0f1a220647529f58
@@ -51,25 +52,31 @@ extension PostgreSQLCatalogue {
         constraint customer_ledgers customer_ledgers_open_calls_check c118c7797555b799
         constraint customer_ledgers customer_ledgers_pkey 12fce400ad7e9240
         constraint customer_ledgers customer_ledgers_sequence_check 96a2d91316a4276e
-        table customer_ledgers customer_ledgers 148de9c5a7a44d19
+        default customer_ledgers last_moved_at 5feceb66ffc86f38
+        default customer_ledgers open_calls 5feceb66ffc86f38
+        default customer_ledgers request_count 5feceb66ffc86f38
+        default customer_ledgers request_minute 5feceb66ffc86f38
+        default customer_ledgers token_count 5feceb66ffc86f38
+        default customer_ledgers token_minute 5feceb66ffc86f38
+        table customer_ledgers customer_ledgers b3a0ba016a7f7c8c
         constraint departed_tiers departed_tiers_person_check 94857b7ff548f963
         constraint departed_tiers departed_tiers_pkey 0b3a37180958ce84
         constraint departed_tiers departed_tiers_tier_fkey 7ed5f8f73649c7af
-        table departed_tiers departed_tiers 148de9c5a7a44d19
+        table departed_tiers departed_tiers 884284c9f4f0c2fb
         constraint departed_trials departed_trials_person_check 94857b7ff548f963
         constraint departed_trials departed_trials_pkey 0b3a37180958ce84
         constraint departed_trials departed_trials_used_check b3801c106242f0f1
         index departed_trials departed_trials_by_day 61c72a1ffb4ff1ca
-        table departed_trials departed_trials 148de9c5a7a44d19
+        table departed_trials departed_trials e4c1d8a5cfee846c
         constraint followers followers_is_following_check 3cee7ae05d823c51
         constraint followers followers_pkey 9d2f64e306375829
-        table followers followers 148de9c5a7a44d19
+        table followers followers f97695781b451f9e
         constraint hold_lots hold_lots_amount_check f29c0697fa8c8ea8
         constraint hold_lots hold_lots_hold_fkey aae85878918834c3
         constraint hold_lots hold_lots_lot_fkey 2416ac6e66e2e0e4
         constraint hold_lots hold_lots_name_a_lot_once 619f857629b10ecf
         constraint hold_lots hold_lots_pkey 5cc7c1804b84513a
-        table hold_lots hold_lots 148de9c5a7a44d19
+        table hold_lots hold_lots 4877c1dcc6316439
         constraint holds holds_account_fkey 0f1a220647529f58
         constraint holds holds_amount_check bbdf2827ed95d20a
         constraint holds holds_api_key_fkey 88af02a0b15d6635
@@ -84,17 +91,17 @@ extension PostgreSQLCatalogue {
         index holds holds_of_api_key 167f297cb067e8ab
         index holds holds_open 03535e1877c399ba
         index holds holds_spread 974b3eb8b567d03f
-        table holds holds 148de9c5a7a44d19
+        table holds holds c4d4d54fd604ea80
         trigger holds holds_end_once c0d224fb893fbeab
         constraint incidents incidents_pkey fe2c07002e15bf7a
         index incidents incidents_by_time 2147888e3840dc8e
-        table incidents incidents 148de9c5a7a44d19
+        table incidents incidents 7c48fbb84d35a1ae
         constraint job_checkpoints job_checkpoints_pkey e6b843e146155e19
-        table job_checkpoints job_checkpoints 148de9c5a7a44d19
+        table job_checkpoints job_checkpoints 5dcf6d66cfdedba5
         constraint job_items job_items_pkey 8c8464f42472e42e
         constraint job_items job_items_run_fkey 3ee5e2da02306bad
         index job_items job_items_of_run d447ac66c7b2d09b
-        table job_items job_items 148de9c5a7a44d19
+        table job_items job_items 5dafd004ecd7fc47
         constraint job_runs job_runs_end_when_they_stop cd6b0231ca88e083
         constraint job_runs job_runs_items_done_check 5c54f8fd870f04f4
         constraint job_runs job_runs_items_failed_check 1af134b4583a32bf
@@ -102,15 +109,15 @@ extension PostgreSQLCatalogue {
         constraint job_runs job_runs_state_check 9beae639ab4eff51
         index job_runs job_runs_by_end 21802858eb4afa09
         index job_runs job_runs_of_job c182c91e9c1d1379
-        table job_runs job_runs 148de9c5a7a44d19
+        table job_runs job_runs f5f86c2a4a01100a
         constraint jobs jobs_fencing_token_check 0ea6604dbe15976c
         constraint jobs jobs_pkey 7bae5e355e1887cc
-        table jobs jobs 148de9c5a7a44d19
+        table jobs jobs 07f78890d42bdfc0
         trigger jobs jobs_fencing_numbers_never_fall 4ec8b12e6ea1d322
         constraint login_attempt_counts login_attempt_counts_attempts_check d2009614626dfd0b
         constraint login_attempt_counts login_attempt_counts_pkey e018faf057af3cc1
         index login_attempt_counts login_attempt_counts_by_age 18525325ba1ac129
-        table login_attempt_counts login_attempt_counts 148de9c5a7a44d19
+        table login_attempt_counts login_attempt_counts 78bc10a6445ad59c
         constraint login_attempts login_attempts_check fa9e320083f40005
         constraint login_attempts login_attempts_check1 80efc4b4e03b4cd5
         constraint login_attempts login_attempts_know_who c18236ec94735cc9
@@ -122,20 +129,21 @@ extension PostgreSQLCatalogue {
         index login_attempts login_attempts_expiring 47d0875642dd886b
         index login_attempts login_attempts_of_person ad766a12b49a5ea1
         index login_attempts login_attempts_open 79a87432a7e1af54
-        table login_attempts login_attempts 148de9c5a7a44d19
+        table login_attempts login_attempts 18b740651ad0c523
         trigger login_attempts login_attempts_end_once ea7e5107b847f3e5
         constraint login_codes login_codes_digest_check 1f3dd18cdf6d08a4
         constraint login_codes login_codes_openid_key 11e0f9889457567f
         constraint login_codes login_codes_pkey 32c1f183ef280581
         index login_codes login_codes_expiring 0bc1af744638cf0e
-        table login_codes login_codes 148de9c5a7a44d19
+        table login_codes login_codes 4cb77acbaf568d69
         constraint login_sessions login_sessions_account_fkey 0f1a220647529f58
         constraint login_sessions login_sessions_digest_check 1f3dd18cdf6d08a4
         constraint login_sessions login_sessions_digest_key 5f622af8cc9e6a8b
         constraint login_sessions login_sessions_pkey 8c8464f42472e42e
+        default login_sessions last_used_at 5feceb66ffc86f38
         index login_sessions login_sessions_expiring 63f515e33a926c8b
         index login_sessions login_sessions_of_account a1d2d93231cad8ec
-        table login_sessions login_sessions 148de9c5a7a44d19
+        table login_sessions login_sessions bc5c13e43634cb68
         constraint lots lots_account_fkey 0f1a220647529f58
         constraint lots lots_granted_check 6f13a36c480cd307
         constraint lots lots_hold_what_they_have 7d4ed08f3ef97358
@@ -144,10 +152,10 @@ extension PostgreSQLCatalogue {
         constraint lots lots_pkey 8c8464f42472e42e
         index lots lots_expiring 51f2f4952be74655
         index lots lots_open 6739ec8f3e4aa88f
-        table lots lots 148de9c5a7a44d19
+        table lots lots 34e6fbe1a0c2a77e
         constraint model_permissions model_permissions_account_fkey 0f1a220647529f58
         constraint model_permissions model_permissions_pkey 6e39cc9d27f3d5c5
-        table model_permissions model_permissions 148de9c5a7a44d19
+        table model_permissions model_permissions ab1781bd209669b0
         constraint models models_is_enabled_check 1d97288cac58fd2b
         constraint models models_is_open_to_all_check 0d8cc70374ecd83e
         constraint models models_max_tokens_check 57c65b8d3e88e429
@@ -155,14 +163,14 @@ extension PostgreSQLCatalogue {
         constraint models models_per_thousand_completion_tokens_check 0006f86383c79a7d
         constraint models models_per_thousand_prompt_tokens_check 4a38084a315e811b
         constraint models models_pkey 7bae5e355e1887cc
-        table models models 148de9c5a7a44d19
+        table models models 0992246dd51cec81
         constraint order_edges order_edges_pkey cb1d9660bf8f05fb
-        table order_edges order_edges 148de9c5a7a44d19
+        table order_edges order_edges e8ca528e8746efea
         constraint order_events order_events_follow_edges e84a172e74b63e65
         constraint order_events order_events_order_id_fkey 3145f59b56998bb5
         constraint order_events order_events_pkey 8c8464f42472e42e
         index order_events order_events_of_order 0c0499a3ad54cf9a
-        table order_events order_events 148de9c5a7a44d19
+        table order_events order_events e56483d23c52a9e6
         trigger order_events order_events_are_never_changed 5b940910050517dc
         trigger order_events order_events_are_never_deleted 02c564b3ca2db03c
         constraint orders orders_account_fkey 0f1a220647529f58
@@ -176,13 +184,14 @@ extension PostgreSQLCatalogue {
         constraint orders orders_state_check ad82a2689aa05dc9
         constraint orders orders_total_fen_check 3b49e0e929017122
         constraint orders orders_transaction_id_key 0b5709ffbce113a8
+        default orders open_askings 6b86b273ff34fce1
         index orders orders_by_making 463bd1746eb3233b
         index orders orders_of_account f272bed5db2d6f87
         index orders orders_to_close 1a2fb9dbe7242a42
         index orders orders_to_query c8dad7cc039c659d
         index orders orders_unpaid 23810dab136dd35f
         index orders orders_unsettled 0591a59fb51697cc
-        table orders orders 148de9c5a7a44d19
+        table orders orders 507a6e5e36732d2b
         trigger orders orders_are_never_deleted 7b01e9edb9a5060f
         trigger orders orders_keep_what_was_bought 42265253ac97b199
         trigger orders orders_move_along_edges 7451c3b705ab75da
@@ -193,20 +202,20 @@ extension PostgreSQLCatalogue {
         index outbox_messages outbox_ended e17e6c20917da20d
         index outbox_messages outbox_of_account 43f512b18b04667f
         index outbox_messages outbox_waiting e26aed39e4ba4fe0
-        table outbox_messages outbox_messages 148de9c5a7a44d19
+        table outbox_messages outbox_messages ce6dfc793795158c
         constraint own_keys own_keys_account_fkey 0f1a220647529f58
         constraint own_keys own_keys_channel_fkey 7255d8e05b34fea4
         constraint own_keys own_keys_pkey d028f4c8d436fb31
-        table own_keys own_keys 148de9c5a7a44d19
+        table own_keys own_keys 3354817f42f6a229
         constraint payment_notifications payment_notifications_pkey 8c8464f42472e42e
         index payment_notifications payment_notifications_by_age d2882ddac109df35
-        table payment_notifications payment_notifications 148de9c5a7a44d19
+        table payment_notifications payment_notifications c7b709f2172e63aa
         constraint payments payments_order_id_fkey 3145f59b56998bb5
         constraint payments payments_pkey 19dc5b037a48a592
         constraint payments payments_total_fen_check 3b49e0e929017122
         index payments payments_by_booking 587d6ec17fdf1baf
         index payments payments_of_order 81819bfd5f36994f
-        table payments payments 148de9c5a7a44d19
+        table payments payments cc7144a87a6ec5e5
         trigger payments payments_are_never_changed 56d189a45be68c08
         trigger payments payments_are_never_deleted 5778dc21c9a0e625
         constraint products products_credits_check 20d40e7233cb4b06
@@ -214,35 +223,36 @@ extension PostgreSQLCatalogue {
         constraint products products_lifetime_days_check b50518f6425182fb
         constraint products products_pkey 675d7fdf2d6d58fe
         constraint products products_price_fen_check bc16bbcaa028fcf9
-        table products products 148de9c5a7a44d19
+        table products products a2353fecea015fd0
         constraint received_pushes received_pushes_code_attempt_check 0928620df657b99a
         constraint received_pushes received_pushes_pkey b116effad701c05f
         index received_pushes received_pushes_by_age d3d73b051eaaaf16
-        table received_pushes received_pushes 148de9c5a7a44d19
+        table received_pushes received_pushes 4ad1360b3efe5a73
         constraint refusals refusals_account_fkey 0f1a220647529f58
         constraint refusals refusals_pkey 8c8464f42472e42e
         constraint refusals refusals_times_check d2d3cd8310a9d004
+        default refusals times 6b86b273ff34fce1
         index refusals refusals_by_time 325b023d54de7c48
         index refusals refusals_of_account 7ed9eea5c0479390
         index refusals refusals_of_hour 6616fbdef779dbd7
-        table refusals refusals 148de9c5a7a44d19
+        table refusals refusals 2e180d86b90a86c8
         constraint rollups rollups_pkey c7f799a45fa663d9
         constraint rollups rollups_resolution_check 9f0cf9d5bc551c3b
-        table rollups rollups 148de9c5a7a44d19
+        table rollups rollups 63d9e63f60eafaa1
         constraint schema_migrations schema_migrations_pkey 461e18b64e0fa0a1
-        table schema_migrations schema_migrations 148de9c5a7a44d19
+        table schema_migrations schema_migrations f50c49e761c2ba64
         constraint sensitive_words sensitive_words_action_check 929ce9bc1543293d
         constraint sensitive_words sensitive_words_pkey 1cf0399d1f916eaf
-        table sensitive_words sensitive_words 148de9c5a7a44d19
+        table sensitive_words sensitive_words c26fd70523f1209a
         constraint store_meta store_meta_pkey 7bae5e355e1887cc
-        table store_meta store_meta 148de9c5a7a44d19
+        table store_meta store_meta 34abdcf187f2811e
         constraint tiers tiers_concurrent_chats_check ad655e91da3e8bc3
         constraint tiers tiers_pkey 7bae5e355e1887cc
         constraint tiers tiers_price_denominator_check 05e823ca29169ed2
         constraint tiers tiers_price_numerator_check ac66620593e50164
         constraint tiers tiers_requests_per_minute_check 87c21194b2c5b90a
         constraint tiers tiers_tokens_per_minute_check 807363a07373fef5
-        table tiers tiers 148de9c5a7a44d19
+        table tiers tiers 57203b364d65df35
         constraint transfers transfers_amount_check f29c0697fa8c8ea8
         constraint transfers transfers_chain_hash_check d030b2939c4cc9c7
         constraint transfers transfers_customer_fkey 23406f67180d9333
@@ -255,13 +265,13 @@ extension PostgreSQLCatalogue {
         constraint transfers transfers_posted_after_check 454d529e5af7161f
         constraint transfers transfers_sequence_check 90bc63b964e6ae49
         constraint transfers transfers_transfer_key_key 77714fc4e7fa0adc
-        table transfers transfers 148de9c5a7a44d19
+        table transfers transfers f77cf6fd56acc34c
         trigger transfers transfers_are_never_changed 0e5f6f830880ccb9
         trigger transfers transfers_are_never_deleted a81bf29e35773688
         constraint trial_days trial_days_account_fkey 0f1a220647529f58
         constraint trial_days trial_days_never_below_zero a2d5c75066893c1e
         constraint trial_days trial_days_pkey 18568f3baaa9048b
-        table trial_days trial_days 148de9c5a7a44d19
+        table trial_days trial_days c6badd5f9ca4fa16
         constraint usage_records usage_records_account_fkey 0f1a220647529f58
         constraint usage_records usage_records_charged_check b41b0e77c78c7fe9
         constraint usage_records usage_records_completion_tokens_check 378bae2daeec0634
@@ -271,12 +281,14 @@ extension PostgreSQLCatalogue {
         constraint usage_records usage_records_pkey 282bf6a9782a1cbd
         constraint usage_records usage_records_prompt_tokens_check 6c215fab101a41d2
         constraint usage_records usage_records_source_check 8958c9f7f397029e
+        default usage_records price_denominator 6b86b273ff34fce1
+        default usage_records price_numerator 6b86b273ff34fce1
         index usage_records usage_by_end fa8255dbafa49dcf
-        table usage_records usage_records 148de9c5a7a44d19
+        table usage_records usage_records 1574a1331105a84e
         constraint write_attempts write_attempts_pkey c90f51c4f951e924
-        table write_attempts write_attempts 148de9c5a7a44d19
+        table write_attempts write_attempts ec07f0f450206377
         constraint wrong_guesses wrong_guesses_guesses_check cf5ff5559638719e
         constraint wrong_guesses wrong_guesses_pkey 57d5377561b5e651
-        table wrong_guesses wrong_guesses 148de9c5a7a44d19
+        table wrong_guesses wrong_guesses b30e5e60a8863533
         """
 }

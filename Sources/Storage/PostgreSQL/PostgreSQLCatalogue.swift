@@ -2,15 +2,16 @@ internal import TollgateKernel
 
 /// Holds the guards of a PostgreSQL schema against those that the migrations make.
 ///
-/// What they make is recorded (``recorded``): each table, constraint, index and trigger with a
-/// fingerprint of its definition. Names and triggers, whose functions are texts of ours, are
-/// compared on every server. The server spells the definitions of constraints and indexes, and
-/// another major version may do it otherwise: they are compared on the one they were recorded on.
+/// What they make is recorded (``recorded``): each table with its columns, default, constraint,
+/// index and trigger with a fingerprint of its definition; there are no rules and policies. Names,
+/// tables and triggers, whose functions are texts of ours, are compared on every server. The server
+/// spells the definitions of defaults, constraints and indexes, and another major version may do it
+/// otherwise: they are compared on the one they were recorded on.
 /// Other tables that share the schema are nobody's concern here.
 struct PostgreSQLCatalogue {
     let connection: PostgreSQLConnection
 
-    /// One table, constraint, index or trigger.
+    /// One table, default, constraint, index, trigger, rule or policy.
     struct Object: Hashable {
         var kind: String
         var table: String
@@ -31,7 +32,8 @@ struct PostgreSQLCatalogue {
                 tell("\(object.sentence) is missing")
                 continue
             }
-            let isComparable = object.kind == "trigger" || version == Self.recordedMajorVersion
+            let isComparable =
+                ["table", "trigger"].contains(object.kind) || version == Self.recordedMajorVersion
             if isComparable, standing != fingerprint {
                 tell("\(object.sentence) is not as it was made")
             }
@@ -79,13 +81,34 @@ struct PostgreSQLCatalogue {
         static let majorVersion = SQL(
             "SELECT current_setting('server_version_num')::integer / 10000")
         // An index that a constraint keeps is told of with it. What is NOT NULL has a constraint
-        // from PostgreSQL 18 on only.
+        // from PostgreSQL 18 on only, and is read with its column. No trigger of ours has columns,
+        // arguments or a condition, so nothing of them needs to be spelt.
         static let objects = SQL(
             """
             WITH objects (kind, relation, name, definition) AS (
-                SELECT 'table', relname, relname, relpersistence::text
+                SELECT 'table', relname, relname, concat_ws(
+                    ' ', relpersistence, relrowsecurity, relforcerowsecurity, (
+                        SELECT string_agg(concat_ws(' ', attname,
+                            format_type(atttypid, atttypmod), attnotnull, attidentity::text,
+                            attgenerated::text, (SELECT collname FROM pg_collation
+                                WHERE pg_collation.oid = attcollation)), ', ' ORDER BY attnum)
+                        FROM pg_attribute
+                        WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped))
                 FROM pg_class
                 WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+                UNION ALL
+                SELECT 'default', relname, attname, pg_get_expr(adbin, adrelid)
+                FROM pg_attrdef JOIN pg_class ON pg_class.oid = adrelid
+                JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
+                WHERE relnamespace = current_schema()::regnamespace
+                UNION ALL
+                SELECT 'rule', relname, rulename, ''
+                FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class
+                WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+                UNION ALL
+                SELECT 'policy', relname, polname, ''
+                FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid
+                WHERE relnamespace = current_schema()::regnamespace
                 UNION ALL
                 SELECT 'constraint', relname, conname, pg_get_constraintdef(pg_constraint.oid)
                 FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
@@ -101,6 +124,8 @@ struct PostgreSQLCatalogue {
                 UNION ALL
                 SELECT 'trigger', relname, tgname,
                     tgtype::text || ' ' || replace(tgenabled::text, 'D', 'O') || ' ' || prosrc
+                        || CASE WHEN tgqual IS NULL AND tgnargs = 0 AND tgattr::text = ''
+                            THEN '' ELSE ' sometimes' END
                 FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
                 JOIN pg_proc ON pg_proc.oid = tgfoid
                 WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace)

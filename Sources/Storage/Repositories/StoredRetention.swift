@@ -20,6 +20,14 @@ struct StoredRetention: RetentionRepository {
         try connection.run(Text.of(rows).remove, moment.milliseconds, bounded(limit))
     }
 
+    func writers(before moment: Timestamp, limit: Int) throws(StoreError) -> [Int64] {
+        try connection.all(Text.writers, moment.milliseconds, bounded(limit)) { $0.integer(0) }
+    }
+
+    func removeAttempt(of writer: Int64, before moment: Timestamp) throws(StoreError) -> Int {
+        try connection.run(Text.removeAttempt, writer, moment.milliseconds)
+    }
+
     /// The two statements about one kind; tests look at their query plans.
     struct Text {
         let count: SQL
@@ -79,6 +87,12 @@ struct StoredRetention: RetentionRepository {
         // batch.
         private static let writeAttempts = Text(
             "write_attempts", key: "writer", old: "opened_at < $1", order: "opened_at")
+        static let writers = SQL(
+            """
+            SELECT writer FROM write_attempts WHERE opened_at < $1 ORDER BY opened_at LIMIT $2
+            """)
+        static let removeAttempt = SQL(
+            "DELETE FROM write_attempts WHERE writer = $1 AND opened_at < $2")
 
         private static let forgotten = Incident.Kind.allCases.filter { !$0.isAboutMoney }
             .map { "'\($0.rawValue)'" }.joined(separator: ", ")

@@ -44,6 +44,9 @@ struct EntryOrder {
 
     private var last: [Kept]
     private var isFirst = true
+    /// No table here has real numbers: where one stands the order is not known, and the engine
+    /// judges.
+    private var isKnown = true
 
     private struct Kept {
         var rank = 0
@@ -74,13 +77,14 @@ struct EntryOrder {
         }
         isFirst = false
         for column in equal..<last.count { keep(row.stored(Int32(column)), at: column) }
-        return order < 0 && !(isUnique && equal >= keyColumns && !hasNull)
+        return isKnown && order < 0 && !(isUnique && equal >= keyColumns && !hasNull)
     }
 
     private mutating func keep(_ value: StoredValue, at column: Int) {
         last[column].rank = Self.rank(value)
         switch value {
-        case .null, .real: break
+        case .null: break
+        case .real: isKnown = false
         case .integer(let number): last[column].number = number
         case .text(let bytes), .blob(let bytes):
             last[column].bytes.removeAll(keepingCapacity: true)
@@ -88,9 +92,7 @@ struct EntryOrder {
         }
     }
 
-    /// Below zero if the kept value comes first.
-    ///
-    /// No table here has real numbers, so they are never in order: the engine then judges.
+    /// Below zero if the kept value comes first; a real number equals none, so that it is kept.
     private static func compare(_ kept: Kept, _ value: StoredValue) -> Int64 {
         let rank = rank(value)
         guard kept.rank == rank else { return kept.rank < rank ? -1 : 1 }

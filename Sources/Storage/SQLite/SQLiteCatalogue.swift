@@ -1,11 +1,13 @@
 internal import Application
 internal import GRDB
+internal import Synchronization
 internal import TollgateKernel
 
 /// Holds the schema of a SQLite store against the one that the migrations make.
 ///
 /// What they make is made once more, in memory, by the same engine: its catalogue has every table,
-/// index, trigger and rule as the text it was made with.
+/// index, trigger and rule as the text it was made with. What stands on other tables that share the
+/// file is nobody's concern here.
 struct SQLiteCatalogue {
     let connection: SQLiteConnection
 
@@ -21,22 +23,36 @@ struct SQLiteCatalogue {
         var text: String
     }
 
-    /// Made once: the migrations are the program's.
-    private static let expected = Result<[Object: Entry], StoreError> {
-        () throws(StoreError) in try made()
+    /// Made once, since the migrations are the program's; what failed is tried again.
+    private static let kept = Mutex<[Object: Entry]?>(nil)
+
+    private static func expected() throws(StoreError) -> [Object: Entry] {
+        if let made = kept.withLock({ $0 }) { return made }
+        let made = try Self.made()
+        kept.withLock { $0 = made }
+        return made
     }
 
     /// Tells a sentence for each object that is missing, changed or foreign.
     func forEachViolation(_ tell: (String) -> Void) throws(StoreError) {
-        let expected = try Self.expected.get()
+        let expected = try Self.expected()
         let found = try Self.objects(connection)
         for (object, entry) in Self.sorted(expected) where found[object] != entry {
             let state = found[object] == nil ? "is missing" : "is not as it was made"
             tell("\(Self.named(object, entry)) \(state)")
         }
-        for (object, entry) in Self.sorted(found) where expected[object] == nil {
-            tell("\(Self.named(object, entry)) is foreign")
-        }
+        try foreign().forEach(tell)
+    }
+
+    /// A sentence for each index and trigger on one of our tables that no migration made.
+    ///
+    /// Whoever runs the store may have added them, so they keep nobody from restoring it.
+    func foreign() throws(StoreError) -> [String] {
+        let expected = try Self.expected()
+        let tables = Set(expected.keys.filter { $0.kind == "table" }.map(\.name))
+        return Self.sorted(try Self.objects(connection))
+            .filter { expected[$0.key] == nil && tables.contains($0.value.table) }
+            .map { "\(Self.named($0.key, $0.value)) is foreign" }
     }
 
     private static func sorted(_ objects: [Object: Entry]) -> [(key: Object, value: Entry)] {

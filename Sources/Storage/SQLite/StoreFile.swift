@@ -20,9 +20,15 @@ package enum StoreFile {
         package var newestTransferAt: Timestamp?
         /// Every checker's verdict.
         package var findings: [AuditFinding]
+        /// The violations that are indexes and triggers which no migration made.
+        package var foreign: [String]
 
         /// Whether no checker found anything.
-        package var isClean: Bool { findings.allSatisfy { $0.violationCount == 0 } }
+        package var isClean: Bool { violationCount == 0 }
+        /// Whether nothing was found but what somebody added: the file is a store to go on with.
+        package var isRestorable: Bool { violationCount == Int64(foreign.count) }
+
+        private var violationCount: Int64 { findings.reduce(0) { $0 + $1.violationCount } }
     }
 
     /// What restoring did.
@@ -128,7 +134,8 @@ package enum StoreFile {
 
     /// Puts a backup in the place of a folder's store; a store that is there is kept beside it.
     ///
-    /// The backup is verified first. An incident in the restored store says from when it is: what
+    /// The backup is verified first; an index or a trigger that somebody added keeps it from
+    /// nothing. An incident in the restored store says from when it is: what
     /// was acknowledged later is not in it. What fails leaves nothing new behind.
     ///
     /// - Parameters:
@@ -140,7 +147,7 @@ package enum StoreFile {
         _ backup: String, into folder: String, replaces: Bool, act: AdminAct? = nil, now: Timestamp
     ) async throws -> Restored {
         let report = try await verify(backup)
-        guard report.isClean else {
+        guard report.isRestorable else {
             throw Failure(.conflict, "\(backup) does not add up; verify it to see why.")
         }
         return try await apart {
@@ -210,7 +217,8 @@ package enum StoreFile {
             realm: realm.rawValue, schemaVersion: version,
             madeAt: Timestamp(milliseconds: made ?? 0),
             newestTransferAt: (newest ?? nil).map(Timestamp.init(milliseconds:)),
-            findings: try transaction.operations.audit())
+            findings: try transaction.operations.audit(),
+            foreign: try SQLiteCatalogue(connection: connection).foreign())
     }
 
     private static func stamp(

@@ -10,6 +10,8 @@ final class WriteQueue: Sendable {
         var closers: [CheckedContinuation<Void, Never>] = []
 
         mutating func take(_ limit: Int) -> [PendingWrite] {
+            // Mostly so when a batch asks who may join it: no room is made for that.
+            if waiting.isEmpty { return [] }
             guard waiting.count > limit else {
                 let all = waiting
                 waiting = []
