@@ -13,7 +13,8 @@ import Testing
             ProcessInfo.processInfo.environment["TOLLGATE_TEST_SEED"].flatMap(UInt64.init)
             ?? UInt64.random(in: 1 ... .max)
         print("ClockStepTests \(engine) seed \(seed)")
-        let operations = 10_000
+        // PostgreSQL takes longer for each, and keeps its promises by the same code.
+        let operations = engine == .sqlite ? 10_000 : 4_000
         try await JobsBench.with(on: engine) { jobs in
             var life = try await SteppedLife(jobs, seed: seed)
             for number in 1...operations {
