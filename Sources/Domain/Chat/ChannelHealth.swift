@@ -49,8 +49,8 @@ package struct ChannelHealth: Hashable, Sendable {
     /// Notes a failure.
     ///
     /// A refused request says nothing about the channel, nor does a model that is not known there
-    /// about its others. A rejected key or an overload opens it at once: the next call would fare alike. What the provider asks to wait is waited, within
-    /// bounds.
+    /// about its others. A rejected key or an overload opens it at once: the next call would fare
+    /// alike. What the provider asks to wait is waited, within bounds.
     package mutating func recordFailure(_ failure: ModelGatewayFailure, at now: Timestamp) {
         let wasProbe = probeUntil != nil
         probeUntil = nil
