@@ -101,7 +101,8 @@ import TollgateKernel
 
     @Test func `no call goes on before the balancer has heard of the addresses`() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let (isTelling, isTold) = (Mutex(false), Mutex(false))
+        let isTelling = Mutex(false)
+        let isTold = Mutex(false)
         let gate = DispatchSemaphore(value: 0)
         let directory = ServerDirectory(
             [ServerAddress(host: "servers.test", port: 7_400)],
