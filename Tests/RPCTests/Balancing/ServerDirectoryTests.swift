@@ -101,31 +101,32 @@ import TollgateKernel
 
     @Test func `no call goes on before the balancer has heard of the addresses`() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let isTelling = Mutex(false)
-        let isTold = Mutex(false)
+        let events = Events()
         let gate = DispatchSemaphore(value: 0)
         let directory = ServerDirectory(
             [ServerAddress(host: "servers.test", port: 7_400)],
             resolver: ScriptedResolver([["10.0.0.1"]]), eventLoop: group.any()
         ) { _ in
-            isTelling.withLock { $0 = true }
+            events.report("telling")
             gate.wait()
-            isTold.withLock { $0 = true }
+            events.report("told")
         }
-        let early = Mutex(0)
+        let deadline = soon
         try await withThrowingTaskGroup(of: Void.self) { calls in
-            for number in 0..<2 {
+            for _ in 0..<2 {
                 calls.addTask {
-                    try await directory.prepare(until: soon)
-                    if !isTold.withLock({ $0 }) { early.withLock { $0 += 1 } }
+                    try await directory.prepare(until: deadline)
+                    events.report("prepared")
                 }
-                while number == 0, !isTelling.withLock({ $0 }) { await Task.yield() }
+                while !events.all.contains("telling") { await Task.yield() }
             }
-            while directory.waiterCount < 2, early.withLock({ $0 }) == 0 { await Task.yield() }
+            while directory.waiterCount < 2, !events.all.contains("prepared") {
+                await Task.yield()
+            }
             gate.signal()
             try await calls.waitForAll()
         }
-        #expect(early.withLock { $0 } == 0)
+        #expect(events.all == ["telling", "told", "prepared", "prepared"])
         directory.close()
         try await group.shutdownGracefully()
     }
