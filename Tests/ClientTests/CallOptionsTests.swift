@@ -77,17 +77,21 @@ import TollgateRPC
 
     private static let most = Limits.rpcStreamWindowBytes
 
+    private func ask(over recorder: Recorder, window: Int64?) async -> TollgateError? {
+        let client = TollgateClient(transport: recorder)
+        var options = CallOptions()
+        options.windowBytes = window
+        return await errorOf { [options] in
+            try await ChatServiceClient(client).ask(.init(), options: options) { _ in }
+        }
+    }
+
     @Test(arguments: [(nil, nil), (1, 1), (most, most), (most + 1, most)] as [(Int64?, Int64?)])
     func `a stream's window goes with its request, up to what senders have`(
         window: Int64?, sent: Int64?
     ) async throws {
         let recorder = Recorder()
-        let client = TollgateClient(transport: recorder)
-        var options = CallOptions()
-        options.windowBytes = window
-        let error = await errorOf {
-            try await ChatServiceClient(client).ask(.init(), options: options) { _ in }
-        }
+        let error = await ask(over: recorder, window: window)
         #expect(error != nil)
         #expect(recorder.all.map(\.windowBytes) == [sent])
     }
@@ -95,12 +99,7 @@ import TollgateRPC
     @Test(arguments: [0, -1] as [Int64])
     func `a window without a byte is refused before anything is sent`(window: Int64) async {
         let recorder = Recorder()
-        let client = TollgateClient(transport: recorder)
-        var options = CallOptions()
-        options.windowBytes = window
-        let error = await errorOf {
-            try await ChatServiceClient(client).ask(.init(), options: options) { _ in }
-        }
+        let error = await ask(over: recorder, window: window)
         #expect(error?.code == "invalid_request")
         #expect(recorder.all.isEmpty)
     }

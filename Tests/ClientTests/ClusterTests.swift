@@ -200,17 +200,22 @@ import TollgateRPC
         #expect(journal.all.count == 1)
     }
 
+    /// Connections over TCP to wherever the resolver says that a name leads.
+    private func transport(_ resolver: ScriptedResolver) -> ClusterTransport {
+        ClusterTransport(
+            [ServerAddress(host: "tollgate.test", port: 7_400)], resolver: resolver
+        ) { address in
+            SocketTransport(
+                .address(host: address.host, port: address.port), credential: Array("k".utf8))
+        }
+    }
+
     @Test func `names are resolved, and resolved again`() async throws {
         let journal = Journal()
         try await withServers([ping("a", journal), ping("b", journal)]) { _, addresses in
             let resolver = ScriptedResolver(
                 answers: addresses.compactMap { ServerAddress($0) }.map { [$0] })
-            let transport = ClusterTransport(
-                [ServerAddress(host: "tollgate.test", port: 7_400)], resolver: resolver
-            ) { address in
-                SocketTransport(
-                    .address(host: address.host, port: address.port), credential: Array("k".utf8))
-            }
+            let transport = transport(resolver)
             let client = TollgateClient(transport: transport, cluster: transport)
             for _ in 0..<5 {
                 _ = try await DiagnosticsServiceClient(client).ping(.init(), options: patient)
@@ -231,12 +236,7 @@ import TollgateRPC
             let resolver = ScriptedResolver(
                 answers: ([gone.description] + addresses).compactMap { ServerAddress($0) }
                     .map { [$0] })
-            let transport = ClusterTransport(
-                [ServerAddress(host: "tollgate.test", port: 7_400)], resolver: resolver
-            ) { address in
-                SocketTransport(
-                    .address(host: address.host, port: address.port), credential: Array("k".utf8))
-            }
+            let transport = transport(resolver)
             let client = TollgateClient(transport: transport, cluster: transport)
             var codes: Set<String> = []
             // A call that finds nobody has the name looked up again, a second later at the latest.

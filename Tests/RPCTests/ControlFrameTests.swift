@@ -21,35 +21,16 @@ import TollgateWire
         ) { (_, server) async throws in try await body(server) }
     }
 
-    private func announced(
-        _ method: String, id: Int64, change: (inout RpcMeta) -> Void = { _ in }
-    ) throws -> ByteBuffer {
-        try plainRequest("test.Service", method, id: id) {
-            $0.envelopeExtension = .announcement
-            change(&$0)
-        }
-    }
-
-    private func control(_ control: EnvelopeExtension.Control) throws -> ByteBuffer {
-        var meta = RpcMeta()
-        meta.response = RpcResponseMeta()
-        meta.envelopeExtension = EnvelopeExtension()
-        meta.envelopeExtension?.control = control
-        var buffer = ByteBuffer()
-        try buffer.writeCall(meta, payload: UnsafeRawBufferPointer(start: nil, count: 0))
-        return buffer
-    }
-
     // MARK: Life
 
     @Test func `a ping is answered to a peer that announced itself, and to no other`() async throws
     {
         try await withServer { server in
             try await RawPeer.connect(to: server) { peer in
-                var burst = try control(.ping)
+                var burst = try controlPacket(.ping)
                 burst.writeImmutableBuffer(try announced("Echo", id: 1))
-                burst.writeImmutableBuffer(try control(.pong))
-                burst.writeImmutableBuffer(try control(.ping))
+                burst.writeImmutableBuffer(try controlPacket(.pong))
+                burst.writeImmutableBuffer(try controlPacket(.ping))
                 try await peer.send(burst)
                 #expect(try await peer.frame()?.callMeta().correlationID == 1)
                 let pong = try #require(try await peer.frame()).callMeta()
@@ -68,7 +49,7 @@ import TollgateWire
                 for _ in 0..<2 {
                     let ping = try #require(try await peer.frame()).callMeta()
                     #expect(ping.envelopeExtension?.control == .ping)
-                    try await peer.send(try control(.pong))
+                    try await peer.send(try controlPacket(.pong))
                 }
                 #expect(try await peer.frame()?.callMeta().envelopeExtension?.control == .ping)
                 #expect(try await peer.frame() == nil)

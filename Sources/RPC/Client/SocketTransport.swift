@@ -117,13 +117,14 @@ package final class SocketTransport: ClientTransport {
     /// their sockets are closed.
     ///
     /// A server that does not take its leave has ``Limits/rpcCloseMilliseconds`` for it.
-    package func mayHedge(_ call: OutgoingCall) async -> Bool { false }
-
     package func close() async { try? await beginClose().get() }
 
     package func leave(_ left: @escaping @Sendable () -> Void) {
         beginClose().whenComplete { _ in left() }
     }
+
+    /// Never: there is one server.
+    package func mayHedge(_ call: OutgoingCall) async -> Bool { false }
 
     private func beginClose() -> EventLoopFuture<Void> {
         let (waiters, living, attempt, pause) = state.withLock { state in

@@ -14,7 +14,7 @@ extension ServerConnection {
         case .cancel(let id, let reply):
             if let reply { writeStreamFrame(reply) }
             stop(id)
-        case .data(let id, _, let isWhole, let endsRequests):
+        case .data(let id, let isWhole, let endsRequests):
             // Whatever the window counts: messages of a byte cost their keeper many times that.
             let held = frame.bodySize + (isWhole ? Limits.rpcStreamMessageBytes : 0)
             guard let call = calls[Int(id.index)], holdsStreamBytes(of: call, held) else { return }

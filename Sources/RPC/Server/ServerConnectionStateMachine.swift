@@ -251,9 +251,8 @@ struct ServerConnectionStateMachine {
         case cancel(CallID, reply: StreamFrameMeta?)
         /// Send this.
         case reply(StreamFrameMeta)
-        /// Keep the payload for the call's reader: a message or a part of one, perhaps the last,
-        /// which counts so much in its window until it is read.
-        case data(CallID, countedBytes: Int, isWhole: Bool, endsRequests: Bool)
+        /// Keep the payload for the call's reader: a message or a part of one, perhaps the last.
+        case data(CallID, isWhole: Bool, endsRequests: Bool)
         /// Let the call's reader know that nothing more comes.
         case requestsEnded(CallID)
     }
@@ -300,13 +299,10 @@ struct ServerConnectionStateMachine {
             calls[id]?.incoming = nil
             return .requestsEnded(id)
         }
-        let before = incoming.received
         let verdict = incoming.receive(payloadBytes, hasContinuation: frame.hasContinuation)
         guard verdict == .part || verdict == .whole else { return nil }
         calls[id]?.incoming = ends ? nil : incoming
-        return .data(
-            id, countedBytes: Int(incoming.received - before), isWhole: verdict == .whole,
-            endsRequests: ends)
+        return .data(id, isWhole: verdict == .whole, endsRequests: ends)
     }
 
     /// The FEEDBACK about how far a call's reader is; nil once nothing more is to come.

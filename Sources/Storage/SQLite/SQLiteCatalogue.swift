@@ -60,7 +60,7 @@ struct SQLiteCatalogue {
     }
 
     private static func named(_ object: Object, _ entry: Entry) -> String {
-        let owner = object.kind == "table" || object.kind == "view" ? "" : " of \(entry.table)"
+        let owner = object.kind == "table" ? "" : " of \(entry.table)"
         return "the \(object.kind) \(object.name)\(owner)"
     }
 

@@ -174,7 +174,7 @@ extension V1 {
 
     /// The end of a whole answer.
     public struct AnswerDone: WireMessage {
-        /// `stop`, `length`, `tool_calls` or `content_filter`, as the provider said it.
+        /// `stop`, `length`, `tool_calls` or `content_filter`; `unknown` for any other.
         public var finishReason: String = ""
 
         /// Tokens of the prompt.

@@ -51,28 +51,8 @@ import TollgateWire
         try await withCountedServer(configuration, services: testServices(Events()), body)
     }
 
-    private func request(
-        _ method: String, service: String = "test.Service",
-        _ change: (inout RpcMeta) -> Void = { _ in }
-    ) throws -> ByteBuffer {
-        try plainRequest(service, method, id: 7) {
-            $0.envelopeExtension = .announcement
-            change(&$0)
-        }
-    }
-
-    private func control(_ control: EnvelopeExtension.Control) throws -> ByteBuffer {
-        var meta = RpcMeta()
-        meta.response = RpcResponseMeta()
-        meta.envelopeExtension = EnvelopeExtension()
-        meta.envelopeExtension?.control = control
-        var buffer = ByteBuffer()
-        try buffer.writeCall(meta, payload: UnsafeRawBufferPointer(start: nil, count: 0))
-        return buffer
-    }
-
     private func cancel(noReply: Bool?) throws -> ByteBuffer {
-        try request("Cancel", service: "rpc.Control") {
+        try announced("Cancel", id: 7, service: "rpc.Control") {
             $0.envelopeExtension?.cancelID = 99
             $0.envelopeExtension?.noReply = noReply
         }
@@ -92,11 +72,11 @@ import TollgateWire
     /// One packet of a flood; `stream` is a stream that takes requests and reads them.
     private func packet(_ flood: Flood, stream: Int64) throws -> ByteBuffer {
         switch flood {
-        case .calls: try request("Echo")
-        case .callsThatHang: try request("Hang")
-        case .unknownMethods: try request("Nope")
-        case .pings: try control(.ping)
-        case .pongs: try control(.pong)
+        case .calls: try announced("Echo", id: 7)
+        case .callsThatHang: try announced("Hang", id: 7)
+        case .unknownMethods: try announced("Nope", id: 7)
+        case .pings: try controlPacket(.ping)
+        case .pongs: try controlPacket(.pong)
         case .cancels: try cancel(noReply: nil)
         case .cancelsWithoutReply: try cancel(noReply: true)
         case .dataForNobody: try frame(.data, to: 777)
@@ -123,7 +103,7 @@ import TollgateWire
             }
             .connect(host: address.host, port: address.port).get()
         try await channel.writeAndFlush(
-            try request("Gather") {
+            try announced("Gather", id: 7) {
                 $0.streamSettings = StreamSettings(
                     streamID: 5, needFeedback: false, writable: true)
             })

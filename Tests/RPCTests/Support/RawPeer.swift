@@ -117,6 +117,28 @@ extension Frame {
     }
 }
 
+/// A request of a peer that announces our extension.
+func announced(
+    _ method: String, id: Int64, service: String = "test.Service",
+    change: (inout RpcMeta) -> Void = { _ in }
+) throws -> ByteBuffer {
+    try plainRequest(service, method, id: id) {
+        $0.envelopeExtension = .announcement
+        change(&$0)
+    }
+}
+
+/// A packet of our extension that is no call.
+func controlPacket(_ control: EnvelopeExtension.Control) throws -> ByteBuffer {
+    var meta = RpcMeta()
+    meta.response = RpcResponseMeta()
+    meta.envelopeExtension = EnvelopeExtension()
+    meta.envelopeExtension?.control = control
+    var buffer = ByteBuffer()
+    try buffer.writeCall(meta, payload: UnsafeRawBufferPointer(start: nil, count: 0))
+    return buffer
+}
+
 /// A request as plain bRPC writes it.
 func plainRequest(
     _ service: String, _ method: String, id: Int64, payload: String = "",

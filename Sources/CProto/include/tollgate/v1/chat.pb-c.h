@@ -218,7 +218,7 @@ struct  Tollgate__V1__AnswerDone
 {
   ProtobufCMessage base;
   /*
-   * `stop`, `length`, `tool_calls` or `content_filter`, as the provider said it.
+   * `stop`, `length`, `tool_calls` or `content_filter`; `unknown` for any other.
    */
   char *finish_reason;
   /*
