@@ -8,14 +8,6 @@ import TollgateKernel
 
 /// Calls over a socket in the file system.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct UnixSocketTests {
-    private func withPath<Result>(_ body: (String) async throws -> Result) async throws -> Result {
-        // Short: an address has room for 107 bytes.
-        let folder = "/tmp/tollgate-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        return try await body("\(folder)/server.sock")
-    }
-
     private func withServer<Result>(
         _ path: String, _ body: (RPCServer) async throws -> Result
     ) async throws -> Result {
@@ -39,7 +31,7 @@ import TollgateKernel
     @Test func `calls go over it, its owner alone may use it, and it goes with the server`()
         async throws
     {
-        try await withPath { path in
+        try await withSocketPath { path in
             try await withServer(path) { server in
                 let answer = try await echo(path)
                 #expect(answer == [7])
@@ -52,7 +44,7 @@ import TollgateKernel
     }
 
     @Test func `a socket that nobody listens on any more is replaced`() async throws {
-        try await withPath { path in
+        try await withSocketPath { path in
             // What a killed server leaves behind: bound, and closed without being removed.
             try await withServer(path) { _ in
                 try FileManager.default.moveItem(atPath: path, toPath: path + ".kept")
@@ -66,7 +58,7 @@ import TollgateKernel
     }
 
     @Test func `neither a living server's socket nor another file is taken`() async throws {
-        try await withPath { path in
+        try await withSocketPath { path in
             try await withServer(path) { _ in
                 await #expect(throws: RPCServerError.self) { try await withServer(path) { _ in } }
                 let answer = try await echo(path)
@@ -81,7 +73,7 @@ import TollgateKernel
     }
 
     @Test func `a server that has bound and does not listen yet keeps its place`() async throws {
-        try await withPath { path in
+        try await withSocketPath { path in
             // Another process between bind and listen: who connects is refused, as by nobody.
             let lock = open(path + ".lock", O_CREAT | O_RDWR, 0o600)
             #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
@@ -121,7 +113,7 @@ import TollgateKernel
     }
 
     @Test func `pages are answered over it`() async throws {
-        try await withPath { path in
+        try await withSocketPath { path in
             try await withServer(path) { server in
                 let answer = try await RawPeer.connect(to: server) { peer in
                     try await peer.send(

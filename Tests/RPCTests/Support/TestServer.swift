@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import Testing
 import TollgateKernel
@@ -59,6 +60,15 @@ func testConfiguration(
     configuration.port = 0
     change(&configuration)
     return configuration
+}
+
+/// Runs `body` with a path where a server may listen, and removes it.
+func withSocketPath<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+    // Short: an address has room for 107 bytes.
+    let folder = "/tmp/tollgate-\(UUID().uuidString.prefix(8))"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    return try await body("\(folder)/server.sock")
 }
 
 /// A call of a test method.
