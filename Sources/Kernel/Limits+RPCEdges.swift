@@ -27,6 +27,27 @@ extension Limits {
     /// largest first requests.
     package static let rpcUnverifiedBytes = 64 * 1_024 * 1_024
 
+    /// Bytes that each peer with a checked credential may have sent of a request that is not whole,
+    /// outside the shared budget, and memory that a connection keeps of what it read: as much as
+    /// strangers have.
+    package static let rpcUnfinishedFreeBytes = 16 * 1_024
+
+    /// Bytes of all such requests beyond what each has free: eight of the largest at once, and half
+    /// of ``rpcBytesInFlight``, which they leave alone.
+    package static let rpcUnfinishedBytes = 128 * 1_024 * 1_024
+
+    /// How long a request may take to come once it takes from that budget, in milliseconds: twice
+    /// ``rpcCloseMaximumMilliseconds``, and 16 MiB at 2.2 Mbit/s.
+    package static let rpcUnfinishedMilliseconds: Int64 = 60_000
+
+    /// Memory of a read that a waiting call may keep uncounted, in bytes: about what the call takes
+    /// itself.
+    package static let rpcPinnedFreeBytes = 4 * 1_024
+
+    /// Memory of all reads that waiting calls lie in, in bytes, from which on packets are copied out
+    /// of their reads: a quarter of ``rpcBytesInFlight``.
+    package static let rpcPinnedBytes = 64 * 1_024 * 1_024
+
     /// Bytes of one connection's requests that are being worked on, with their metadata: four of
     /// the largest, and 64 KiB for each of ``rpcCallsInFlightPerConnection``.
     package static let rpcBytesInFlightPerConnection = 64 * 1_024 * 1_024

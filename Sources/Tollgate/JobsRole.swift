@@ -56,13 +56,8 @@ struct JobsPages: Service {
     func run() async throws {
         let address = try settings.address(
             "jobs.address", default: Address(host: "127.0.0.1", port: 7_401), flag: listenFlag)
-        var configuration = RPCServerConfiguration(
-            credentials: .verified(by: try FolderCredentials(settings.folder)))
-        configuration.host = address.host
-        configuration.port = address.port
-        configuration.isInsecure = settings.text("jobs.insecure") == "true"
-        configuration.pages.metrics = RenderedPage(metrics).text
-        try await ListenFailure.telling(address, flag: listenFlag) { [configuration] in
+        let configuration = try configuration(address)
+        try await ListenFailure.telling(address, flag: listenFlag) {
             let server = try RPCServer(configuration, services: [])
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -80,6 +75,17 @@ struct JobsPages: Service {
                 try await group.waitForAll()
             }
         }
+    }
+
+    /// How the pages are shown at an address.
+    func configuration(_ address: Address) throws -> RPCServerConfiguration {
+        var configuration = RPCServerConfiguration(
+            credentials: .verified(by: try FolderCredentials(settings.folder)))
+        configuration.host = address.host
+        configuration.port = address.port
+        configuration.isInsecure = settings.text("jobs.insecure") == "true"
+        configuration.pages.metrics = RenderedPage(metrics).text
+        return configuration
     }
 }
 

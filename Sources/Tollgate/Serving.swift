@@ -62,7 +62,8 @@ struct ServeRole: Service {
         }
     }
 
-    private func configuration(_ address: Address) throws -> RPCServerConfiguration {
+    /// How the server listens at an address.
+    func configuration(_ address: Address) throws -> RPCServerConfiguration {
         var configuration = RPCServerConfiguration(
             credentials: .verified(by: try FolderCredentials(settings.folder)))
         configuration.host = address.host

@@ -65,7 +65,7 @@ import TollgateRPC
     }
 
     @Test func `while it is probed and not well an address gets no call`() async throws {
-        let hosts = Hosts(dead: ["a"], hasSlowProbes: true)
+        let hosts = Hosts(dead: ["a"], probes: .slow)
         try await supervised(hosts) { client in
             while hosts.probes(of: "a") < 2 {
                 try await ask(client)
@@ -130,6 +130,25 @@ import TollgateRPC
         await client.run()
     }
 
+    @Test func `a probe that is given up says nothing about its server`() async throws {
+        let hosts = Hosts(dead: ["a"], probes: .endless)
+        let (client, _) = makeClient(hosts)
+        let run = Task { await client.run() }
+        while hosts.calls(of: "a") == 0 { try await ask(client) }
+        for _ in 0..<4_000 where !hosts.journal.all.contains("a asked") {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect(hosts.probes(of: "a") == 0)
+        run.cancel()
+        await run.value
+        #expect(hosts.probes(of: "a") == 1)
+        // Its time is over, and nobody looks after it any more: it is given calls again at once.
+        hosts.revive("a")
+        for _ in 0..<2 { try await ask(client) }
+        #expect(hosts.calls(of: "a") == 2)
+        await client.close()
+    }
+
     @Test func `of two who look after the addresses one may stop`() async throws {
         let hosts = Hosts(dead: ["a"])
         let (client, cluster) = makeClient(hosts)
@@ -151,13 +170,21 @@ import TollgateRPC
 
 /// Which servers answer, and who asked them.
 private final class Hosts: Sendable {
+    /// How long it takes until a probe is answered.
+    enum Probes {
+        case quick
+        case slow
+        /// Until it is given up.
+        case endless
+    }
+
     let journal = Journal()
-    let hasSlowProbes: Bool
+    let probes: Probes
     private let dead: Mutex<Set<String>>
 
-    init(dead: Set<String>, hasSlowProbes: Bool = false) {
+    init(dead: Set<String>, probes: Probes = .quick) {
         self.dead = Mutex(dead)
-        self.hasSlowProbes = hasSlowProbes
+        self.probes = probes
     }
 
     func isDead(_ host: String) -> Bool { dead.withLock { $0.contains(host) } }
@@ -179,7 +206,10 @@ private struct ScriptedTransport: ClientTransport {
     func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
         let isProbe = call.method.fullName == Methods.DiagnosticsService.ping.fullName
         // Whatever is probed at the same time is counted before it.
-        if isProbe, host == "b" || hosts.hasSlowProbes {
+        if isProbe, hosts.probes == .endless {
+            hosts.journal.note("\(host) asked")
+            try? await Task.sleep(for: .seconds(60))
+        } else if isProbe, host == "b" || hosts.probes == .slow {
             try? await Task.sleep(for: .milliseconds(200))
         }
         hosts.journal.note("\(host) \(isProbe ? "probed" : "called")")

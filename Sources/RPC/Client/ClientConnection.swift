@@ -40,7 +40,8 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
     /// A flush will come by itself.
     var isFlushScheduled = false
     var machine = ClientConnectionStateMachine<ClientCall>()
-    private let processor = NIOSingleStepByteToMessageProcessor(FrameDecoder())
+    /// What was read and not taken yet.
+    private(set) var frameReader = FrameReader()
     /// What leaves with the next flush: requests and control frames at once, streams in turns.
     var outbound = Outbound()
     /// Streams with something to send, each at most once.
@@ -396,7 +397,8 @@ final class ClientConnection: ChannelInboundHandler, Flushing, @unchecked Sendab
         executor.noteRead(self, at: lastHeard)
         isReading = true
         do {
-            try processor.process(buffer: unwrapInboundIn(data)) { frame in try receive(frame) }
+            frameReader.append(unwrapInboundIn(data))
+            while let frame = try frameReader.next() { try receive(frame) }
         } catch {
             context.close(promise: nil)
         }

@@ -13,6 +13,8 @@ final class ConnectionBudget: @unchecked Sendable {
     private(set) var isVerified = false
     private var waitingBytes = 0
     private var borrowedBytes = 0
+    /// What counts of the request that is not whole.
+    private(set) var unfinishedBytes = 0
     private var bytesInFlight = 0
     private var callsInFlight = 0
     private(set) var unsentBytes = 0
@@ -61,6 +63,7 @@ final class ConnectionBudget: @unchecked Sendable {
     /// The connection is gone.
     func closed() {
         giveBack()
+        forgetUnfinished()
         noteUnsent(0)
     }
 
@@ -68,6 +71,30 @@ final class ConnectionBudget: @unchecked Sendable {
         edge.removeUnverified(borrowedBytes)
         waitingBytes = 0
         borrowedBytes = 0
+    }
+
+    // MARK: Requests that are not whole
+
+    /// Counts what a peer with a checked credential has sent of a request so far.
+    /// - Throws: 2004 if all such peers have sent too many; then nothing of it counts.
+    func noteUnfinished(_ bytes: Int) throws(RPCError) {
+        let counted = max(0, bytes - Limits.rpcUnfinishedFreeBytes)
+        if counted > unfinishedBytes {
+            guard edge.addUnfinished(counted - unfinishedBytes) else {
+                forgetUnfinished()
+                throw .overLimit("Too many bytes of requests that are not whole wait in this server")
+            }
+        } else {
+            edge.removeUnfinished(unfinishedBytes - counted)
+        }
+        unfinishedBytes = counted
+    }
+
+    /// The request is whole, or nothing of it is kept.
+    func forgetUnfinished() {
+        guard unfinishedBytes > 0 else { return }
+        edge.removeUnfinished(unfinishedBytes)
+        unfinishedBytes = 0
     }
 
     // MARK: Calls

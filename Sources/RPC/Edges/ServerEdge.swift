@@ -10,6 +10,8 @@ final class ServerEdge: Sendable {
     private let unverified = Atomic(0)
     private let inFlight = Atomic(0)
     private let unsent = Atomic(0)
+    private let unfinished = Atomic(0)
+    private let pinned = Atomic(0)
 
     private struct State {
         var table: ConnectionTable
@@ -78,6 +80,17 @@ final class ServerEdge: Sendable {
         if bytes > 0 { unverified.subtract(bytes, ordering: .relaxed) }
     }
 
+    /// Counts bytes of a request that is not whole; false if there are too many.
+    func addUnfinished(_ bytes: Int) -> Bool {
+        let total = unfinished.add(bytes, ordering: .relaxed).newValue
+        guard total > limits.unfinishedBytes else { return true }
+        unfinished.subtract(bytes, ordering: .relaxed)
+        Self.refused("unfinished_bytes")
+        return false
+    }
+
+    func removeUnfinished(_ bytes: Int) { unfinished.subtract(bytes, ordering: .relaxed) }
+
     /// Counts bytes of a request that is being worked on; false if there are too many.
     func addInFlight(_ bytes: Int) -> Bool {
         let total = inFlight.add(bytes, ordering: .relaxed).newValue
@@ -96,6 +109,19 @@ final class ServerEdge: Sendable {
     var isFullOfUnsent: Bool { unsent.load(ordering: .relaxed) >= limits.bytesInFlight }
 
     func removeInFlight(_ bytes: Int) { inFlight.subtract(bytes, ordering: .relaxed) }
+
+    /// Counts the memory of a read that waiting calls lie in, or takes it back.
+    func notePinned(_ bytes: Int) { pinned.add(bytes, ordering: .relaxed) }
+
+    /// Whether waiting calls keep as much memory of what was read with them as they may: further
+    /// ones are copied, and none is refused.
+    var isFullOfPinned: Bool { pinnedBytes >= limits.pinnedBytes }
+
+    /// Memory of reads that waiting calls lie in.
+    var pinnedBytes: Int { pinned.load(ordering: .relaxed) }
+
+    /// Bytes of requests that are not whole, beyond what each peer has free.
+    var unfinishedBytes: Int { unfinished.load(ordering: .relaxed) }
 
     /// Bytes that are counted now, for tests of leaks.
     var countedBytes: (unverified: Int, inFlight: Int) {

@@ -19,6 +19,13 @@ package struct ServerLimits: Hashable, Sendable {
     /// Bytes of all peers without a checked credential.
     package var unverifiedBytes = Limits.rpcUnverifiedBytes
 
+    /// Bytes of all peers with a checked credential whose requests are not whole.
+    package var unfinishedBytes = Limits.rpcUnfinishedBytes
+
+    /// Memory of all reads that waiting calls lie in, in bytes, before packets are copied out of
+    /// theirs.
+    package var pinnedBytes = Limits.rpcPinnedBytes
+
     /// Bytes of one connection's requests that are being worked on.
     package var bytesInFlightPerConnection = Limits.rpcBytesInFlightPerConnection
 

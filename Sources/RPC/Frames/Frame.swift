@@ -27,16 +27,25 @@ package struct Frame: Hashable, Sendable {
         packet.getSlice(at: packet.readerIndex + metaSize, length: bodySize) ?? ByteBuffer()
     }
 
+    /// Memory that the packet keeps by lying in what was read with it; 0 if that is hardly more than
+    /// its own bytes, or too little to be counted.
+    var pinnedBytes: Int {
+        let kept = packet.storageCapacity
+        guard kept > Limits.rpcPinnedFreeBytes, kept / 2 >= packet.readableBytes else { return 0 }
+        return kept
+    }
+
     /// Takes the packet out of what was read with it, if it would keep much more than its own bytes
-    /// in memory.
+    /// in memory; or if it would keep more at all, and that is wanted `always`.
     ///
     /// Few calls come behind a long packet: nearly all are left where they are.
-    mutating func leaveLongRead() {
-        let kept = packet.storageCapacity
-        guard kept > Limits.rpcSharedReadBytes,
-            kept / Limits.rpcSharedReadTimes >= packet.readableBytes
-        else { return }
-        packet = ByteBuffer(buffer: packet)
+    mutating func leaveLongRead(always: @autoclosure () -> Bool) {
+        let kept = pinnedBytes
+        guard kept > 0 else { return }
+        let isLong =
+            kept > Limits.rpcSharedReadBytes
+            && kept / Limits.rpcSharedReadTimes >= packet.readableBytes
+        if isLong || always() { packet = ByteBuffer(buffer: packet) }
     }
 
     /// Lends the meta's bytes.

@@ -73,7 +73,8 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private(set) var connection: ServerConnection?
     /// Told once the page that is being made has been written, or will never be.
     private var pageWritten: EventLoopPromise<Void>?
-    private var processor: NIOSingleStepByteToMessageProcessor<FrameDecoder>
+    /// What the server's end wrote.
+    private(set) var frameReader: FrameReader
     private var task: Task<Void, Never>?
     private var patience: Scheduled<Void>?
     private var gauge: OutboundGauge?
@@ -88,8 +89,7 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         self.loop = loop
         self.budget = budget
         self.identity = identity
-        processor = NIOSingleStepByteToMessageProcessor(
-            FrameDecoder(maximumBodyBytes: core.maximumBodyBytes))
+        frameReader = FrameReader(maximumBodyBytes: core.maximumBodyBytes)
     }
 
     // MARK: Channel events
@@ -133,7 +133,7 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func leave() {
         context = nil
         gauge = nil
-        body = ByteBuffer()
+        forgetBody()
         farewell?.cancel()
         farewell = nil
         let unwritten = outgoing
@@ -205,10 +205,12 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         case (.body(let bytes), .receiving(let request)):
             bodyBytes += bytes.readableBytes
             guard bodyBytes <= Limits.rpcHTTPBodyBytes else {
-                body = ByteBuffer()
+                forgetBody()
                 return respond(.tooLarge(Limits.rpcHTTPBodyBytes))
             }
-            if request.route != nil { body.writeImmutableBuffer(bytes) }
+            guard request.route != nil else { return }
+            body.writeImmutableBuffer(bytes)
+            _ = countBody()
         case (.end, .receiving(var request)):
             request.isComplete = true
             phase = .receiving(request)
@@ -217,9 +219,29 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
     }
 
+    /// Counts what there is of a body whose caller is known, as strangers' bytes are counted as they
+    /// come; false if there is no room for it, which its caller is told.
+    private func countBody() -> Bool {
+        guard budget.isVerified else { return true }
+        do throws(RPCError) {
+            try budget.noteUnfinished(body.readableBytes)
+            return true
+        } catch {
+            forgetBody()
+            respond(HTTPFailure(error))
+            return false
+        }
+    }
+
+    private func forgetBody() {
+        body = ByteBuffer()
+        budget.forgetUnfinished()
+    }
+
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         wait(Limits.rpcHTTPBodyMilliseconds)
-        (body, bodyBytes) = (ByteBuffer(), 0)
+        forgetBody()
+        bodyBytes = 0
         guard !HTTPGuard.isAmbiguous(head), head.version == .http1_1 || head.method != .POST else {
             return respond(.malformed)
         }
@@ -314,6 +336,7 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
         request.isVerified = true
         phase = .receiving(request)
+        guard countBody() else { return }
         if head.headers["expect"].first?.lowercased() == "100-continue", !request.isComplete {
             context.writeAndFlush(
                 wrapOutboundOut(
@@ -373,6 +396,8 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     private func send(_ call: HTTPCall, _ payload: Result<[UInt8], any Error>) {
+        // From here on its packet counts.
+        budget.forgetUnfinished()
         guard case .answering = phase else { return }
         do {
             feed(try call.packet(try payload.get(), maximumBodyBytes: core.maximumBodyBytes))
@@ -396,7 +421,8 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         do {
-            try processor.process(buffer: unwrapOutboundIn(data)) { frame in try receive(frame) }
+            frameReader.append(unwrapOutboundIn(data))
+            while let frame = try frameReader.next() { try receive(frame) }
         } catch {
             core.logger.error("an answer cannot be read", metadata: ["why": "\(error)"])
             context.close(promise: nil)

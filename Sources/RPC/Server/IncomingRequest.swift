@@ -28,6 +28,8 @@ struct IncomingRequest {
     let attachment: ByteBuffer
     /// What the request keeps in memory: its metadata too.
     let packetBytes: Int
+    /// What it keeps beside that, together with what else was read with it.
+    let pinnedBytes: Int
 
     /// Reads a request.
     /// - Throws: ``WireError`` if the meta does not parse: the connection is to be closed.
@@ -47,6 +49,7 @@ struct IncomingRequest {
     ) throws(WireError) {
         self.arrival = arrival
         packetBytes = frame.packet.readableBytes
+        pinnedBytes = frame.pinnedBytes
         correlationID = view.correlationID
         timeoutMilliseconds = view.timeoutMilliseconds
         streamSettings = view.streamSettings

@@ -17,7 +17,8 @@ extension RPCServer {
         package var calls = 0
         /// Streams with something to send.
         package var readyStreams = 0
-        /// Bytes that are counted: of strangers, of requests in work, and of unread answers.
+        /// Bytes that are counted: of strangers, of requests that are not whole or in work, of reads
+        /// that those lie in, and of unread answers.
         package var bytes = 0
 
         /// Makes a count.
@@ -40,7 +41,9 @@ extension RPCServer {
             }
             population.openConnections = core.edge.connectionCount
             let bytes = core.edge.countedBytes
-            population.bytes = bytes.unverified + bytes.inFlight
+            population.bytes =
+                bytes.unverified + bytes.inFlight + core.edge.unfinishedBytes
+                + core.edge.pinnedBytes
             return population
         }
     }

@@ -28,6 +28,8 @@ final class RunningCall: @unchecked Sendable {
     var isReady = false
     /// The request's payload, if it came plain; its task takes it.
     var payload = ByteBuffer()
+    /// What was read with the request, if the call has to wait in it.
+    var pinnedRead: PinnedRead?
     /// An answer that is too long to be packed on the event loop.
     var longAnswer: ByteBuffer?
     /// The deadline had passed when nobody waited for the call any more.
@@ -92,6 +94,7 @@ final class RunningCall: @unchecked Sendable {
     ///
     /// What was cancelled before its deadline says nothing about our load; what was too late does.
     func leave() {
+        pinnedRead = nil
         guard let admission = admission.take() else { return }
         let now = NIODeadline.now()
         let wasCancelled = outcome?.error?.code == RPCError.Code.cancelled

@@ -118,6 +118,7 @@ extension ServerConnection {
         // A handler that never waited has ended already, and its place may be another's.
         guard calls[Int(call.id.index)] === call, call.outcome == nil else { return }
         call.task = task
+        if request.pinnedBytes > 0 { pin(call, request.pinnedBytes) }
         // What it wrote before it first waited may have found the peer gone.
         if call.isCancelled { task.cancel() }
     }

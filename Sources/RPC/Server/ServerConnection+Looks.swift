@@ -26,6 +26,7 @@ extension ServerConnection {
         if !isWritable { countUnsent() }
         checkLiveness(now)
         expireCalls(now)
+        expireUnfinished(now)
         guard context != nil else { return }
         nextLook = .distantFuture
         let tick = TimeAmount.milliseconds(Limits.rpcDeadlineTickMilliseconds)

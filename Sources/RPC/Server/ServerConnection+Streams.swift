@@ -34,13 +34,18 @@ extension ServerConnection {
             try call.charge(bytes)
             return true
         } catch {
-            var error = error
-            // Its handler runs, and what it did stays.
-            error.isNotProcessed = false
-            endStream(call, error)
-            giveUp(call.id)
+            endStreamForRoom(call, error)
             return false
         }
+    }
+
+    /// Ends a stream for which there is no room any more.
+    func endStreamForRoom(_ call: RunningCall, _ error: RPCError) {
+        var error = error
+        // Its handler runs, and what it did stays.
+        error.isNotProcessed = false
+        endStream(call, error)
+        giveUp(call.id)
     }
 
     // MARK: Beginning

@@ -50,7 +50,12 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     var reader = ReaderProgress()
     /// When the loop looks at this connection next.
     var nextLook = NIODeadline.distantFuture
-    private var processor: NIOSingleStepByteToMessageProcessor<FrameDecoder>
+    /// What was read and not taken yet.
+    var frameReader: FrameReader
+    /// Since when a request that is not whole takes from the budget.
+    var unfinishedSince: NIODeadline?
+    /// The read that is worked on, once a call that lies in it waits.
+    private var pinnedRead: PinnedRead?
     private var held: [IncomingRequest] = []
     private var verification: Task<Void, Never>?
     private var isReading = false
@@ -82,8 +87,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         let verifiesCredential = core.verifier != nil && identity == nil
         if !verifiesCredential { self.budget.verified() }
         machine = ServerConnectionStateMachine(verifiesCredential: verifiesCredential)
-        processor = NIOSingleStepByteToMessageProcessor(
-            FrameDecoder(maximumBodyBytes: core.maximumBodyBytes))
+        frameReader = FrameReader(maximumBodyBytes: core.maximumBodyBytes)
     }
 
     /// How many calls have a task.
@@ -117,7 +121,18 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         arrival = .now()
         loop.executor.noteRead(self, at: arrival)
         do {
-            try processor.process(buffer: unwrapInboundIn(data)) { frame in try receive(frame) }
+            frameReader.append(unwrapInboundIn(data))
+            var isWhole = false
+            while let frame = try frameReader.next() {
+                isWhole = true
+                try receive(frame)
+            }
+            pinnedRead = nil
+            if frameReader.unfinishedBytes > Limits.rpcUnfinishedFreeBytes || unfinishedSince != nil
+            {
+                if isWhole { unfinishedSince = nil }
+                countUnfinished()
+            }
         } catch {
             core.logger.debug(
                 "closing a connection that broke the format",
@@ -195,7 +210,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         case .call:
             var frame = frame
             // It stays as long as the call, and counts for its own bytes alone.
-            frame.leaveLongRead()
+            frame.leaveLongRead(always: pinnedRead == nil && budget.edge.isFullOfPinned)
             process(try IncomingRequest(frame, arrival: arrival, router: core.router))
         case .stream:
             let meta = try frame.withMeta { (bytes) throws(WireError) in
@@ -224,6 +239,13 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
             closeAfterFlush()
         case .ignore: break
         }
+    }
+
+    /// Counts the memory of what was read with a call that waits, once for all that do.
+    func pin(_ call: RunningCall, _ bytes: Int) {
+        let read = pinnedRead ?? PinnedRead(bytes, in: budget.edge)
+        pinnedRead = read
+        call.pinnedRead = read
     }
 
     private func verify(_ credential: [UInt8]) {
@@ -259,7 +281,13 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         if machine.credentialChecked(isValid: identity != nil) {
             budget.verified()
             // An answer to one of them may find the peer gone.
-            for request in waiting where !machine.isClosed { begin(request) }
+            for request in waiting where !machine.isClosed {
+                // Each may have come in a read of its own.
+                pinnedRead = nil
+                begin(request)
+            }
+            pinnedRead = nil
+            countUnfinished()
         } else {
             for request in waiting {
                 writeBareError(
@@ -348,6 +376,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     func closeAfterFlush(until end: NIODeadline? = nil) -> EventLoopFuture<Void> {
         guard let context, let gauge else { return loop.eventLoop.makeSucceededVoidFuture() }
         for id in machine.close() { giveUp(id) }
+        forgetUnfinished()
         flush()
         readAgain()
         let written = loop.eventLoop.makePromise(of: Void.self)
@@ -366,6 +395,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
         context = nil
         gauge = nil
         budget.noteUnsent(0)
+        forgetUnfinished()
         verification?.cancel()
         held = []
         readyStreams = []

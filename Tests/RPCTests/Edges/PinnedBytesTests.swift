@@ -1,4 +1,5 @@
 import NIOCore
+import NIOEmbedded
 import Synchronization
 import Testing
 import TollgateKernel
@@ -83,6 +84,121 @@ import TollgateWire
         let read = try plainRequest("test.Service", "Echo", id: 1, payload: long)
         try server.receive(read)
         #expect(calls.all.map(\.payloadMemory) == [read.storageCapacity])
+        try server.close()
+    }
+
+    /// Calls that wait until they are let go, on one event loop; what each was given.
+    private final class Waiting: Sendable {
+        private let all: Mutex<[CheckedContinuation<Void, Never>]> = Mutex([])
+        let memory: Mutex<[Int]> = Mutex([])
+
+        var service: ServiceRegistration {
+            ServiceRegistration(
+                name: "test.Service",
+                methods: [
+                    .raw(TestMethods.gated) { [self] payload, context in
+                        memory.withLock { $0.append(payload.storageCapacity) }
+                        await wait()
+                        return payload
+                    },
+                    .rawServerStreaming(TestMethods.count) { [self] payload, _, stream in
+                        memory.withLock { $0.append(payload.storageCapacity) }
+                        await wait()
+                        try await stream.write(payload)
+                    },
+                    .raw(TestMethods.echo) { payload, _ in payload },
+                ])
+        }
+
+        private func wait() async {
+            await withCheckedContinuation { continuation in
+                all.withLock { $0.append(continuation) }
+            }
+        }
+
+        func letGo(_ count: Int) {
+            let first = all.withLock { all in
+                defer { all.removeFirst(count) }
+                return all.prefix(count)
+            }
+            for continuation in first { continuation.resume() }
+        }
+    }
+
+    /// A read of so many calls that wait, among many that do not.
+    private func read(_ methods: [MethodDescriptor]) throws -> ByteBuffer {
+        var read = ByteBuffer()
+        read.reserveCapacity(Limits.rpcSharedReadBytes)
+        for (id, method) in zip((1 as Int64)..., methods) {
+            read.writeImmutableBuffer(
+                try plainRequest("test.Service", method.name, id: id, payload: "short") {
+                    if method.streaming == .unary { return }
+                    $0.streamSettings = StreamSettings(
+                        streamID: id, needFeedback: false, writable: true)
+                })
+        }
+        return read
+    }
+
+    @Test func `a read that calls wait in counts once, and until the last of them ends`() throws {
+        let waiting = Waiting()
+        let server = try EmbeddedServer(services: [waiting.service])
+        let methods = [
+            TestMethods.echo, TestMethods.gated, TestMethods.count, TestMethods.echo,
+            TestMethods.gated,
+        ]
+        let first = try read(methods)
+        try server.receive(first)
+        #expect(waiting.memory.withLock { $0 } == Array(repeating: first.storageCapacity, count: 3))
+        #expect(server.edge.pinnedBytes == first.storageCapacity)
+        // They are answered at once, and keep nothing.
+        try server.receive(try read([TestMethods.echo, TestMethods.echo]))
+        #expect(server.edge.pinnedBytes == first.storageCapacity)
+        try server.receive(try read([TestMethods.gated]))
+        #expect(server.edge.pinnedBytes == 2 * first.storageCapacity)
+        waiting.letGo(2)
+        server.loop.run()
+        #expect(server.edge.pinnedBytes == 2 * first.storageCapacity)
+        waiting.letGo(1)
+        server.loop.run()
+        #expect(server.edge.pinnedBytes == first.storageCapacity)
+        waiting.letGo(1)
+        server.loop.run()
+        #expect(server.edge.pinnedBytes == 0)
+        #expect(try server.release().count == 10)
+        try server.close()
+    }
+
+    @Test func `beyond the bound a call does not keep what it was read with`() throws {
+        let waiting = Waiting()
+        var limits = ServerLimits()
+        limits.pinnedBytes = 2 * Limits.rpcSharedReadBytes
+        let server = try EmbeddedServer(services: [waiting.service], limits: limits)
+        for _ in 0..<5 {
+            try server.receive(try read([TestMethods.gated, TestMethods.count]))
+        }
+        #expect(server.edge.pinnedBytes == limits.pinnedBytes)
+        let memory = waiting.memory.withLock { $0 }
+        #expect(memory.prefix(4).allSatisfy { $0 == Limits.rpcSharedReadBytes })
+        #expect(memory.dropFirst(4).count == 6)
+        #expect(memory.dropFirst(4).allSatisfy { $0 <= 1_024 })
+        waiting.letGo(10)
+        server.loop.run()
+        #expect(server.edge.pinnedBytes == 0)
+        try server.close()
+    }
+
+    @Test func `a short read is left to its calls uncounted`() throws {
+        let waiting = Waiting()
+        let server = try EmbeddedServer(services: [waiting.service])
+        let short = try plainRequest("test.Service", "Gated", id: 1)
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(Limits.rpcPinnedFreeBytes)
+        buffer.writeImmutableBuffer(short)
+        try server.receive(buffer)
+        #expect(server.edge.pinnedBytes == 0)
+        waiting.letGo(1)
+        server.loop.run()
         try server.close()
     }
 

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
+import NIOPosix
 import Synchronization
 import Testing
 import TollgateKernel
@@ -86,5 +87,65 @@ import TollgateKernel
         #expect(statuses.first == 200)
         #expect(statuses.last == 200)
         try http.close()
+    }
+
+    @Test func `twenty thousand requests that a socket brings ahead are all answered`()
+        async throws
+    {
+        let depths = Depths()
+        let configuration = testConfiguration { $0.pages = depths.pages }
+        try await withHTTPServer(configuration: configuration) { server, host in
+            let address = try #require(try await server.address)
+            let responses = Responses()
+            let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(ResponseCounter(responses))
+                    }
+                }
+                .connect(host: address.host, port: address.port).get()
+            let end = " HTTP/1.1\r\nHost: \(host)\r\n\r\n"
+            let ahead = String(repeating: "HEAD /health" + end, count: 20_000)
+            let all = "GET /metrics" + end + ahead + "GET /metrics" + end
+            channel.writeAndFlush(ByteBuffer(string: all), promise: nil)
+            for _ in 0..<2_000 where depths.count == 0 {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            // What the server reads meanwhile waits behind the first.
+            try await Task.sleep(for: .milliseconds(300))
+            #expect(responses.count == 0)
+            depths.letFirstGo()
+            for _ in 0..<8_000 where responses.count < 20_002 && channel.isActive {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            #expect(responses.count == 20_002)
+            try await channel.close()
+        }
+    }
+}
+
+/// How many responses came.
+private final class Responses: Sendable {
+    private let counted = Atomic(0)
+
+    var count: Int { counted.load(ordering: .relaxed) }
+
+    func add() { counted.add(1, ordering: .relaxed) }
+}
+
+/// Counts the ends of heads.
+private final class ResponseCounter: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let responses: Responses
+    private var last: UInt32 = 0
+
+    init(_ responses: Responses) { self.responses = responses }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        for byte in unwrapInboundIn(data).readableBytesView {
+            last = last << 8 | UInt32(byte)
+            if last == 0x0d0a_0d0a { responses.add() }
+        }
     }
 }

@@ -39,6 +39,8 @@ func expectNothingLeftBehind(_ server: RPCServer, port: Int? = nil) async throws
     #expect(edge.connectionCount == 0)
     #expect(edge.countedBytes.unverified == 0)
     #expect(edge.countedBytes.inFlight == 0)
+    #expect(edge.unfinishedBytes == 0)
+    #expect(edge.pinnedBytes == 0)
     for service in server.core.router.services {
         for method in service.methods {
             let gate = try Array(service.name.utf8).withUnsafeBytes { service in

@@ -13,12 +13,15 @@ final class EmbeddedHTTP {
     let connection: HTTPConnection
 
     /// With `isPipelined` what keeps requests in their order stands before the connection.
-    init(pages: ServerPages = ServerPages(), isPipelined: Bool = false) throws {
+    init(
+        pages: ServerPages = ServerPages(), isPipelined: Bool = false,
+        limits: ServerLimits = ServerLimits()
+    ) throws {
         let loop = LoopContext(eventLoop: channel.embeddedEventLoop, number: 0)
         let core = ServerCore(
             router: Router([HTTPTestService.registration(Events())]), verifier: nil,
             interceptors: [], pages: pages, maximumBodyBytes: Limits.rpcBodyBytes,
-            logger: Logger(label: "test"))
+            logger: Logger(label: "test"), edge: ServerEdge(limits))
         connection = HTTPConnection(core: core, loop: loop, budget: ConnectionBudget(core.edge))
         let pipeline = channel.pipeline.syncOperations
         if isPipelined { try pipeline.addHandler(HTTPServerPipelineHandler()) }

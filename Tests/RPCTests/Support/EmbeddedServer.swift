@@ -17,17 +17,23 @@ final class EmbeddedServer {
     private var received = ByteBuffer()
 
     /// Hosts the test services, unless others are given.
-    init(events: Events = Events(), services: [ServiceRegistration]? = nil) throws {
+    init(
+        events: Events = Events(), services: [ServiceRegistration]? = nil,
+        limits: ServerLimits = ServerLimits()
+    ) throws {
         context = LoopContext(eventLoop: loop, number: 0)
         channel = EmbeddedChannel(loop: loop)
         connection = ServerConnection(
             core: ServerCore(
                 router: Router(services ?? testServices(events)), verifier: nil, interceptors: [],
                 pages: ServerPages(), maximumBodyBytes: Limits.rpcBodyBytes,
-                logger: Logger(label: "test")), loop: context)
+                logger: Logger(label: "test"), edge: ServerEdge(limits)), loop: context)
         try channel.pipeline.syncOperations.addHandlers([socket, connection])
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
+
+    /// What is counted of all connections.
+    var edge: ServerEdge { connection.core.edge }
 
     /// Bytes that the socket was given and has not taken.
     var heldBytes: Int { socket.held.reduce(0) { $0 + $1.bytes.readableBytes } }
@@ -62,6 +68,9 @@ final class EmbeddedServer {
         socket.held = []
         loop.run()
         #expect(context.population == RPCServer.Population())
+        #expect(edge.countedBytes == (0, 0))
+        #expect(edge.unfinishedBytes == 0)
+        #expect(edge.pinnedBytes == 0)
     }
 }
 

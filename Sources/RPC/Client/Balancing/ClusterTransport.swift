@@ -407,7 +407,8 @@ package final class ClusterTransport: ClientTransport {
             for lease in due {
                 group.addTask {
                     let isWell = await probe(lease.transport)
-                    self.probed(lease, isWell: isWell)
+                    // Who stops looking learns nothing of a server that had not answered yet.
+                    self.probed(lease, isWell: isWell || !Task.isCancelled ? isWell : nil)
                 }
             }
         }
@@ -419,12 +420,15 @@ package final class ClusterTransport: ClientTransport {
         }
     }
 
-    private func probed(_ lease: Lease, isWell: Bool) {
+    /// Takes in what a probe found; nil if that is not known.
+    private func probed(_ lease: Lease, isWell: Bool?) {
         let now = Int64(NIODeadline.now().uptimeNanoseconds)
         let leavers = shared.state.withLock { state in
             state.probing.remove(lease.address)
-            state.balancer.probed(
-                lease.address, isWell: isWell, at: now, using: &state.generator)
+            if let isWell {
+                state.balancer.probed(
+                    lease.address, isWell: isWell, at: now, using: &state.generator)
+            }
             return giveBack(lease, &state)
         }
         shared.leave(leavers)
