@@ -13,10 +13,15 @@ SOURCES := find Package.swift Sources Tests -name '*.swift' -not -path '*/Genera
 .DEFAULT_GOAL := help
 # How long `make fuzz` runs.
 SECONDS ?= 3600
+# How many histories of 300 operations `make test-thorough` plays against each model of the ledger.
+HISTORIES ?= 340
+# The targets that `make test-thorough` builds, and the suites in them that run in part otherwise.
+THOROUGH := AccountsTests,StorageContractTests
+THOROUGH_SUITES := LedgerModelTests|KillPointTests|FaultFileSystemTests
 # How often `make test-cluster` kills a primary.
 CLUSTER_ROUNDS ?= 1
-.PHONY: help run test test-one test-cluster demo bench fuzz format lint install-client proto clean
-.PHONY: prerequisites release address-sanitizer
+.PHONY: help run test test-one test-thorough test-cluster demo bench fuzz format lint
+.PHONY: install-client proto clean prerequisites release address-sanitizer
 .SUFFIXES:
 
 help:  ## list these tasks
@@ -36,6 +41,13 @@ test: prerequisites  ## every test, then the unit tests again under the thread s
 test-one: prerequisites  ## one target's tests: make test-one TARGET=RPCTests [FILTER=regex]
 	@test -n "$(TARGET)" || { echo 'say which: make test-one TARGET=KernelTests' >&2; exit 2; }
 	TOLLGATE_SLICE=$(TARGET) swift test $(if $(FILTER),--filter '$(FILTER)')
+
+test-thorough: prerequisites  ## what `make test` does in part: models, kills, faults [HISTORIES=n]
+	TOLLGATE_SLICE=$(THOROUGH) swift build --build-tests
+	TOLLGATE_SLICE=$(THOROUGH) \
+	    TOLLGATE_TEST_HISTORIES=$(HISTORIES) TOLLGATE_TEST_STORED_HISTORIES=$(HISTORIES) \
+	    TOLLGATE_TEST_EVERY_KILL=1 TOLLGATE_TEST_EVERY_FAULT=1 \
+	    swift test --skip-build --no-parallel --filter '$(THOROUGH_SUITES)'
 
 test-cluster: release  ## kill the primary of a PostgreSQL cluster under load [CLUSTER_ROUNDS=n]
 	@Scripts/cluster-prerequisites

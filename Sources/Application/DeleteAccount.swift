@@ -12,8 +12,9 @@ package import TollgateKernel
 /// same steps (``finish(fence:)``). Rows of money stay, under the account's number alone.
 ///
 /// The person may come back to a new account: their welcome grant's transfer still holds the digest
-/// of their openid, so it is not given again, nor are the day's free calls that were used; and they
-/// are in the tier that an operator had put them into.
+/// of their openid, so it is not given again, nor are the day's free calls that were used; what
+/// they ordered that day and did not pay still counts; and they are in the tier that an operator
+/// had put them into.
 package struct DeleteAccount: Sendable {
     /// A deleted account.
     package struct Deleted: Hashable, Sendable {
@@ -86,7 +87,7 @@ package struct DeleteAccount: Sendable {
     }
 
     /// Goes on with deletions that did not fit into one transaction, and forgets which free calls
-    /// who left had used on days before.
+    /// who left had used on days before, and what they had ordered and not paid.
     ///
     /// A run takes `limit` accounts and the next one goes on behind them, so that those which
     /// cannot be finished keep nobody waiting.
@@ -122,9 +123,16 @@ package struct DeleteAccount: Sendable {
                 try tx.jobs.saveCheckpoint(next, of: Self.checkpoint)
             }
         }
-        let forgotten = try await forgetTrials(now, fence)
+        let rows = Limits.rowsPerJobTransaction
+        let trials = try await forget(rows, fence) { tx in
+            try tx.departures.forgetTrials(before: ShanghaiDay(now), limit: rows)
+        }
+        let dayBefore = now.adding(milliseconds: -Limits.unpaidOrdersSpanMilliseconds)
+        let orders = try await forget(rows, fence) { tx in
+            try tx.departures.forgetOrders(leftBefore: dayBefore, limit: rows)
+        }
         if let trouble { throw trouble }
-        return unfinished.count + forgotten
+        return unfinished.count + trials + orders
     }
 
     private func finish(_ account: AccountID, _ now: Timestamp, _ fence: JobFence) async throws {
@@ -138,13 +146,16 @@ package struct DeleteAccount: Sendable {
         }
     }
 
-    private func forgetTrials(_ now: Timestamp, _ fence: JobFence) async throws -> Int {
-        let limit = Limits.rowsPerJobTransaction
+    /// Forgets, so many rows a transaction, until a turn had fewer; returns how many in all.
+    private func forget(
+        _ limit: Int, _ fence: JobFence,
+        _ turn: @escaping @Sendable (any Transaction) throws -> Int
+    ) async throws -> Int {
         var total = 0
         while true {
             let count = try await ports.store.write { tx in
                 try fence.check(tx)
-                return try tx.departures.forgetTrials(before: ShanghaiDay(now), limit: limit)
+                return try turn(tx)
             }
             total += count
             if count < limit { return total }
@@ -177,6 +188,7 @@ private struct Departure {
         if trial.used > 0 {
             try tx.departures.keepTrial(trial.used, on: today, ofPerson: account.openIDDigest)
         }
+        try OrderPace(tx: tx, now: now).remember(account)
         if account.tier.name != .standard {
             try tx.departures.keepTier(account.tier.name, ofPerson: account.openIDDigest)
         }

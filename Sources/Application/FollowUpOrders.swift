@@ -19,8 +19,16 @@ package struct FollowUpOrders: Sendable {
         case movedOn = "moved_on"
         /// A payment was found that needs a person: an incident stands.
         case incident
-        /// WeChat Pay gave no valid answer; asked again, soon if it was silent.
+        /// WeChat Pay was silent; asked again soon.
         case unanswered
+        /// WeChat Pay's answer was none to go by (too many questions, a refusal, a forged one);
+        /// asked again after a longer pause.
+        case deferred
+
+        /// What becomes of an order that such a failure says nothing about.
+        init(_ failure: PaymentGatewayFailure) {
+            self = failure.kind == .unknownOutcome ? .unanswered : .deferred
+        }
     }
 
     private let ports: Ports
@@ -70,7 +78,7 @@ package struct FollowUpOrders: Sendable {
             return try await postpone(order, fence: fence, outcome: .waiting)
         } catch let failure as PaymentGatewayFailure {
             // An order WeChat never heard of stays payable: our own call may be on its way.
-            let outcome: Outcome = failure.kind == .notFound ? .waiting : .unanswered
+            let outcome = failure.kind == .notFound ? .waiting : Outcome(failure)
             return try await postpone(order, fence: fence, outcome: outcome, failure)
         }
     }
@@ -135,7 +143,7 @@ package struct FollowUpOrders: Sendable {
             case .open: return try await postpone(closing, fence: fence, outcome: .waiting)
             }
         } catch let failure as PaymentGatewayFailure {
-            return try await postpone(closing, fence: fence, outcome: .unanswered, failure)
+            return try await postpone(closing, fence: fence, outcome: Outcome(failure), failure)
         }
     }
 

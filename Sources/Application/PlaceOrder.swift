@@ -36,7 +36,8 @@ package struct PlaceOrder: Sendable {
         let now = ports.clock.now()
         let id = OrderID(rawValue: ports.identifiers.next())
         let order = try await ports.store.write { [ports] tx -> Order in
-            let isFrozen = try tx.checkInUse(account).status == .frozen
+            let buyer = try tx.checkInUse(account)
+            let isFrozen = buyer.status == .frozen
             if let known = try tx.orders.order(of: account, idempotencyKey: idempotencyKey) {
                 guard known.product == key else {
                     throw Failure(
@@ -55,7 +56,7 @@ package struct PlaceOrder: Sendable {
             guard let product = try tx.orders.product(key), product.isEnabled else {
                 throw Failure(.notFound, "There is no product \(key) on sale; list the products.")
             }
-            try Self.checkPace(of: account, tx, at: now)
+            try OrderPace(tx: tx, now: now).check(buyer)
             // One whose time is out counts no more, even while it cannot be closed: who cannot pay
             // it may order again.
             let unpaid = try tx.orders.unpaidOrders(of: account, at: now)
@@ -83,30 +84,6 @@ package struct PlaceOrder: Sendable {
         .conflict,
         "You have \(Limits.unpaidOrdersOfAccount) unpaid orders; pay one, or cancel one with "
             + "`tollgate orders cancel`, then order again.")
-
-    /// Who orders and pays nothing, again and again, waits until the first of those orders is a day
-    /// old: rows of orders are never removed.
-    ///
-    /// What WeChat refused to make is not theirs to answer for, and does not count; what it did not
-    /// answer counts, since whoever hangs up gets no answer. What was made by a clock further ahead
-    /// than servers may be of each other does not count, lest its step back keep somebody from
-    /// buying for days.
-    private static func checkPace(
-        of account: AccountID, _ tx: any Transaction, at now: Timestamp
-    ) throws {
-        let span = Limits.unpaidOrdersSpanMilliseconds
-        guard
-            let made = try tx.orders.unpaidOrderMade(
-                of: account, number: Limits.unpaidOrdersOfSpan,
-                since: now.adding(milliseconds: -span),
-                until: now.adding(milliseconds: Limits.storeClockRefusedMilliseconds))
-        else { return }
-        throw Failure(
-            .rateLimited,
-            "You made \(Limits.unpaidOrdersOfSpan) orders within a day that were not paid; order "
-                + "again when the first of them is a day old.",
-            retryAfterMilliseconds: made.milliseconds + span - now.milliseconds)
-    }
 
     private static func order(
         _ id: OrderID, _ product: Product, _ account: AccountID, _ key: IdempotencyKey,

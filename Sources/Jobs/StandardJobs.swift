@@ -270,6 +270,7 @@ private struct Tally {
     private var results: [String: Int64] = [:]
     private var failed: Int64 = 0
     private var unanswered: Int64 = 0
+    private var deferred: Int64 = 0
     private var kept: Int64 = 0
 
     mutating func take(
@@ -289,10 +290,10 @@ private struct Tally {
             detail = "\(error)"
             failed += 1
         }
-        if result == FollowUpOrders.Outcome.unanswered.rawValue {
-            unanswered += 1
-        } else {
-            results[result, default: 0] += 1
+        switch result {
+        case FollowUpOrders.Outcome.unanswered.rawValue: unanswered += 1
+        case FollowUpOrders.Outcome.deferred.rawValue: deferred += 1
+        default: results[result, default: 0] += 1
         }
         guard kept < Limits.jobItemsKeptPerRun else { return }
         kept += 1
@@ -317,15 +318,18 @@ private struct Tally {
     func report(of what: String) -> JobReport {
         var parts = results.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
         let answered = results.values.reduce(0, +)
-        if unanswered > 0 {
-            // A run that learnt nothing did not succeed, however calmly each item was put off.
-            let all = unanswered == 1 ? "the one" : "any of the \(unanswered)"
-            let whom = answered == 0 ? all : "\(unanswered)"
-            parts.append("WeChat Pay gave no valid answer about \(whom), and is asked again soon")
+        let missed = unanswered + deferred
+        for (count, next) in [(unanswered, "soon"), (deferred, "after a longer pause")]
+        where count > 0 {
+            let all = count == 1 ? "the one" : "any of the \(count)"
+            let whom = answered == 0 && count == missed ? all : "\(count)"
+            parts.append(
+                "WeChat Pay gave no valid answer about \(whom), and is asked again \(next)")
         }
         return JobReport(
-            itemsDone: answered - failed, itemsFailed: failed + unanswered,
+            itemsDone: answered - failed, itemsFailed: failed + missed,
             summary: parts.isEmpty ? "no \(what)" : "\(what): \(parts.joined(separator: ", "))",
-            hasFailed: unanswered > 0 && answered == failed)
+            // A run that learnt nothing did not succeed, however calmly each item was put off.
+            hasFailed: missed > 0 && answered == failed)
     }
 }

@@ -5,10 +5,14 @@ internal import TollgateKernel
 struct EngineAudit {
     let connection: StoreConnection
 
-    /// What is asked: on SQLite each table by itself, first those with a row for each call.
+    /// What is asked: on SQLite each of our tables by itself, first those with a row for each call.
+    ///
+    /// A table that somebody put beside ours is theirs to keep: what it points at is not judged,
+    /// its pages are, as those of the whole file.
     func parts() throws(StoreError) -> [EnginePart] {
         guard case .sqlite(let connection) = connection else { return [.whole] }
-        let tables = try connection.all(Text.tableNames) { $0.text(0) }
+        let ours = try SQLiteCatalogue.tables()
+        let tables = try connection.all(Text.tableNames) { $0.text(0) }.filter(ours.contains)
         let long = Self.longTables.filter(tables.contains)
         return long.map(EnginePart.table) + [.whole]
             + tables.filter { !long.contains($0) }.map(EnginePart.table)

@@ -199,6 +199,7 @@ enum StoreText {
         var newestTransferAtMilliseconds: Int64?
         var replacedStore: String?
         var findings: [Finding]
+        var notes: [String]
     }
 
     /// Writes a report, for people or for programs.
@@ -221,7 +222,7 @@ enum StoreText {
                 Verdict.Finding(
                     check: $0.check, summary: $0.summary, rows: Int64($0.rows),
                     violationCount: Int64($0.violationCount), violations: $0.violations)
-            })
+            }, notes: report.notes)
         environment.console.line(try JobText.encode(verdict))
     }
 
@@ -238,6 +239,7 @@ enum StoreText {
                     + finding.summary)
             lines += finding.violations.map { "    \($0)" }
         }
+        lines += report.notes.map { "note: \($0)" }
         lines.append(conclusion(report))
         return lines
     }

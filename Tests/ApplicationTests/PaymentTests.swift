@@ -402,7 +402,7 @@ struct Buying {
             // Who says that we ask too often is left alone for longer each time.
             buying.payments.failNext(.rateLimited)
             let outcome = try await buying.follow.reconcile(order(), fence: nil)
-            #expect(outcome == .unanswered)
+            #expect(outcome == .deferred)
             #expect(
                 try await order().nextQueryAt
                     == buying.bench.clock.now().adding(milliseconds: 120_000))

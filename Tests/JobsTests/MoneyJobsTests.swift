@@ -150,6 +150,52 @@ import TollgateKernel
         }
     }
 
+    @Test(arguments: ["payment-reconcile", "order-close"])
+    func `Answers that are none to go by are not told as silence, for what is asked later`(
+        job: String
+    ) async throws {
+        try await JobsBench.with { jobs in
+            let orders = try await orders(jobs, 3)
+            jobs.bench.clock.advance(milliseconds: job == "order-close" ? 31 * 60_000 : 60_000)
+            jobs.payments.failNext(.rateLimited, .unknownOutcome, .forgedAnswer)
+            let run = try await jobs.run(job)
+            #expect(run.state == .failed)
+            #expect(run.itemsDone == 0)
+            #expect(run.itemsFailed == 3)
+            let words = "WeChat Pay gave no valid answer about "
+            #expect(
+                run.summary.hasSuffix(
+                    ": \(words)1, and is asked again soon, "
+                        + "\(words)2, and is asked again after a longer pause"),
+                "\(run.summary)")
+            let results = try await jobs.items(of: run).map(\.result).sorted()
+            #expect(results == ["deferred", "deferred", "unanswered"])
+            // As it was told: one is asked about soon, the others are not.
+            jobs.bench.clock.advance(milliseconds: Limits.orderUnansweredPauseMilliseconds)
+            let follow = FollowUpOrders(jobs.bench.ports, payments: jobs.payments)
+            let due =
+                job == "order-close"
+                ? try await follow.ordersToClose(limit: 9)
+                : try await follow.ordersToQuery(limit: 9)
+            let silent = try #require(due.first)
+            #expect(due.count == 1 && orders.map(\.id).contains(silent.id))
+        }
+    }
+
+    @Test func `Questions that were all turned away are told of together`() async throws {
+        try await JobsBench.with { jobs in
+            _ = try await orders(jobs, 2)
+            jobs.bench.clock.advance(milliseconds: 60_000)
+            jobs.payments.failNext(.rateLimited, .rateLimited)
+            let run = try await jobs.run("payment-reconcile")
+            #expect(run.state == .failed)
+            #expect(
+                run.summary
+                    == "unpaid orders asked about: WeChat Pay gave no valid answer about any of "
+                    + "the 2, and is asked again after a longer pause")
+        }
+    }
+
     @Test func `Silence about some orders is told, and the run succeeds`() async throws {
         try await JobsBench.with { jobs in
             _ = try await orders(jobs, 2)

@@ -328,6 +328,101 @@ import TollgateKernel
         }
     }
 
+    /// Somebody who orders and pays nothing, leaves, and comes back.
+    private struct Comer {
+        let bench: TestBench
+        let placing: PlaceOrder
+        private let follow: FollowUpOrders
+        private var person: SignIn.SignedIn
+
+        init(over store: any OpenedStore) async throws {
+            bench = try TestBench(over: store)
+            try await bench.offer()
+            let payments = ScriptedPayments()
+            placing = PlaceOrder(bench.ports, payments: payments)
+            follow = FollowUpOrders(bench.ports, payments: payments)
+            person = try await bench.signIn()
+        }
+
+        /// Orders and gives the order up at once.
+        func order(_ key: String) async -> (order: Order?, refusal: Failure?) {
+            do {
+                let made = try await placing.place(
+                    product: ProductKey(rawValue: "starter"), for: person.session.account,
+                    idempotencyKey: IdempotencyKey(rawValue: key))
+                return (try await follow.cancel(made.id, of: person.session.account), nil)
+            } catch {
+                return (nil, error as? Failure)
+            }
+        }
+
+        func orders(_ count: Int) async throws {
+            for number in 0..<count {
+                #expect(await order("k\(number)").order?.state == .closed)
+                bench.clock.advance(milliseconds: 1_000)
+            }
+        }
+
+        mutating func leave() async throws {
+            bench.clock.advance(milliseconds: 1_000)
+            _ = try await DeleteAccount(bench.ports).delete(by: person.token)
+            person = try await bench.signIn()
+            #expect(person.accountOpened)
+        }
+    }
+
+    @Test(arguments: Engine.all) func leavingAndComingBackMakesNoSecondDayOfOrders(
+        _ engine: Engine
+    ) async throws {
+        try await withStore(on: engine) { store in
+            var comer = try await Comer(over: store)
+            let bench = comer.bench
+            let span = Limits.unpaidOrdersSpanMilliseconds
+            // Who ordered nothing leaves nothing behind.
+            try await comer.leave()
+            try await comer.orders(20)
+            try await comer.leave()
+            let firstLeft = bench.clock.now()
+            try await comer.orders(Limits.unpaidOrdersOfSpan - 20)
+            var refused = await comer.order("too many").refusal
+            #expect(refused?.code == .rateLimited)
+            #expect(
+                refused?.retryAfterMilliseconds
+                    == firstLeft.milliseconds + span - bench.clock.now().milliseconds)
+            // Nor does it help to leave again and again.
+            try await comer.leave()
+            let left = bench.clock.now()
+            for _ in 0..<2 {
+                refused = await comer.order("too many").refusal
+                #expect(refused?.code == .rateLimited)
+                #expect(
+                    refused?.retryAfterMilliseconds
+                        == left.milliseconds + span - bench.clock.now().milliseconds)
+                try await comer.leave()
+            }
+            let other = try await bench.signIn(openID: "o_bob").session.account
+            _ = try await order("k", for: other, by: comer.placing)
+            // The hint is right to the millisecond; then all is forgotten.
+            bench.clock.advance(
+                milliseconds: left.milliseconds + span - bench.clock.now().milliseconds - 1)
+            #expect(await comer.order("early").refusal?.code == .rateLimited)
+            bench.clock.advance(milliseconds: 1)
+            #expect(await comer.order("late").order?.state == .closed)
+            try await insertJob(bench)
+            let digest = try bench.ports.identityKey.openIDDigest("o_ann")
+            func kept() async throws -> DepartedOrders? {
+                try await store.read { tx in try tx.departures.orders(ofPerson: digest) }
+            }
+            #expect(
+                try await kept()
+                    == DepartedOrders(made: Int64(Limits.unpaidOrdersOfSpan), leftAt: left))
+            bench.clock.advance(milliseconds: 1)
+            _ = try await DeleteAccount(bench.ports).finish(fence: Self.fence)
+            #expect(try await kept() == nil)
+            #expect(try await bench.violations() == [])
+        }
+    }
+
     @Test(.enabled(if: PostgresServer.isInstalled, Comment(rawValue: PostgresServer.skipped)))
     func theLastOrderOfTheDayIsMadeOnceOverTwoServers() async throws {
         let schema = try TemporarySchema()

@@ -87,14 +87,61 @@ import TollgateKernel
         #expect(restored.report.foreign == expected)
     }
 
+    /// What others keep in the file is theirs, and no reason to lose the books.
+    @Test(arguments: [
+        "CREATE TABLE more (a REFERENCES lots (id)); INSERT INTO more VALUES (77)",
+        "CREATE TABLE more (a REFERENCES nowhere (id)); INSERT INTO more VALUES (77)",
+        // No key of ours: who asks the engine about it is told of an error.
+        "CREATE TABLE more (a REFERENCES lots (granted)); INSERT INTO more VALUES (77)",
+        """
+        CREATE TABLE more (id INTEGER PRIMARY KEY AUTOINCREMENT, a REFERENCES holds (id));
+        INSERT INTO more (a) VALUES (77)
+        """,
+    ])
+    func `a table of others is noted, and neither it nor ours keeps the other from a restore`(
+        sql: String
+    ) async throws {
+        let folder = try TemporaryFolder()
+        var store = try await folder.open()
+        try await AuditTests.liveIn(store)
+        await store.close()
+        try await folder.tamper(sql)
+        store = try await folder.open()
+        #expect(
+            try await store.read { tx in try tx.operations.audit() }
+                .flatMap(\.violations) == [])
+        let backup = "\(folder.path)/backup.sqlite"
+        try await StoreFile.backup(folder: folder.path, to: backup)
+        await store.close()
+        let report = try await StoreFile.verify(backup)
+        #expect(report.findings.flatMap(\.violations) == [])
+        #expect(report.isClean)
+        #expect(
+            report.notes
+                == ["the table more is not the store's, and what it points at was not looked at"])
+        let target = "\(folder.path)/target"
+        let restored = try await StoreFile.restore(
+            backup, into: target, replaces: false, now: .after(1))
+        #expect(restored.report.notes == report.notes)
+        #expect(try await StoreFile.verify("\(target)/store.sqlite").isClean)
+        // Beside it, ours is judged as ever.
+        try await folder.tamper("UPDATE hold_lots SET lot = 77")
+        let wrong = try await StoreFile.verify(folder.database)
+        #expect(!wrong.isRestorable)
+        let told = try #require(wrong.findings.first { $0.check == "C13" })
+        #expect(!told.violations.isEmpty)
+        #expect(told.violations.allSatisfy { $0.hasPrefix("hold_lots row ") }, "\(told)")
+    }
+
     @Test func `what SQLite keeps for its planner is not foreign`() async throws {
         let folder = try TemporaryFolder()
         let store = try await folder.open()
         try await AuditTests.liveIn(store)
         try await store.write { try connection($0).execute("ANALYZE") }
         await store.close()
-        let findings = try await StoreFile.verify(folder.database).findings
-        #expect(findings.flatMap(\.violations) == [])
+        let report = try await StoreFile.verify(folder.database)
+        #expect(report.findings.flatMap(\.violations) == [])
+        #expect(report.notes == [])
     }
 }
 

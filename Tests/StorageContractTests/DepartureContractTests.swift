@@ -192,6 +192,29 @@ import Weixin
         }
     }
 
+    @Test(arguments: Engine.all) func ordersOfWhoLeftAreRememberedUntilTheyAreForgotten(
+        _ engine: Engine
+    ) async throws {
+        try await inTransaction(engine) { tx throws in
+            let first = DepartedOrders(made: 2, leftAt: start)
+            let last = DepartedOrders(made: 5, leftAt: .after(10))
+            #expect(try tx.departures.orders(ofPerson: digest(1)) == nil)
+            try tx.departures.keepOrders(first, ofPerson: digest(1))
+            try tx.departures.keepOrders(last, ofPerson: digest(1))
+            try tx.departures.keepOrders(first, ofPerson: digest(2))
+            try tx.departures.keepOrders(first, ofPerson: digest(3))
+            #expect(try tx.departures.orders(ofPerson: digest(1)) == last)
+            #expect(try tx.departures.orders(ofPerson: digest(2)) == first)
+            #expect(try tx.departures.forgetOrders(leftBefore: start, limit: 5) == 0)
+            let turns = try (0..<3).map { _ in
+                try tx.departures.forgetOrders(leftBefore: .after(10), limit: 1)
+            }
+            #expect(turns == [1, 1, 0])
+            #expect(try tx.departures.orders(ofPerson: digest(2)) == nil)
+            #expect(try tx.departures.orders(ofPerson: digest(1)) == last)
+        }
+    }
+
     @Test(arguments: Engine.all) func theTierOfWhoLeftIsRememberedUntilTheyAreBack(
         _ engine: Engine
     ) async throws {

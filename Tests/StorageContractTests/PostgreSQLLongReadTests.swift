@@ -153,6 +153,10 @@ struct PostgreSQLLongReadTests {
             answer.withLock { $0 = isOver }
         }
         #expect(try await eventually { answer.withLock { $0 } == false })
+        // Who is refused takes no place, however often.
+        for _ in 0...Limits.storeCancelRequests {
+            #expect(try !request(session).send(waitMilliseconds: 1))
+        }
         #expect(kill(postmaster, SIGCONT) == 0)
         // Those that have ended make room.
         var isTaken = false

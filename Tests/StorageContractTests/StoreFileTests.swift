@@ -123,6 +123,56 @@ import Weixin
         #expect(failure?.message == "\(path) is not a Tollgate store.")
     }
 
+    @Test func `A backup's act is in the operators' log, here and in the copy`() async throws {
+        try await withStore { store, folder in
+            try await sell(in: store)
+            func act(_ number: Int64) -> AdminAct {
+                AdminAct(
+                    id: AdminActID(rawValue: number), key: "backup:\(number)",
+                    kind: .storeBackedUp,
+                    by: ActedBy(
+                        credential: "this machine", person: "dan", reason: "before the drill",
+                        correlationID: 7),
+                    object: "store", before: "", after: "monday.sqlite", at: start)
+            }
+            func acts(_ store: any Store) async throws -> [AdminAct] {
+                try await store.read { tx in try tx.adminLog.adminActs(before: nil, limit: 9) }
+            }
+            func restored(_ file: String, _ name: String) async throws -> [AdminAct] {
+                let target = "\(folder.path)/\(name)"
+                _ = try await StoreFile.restore(file, into: target, replaces: false, now: start)
+                let copy = try await SQLiteStore.open(folder: target, realm: .sandbox, role: .jobs)
+                let found = try await acts(copy)
+                await copy.close()
+                return found
+            }
+            let backup = "\(folder.path)/monday.sqlite"
+            let untold = try await StoreFile.backup(folder: folder.path, to: backup, act: act(1))
+            #expect(untold == nil)
+            #expect(try await acts(store) == [act(1)])
+            #expect(try await restored(backup, "monday") == [act(1)])
+            // Where a backup exists already nothing is done, and nothing told.
+            let again = await Ending {
+                try await StoreFile.backup(folder: folder.path, to: backup, act: act(2))
+            }
+            #expect(again == .failure(.conflict))
+            #expect(try await acts(store) == [act(1)])
+            // A store that takes no row is copied all the same, and why it has none is told.
+            try await store.write { tx in
+                try connection(tx).execute(
+                    """
+                    CREATE TRIGGER full BEFORE INSERT ON admin_acts
+                    BEGIN SELECT RAISE(ABORT, 'no room'); END
+                    """)
+            }
+            let other = "\(folder.path)/tuesday.sqlite"
+            let why = try await StoreFile.backup(folder: folder.path, to: other, act: act(3))
+            #expect(why?.isEmpty == false)
+            #expect(try await acts(store) == [act(1)])
+            #expect(try await restored(other, "tuesday") == [act(1)])
+        }
+    }
+
     @Test func `A backup that cannot be restored leaves no folder behind`() async throws {
         let folder = try TemporaryFolder()
         let store = try await folder.open()

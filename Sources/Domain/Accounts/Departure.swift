@@ -1,5 +1,19 @@
 package import TollgateKernel
 
+/// What is remembered of the orders that a person made and did not pay, once they left.
+package struct DepartedOrders: Hashable, Sendable {
+    /// How many they were, of the day before.
+    package var made: Int64
+    /// When the person left.
+    package var leftAt: Timestamp
+
+    /// Makes a value.
+    package init(made: Int64, leftAt: Timestamp) {
+        self.made = made
+        self.leftAt = leftAt
+    }
+}
+
 /// Erases what is kept about people who leave.
 ///
 /// Every method runs inside one transaction.
@@ -51,6 +65,16 @@ package protocol DepartureRepository {
 
     /// The tier a person had when they left, which is remembered no longer; nil if none is.
     func takeTier(ofPerson digest: [UInt8]) throws(StoreError) -> TierName?
+
+    /// Remembers what a person who leaves ordered and did not pay, by the digest of their openid,
+    /// in the place of what was remembered before.
+    func keepOrders(_ orders: DepartedOrders, ofPerson digest: [UInt8]) throws(StoreError)
+
+    /// What a person had ordered and not paid when they last left; nil if nothing is remembered.
+    func orders(ofPerson digest: [UInt8]) throws(StoreError) -> DepartedOrders?
+
+    /// Forgets orders of people who left before `moment`; at most `limit` people. Returns how many.
+    func forgetOrders(leftBefore moment: Timestamp, limit: Int) throws(StoreError) -> Int
 
     /// Forgets free calls of days before `day`; at most `limit` people. Returns how many.
     func forgetTrials(before day: ShanghaiDay, limit: Int) throws(StoreError) -> Int

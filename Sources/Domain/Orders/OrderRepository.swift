@@ -101,6 +101,11 @@ package protocol OrderRepository {
         of account: AccountID, number: Int, since: Timestamp, until: Timestamp
     ) throws(StoreError) -> Timestamp?
 
+    /// How many orders ``unpaidOrderMade(of:number:since:until:)`` counts.
+    func countUnpaidOrdersMade(
+        of account: AccountID, since: Timestamp, until: Timestamp
+    ) throws(StoreError) -> Int64
+
     /// Stores what may change (state, codeURL, paidAt, transactionID, queryCount, nextQueryAt,
     /// refusedAt, openAskings), guarded by the state and queryCount of `old`: `conflict` if it has
     /// moved on.

@@ -59,6 +59,11 @@ extension PostgreSQLCatalogue {
         default customer_ledgers token_count 5feceb66ffc86f38
         default customer_ledgers token_minute 5feceb66ffc86f38
         table customer_ledgers customer_ledgers b3a0ba016a7f7c8c
+        constraint departed_orders departed_orders_made_check 55e58ed31d064675
+        constraint departed_orders departed_orders_person_check 94857b7ff548f963
+        constraint departed_orders departed_orders_pkey 0b3a37180958ce84
+        index departed_orders departed_orders_by_moment 6aecc2819fea60ff
+        table departed_orders departed_orders 3ad52db9e51ed112
         constraint departed_tiers departed_tiers_person_check 94857b7ff548f963
         constraint departed_tiers departed_tiers_pkey 0b3a37180958ce84
         constraint departed_tiers departed_tiers_tier_fkey 7ed5f8f73649c7af

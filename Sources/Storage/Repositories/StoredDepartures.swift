@@ -77,6 +77,22 @@ struct StoredDepartures: DepartureRepository {
         return kept
     }
 
+    func keepOrders(
+        _ orders: DepartedOrders, ofPerson digest: [UInt8]
+    ) throws(StoreError) {
+        try connection.run(Text.keepOrders, digest, orders.made, orders.leftAt.milliseconds)
+    }
+
+    func orders(ofPerson digest: [UInt8]) throws(StoreError) -> DepartedOrders? {
+        try connection.first(Text.orders, digest) {
+            DepartedOrders(made: $0.integer(0), leftAt: $0.moment(1))
+        }
+    }
+
+    func forgetOrders(leftBefore moment: Timestamp, limit: Int) throws(StoreError) -> Int {
+        try connection.run(Text.forgetOrders, moment.milliseconds, bounded(limit))
+    }
+
     func forgetTrials(before day: ShanghaiDay, limit: Int) throws(StoreError) -> Int {
         try connection.run(Text.forgetTrials, day.number, bounded(limit))
     }
@@ -144,6 +160,17 @@ struct StoredDepartures: DepartureRepository {
             """)
         static let tierKept = SQL("SELECT tier FROM departed_tiers WHERE person = $1")
         static let forgetTier = SQL("DELETE FROM departed_tiers WHERE person = $1")
+        static let keepOrders = SQL(
+            """
+            INSERT INTO departed_orders (person, made, left_at) VALUES ($1, $2, $3)
+            ON CONFLICT (person) DO UPDATE SET made = excluded.made, left_at = excluded.left_at
+            """)
+        static let orders = SQL("SELECT made, left_at FROM departed_orders WHERE person = $1")
+        static let forgetOrders = SQL(
+            """
+            DELETE FROM departed_orders WHERE person IN (
+                SELECT person FROM departed_orders WHERE left_at < $1 ORDER BY left_at LIMIT $2)
+            """)
         static let forgetTrials = SQL(
             """
             DELETE FROM departed_trials WHERE person IN (

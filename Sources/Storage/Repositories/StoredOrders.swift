@@ -59,6 +59,14 @@ struct StoredOrders: OrderRepository {
         ) { $0.moment(0) }
     }
 
+    func countUnpaidOrdersMade(
+        of account: AccountID, since: Timestamp, until: Timestamp
+    ) throws(StoreError) -> Int64 {
+        try connection.first(
+            OrderText.countUnpaidMade, account.rawValue, since.milliseconds, until.milliseconds
+        ) { $0.integer(0) } ?? 0
+    }
+
     func save(_ new: Order, replacing old: Order) throws(StoreError) {
         let changed = try connection.run(
             OrderText.save, new.state.rawValue, new.codeURL, new.paidAt?.milliseconds,
@@ -170,6 +178,11 @@ struct StoredOrders: OrderRepository {
             SELECT created_at FROM orders WHERE account = $1 AND created_at > $2
                 AND created_at <= $3 AND paid_at IS NULL AND refused_at IS NULL
             ORDER BY created_at DESC LIMIT 1 OFFSET $4
+            """)
+        static let countUnpaidMade = SQL(
+            """
+            SELECT COUNT(*) FROM orders WHERE account = $1 AND created_at > $2
+                AND created_at <= $3 AND paid_at IS NULL AND refused_at IS NULL
             """)
         static let insertEvent = SQL(
             """

@@ -44,12 +44,26 @@ struct SQLiteCatalogue {
         try foreign().forEach(tell)
     }
 
+    /// The tables that the migrations make.
+    static func tables() throws(StoreError) -> Set<String> {
+        Set(try expected().keys.filter { $0.kind == "table" }.map(\.name))
+    }
+
+    /// The tables that share the file and are somebody else's, in order of their names.
+    func foreignTables() throws(StoreError) -> [String] {
+        let tables = try Self.tables()
+        return try Self.objects(connection).keys
+            // The engine's own, such as the one behind AUTOINCREMENT, come and go with others.
+            .filter { $0.kind == "table" && !$0.name.hasPrefix("sqlite_") }
+            .map(\.name).filter { !tables.contains($0) }.sorted()
+    }
+
     /// A sentence for each index and trigger on one of our tables that no migration made.
     ///
     /// Whoever runs the store may have added them, so they keep nobody from restoring it.
     func foreign() throws(StoreError) -> [String] {
         let expected = try Self.expected()
-        let tables = Set(expected.keys.filter { $0.kind == "table" }.map(\.name))
+        let tables = try Self.tables()
         return Self.sorted(try Self.objects(connection))
             .filter { expected[$0.key] == nil && tables.contains($0.value.table) }
             .map { "\(Self.named($0.key, $0.value)) is foreign" }

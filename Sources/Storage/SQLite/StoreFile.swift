@@ -22,6 +22,9 @@ package enum StoreFile {
         package var findings: [AuditFinding]
         /// The violations that are indexes and triggers which no migration made.
         package var foreign: [String]
+        /// Sentences on what shares the file and was not judged, which speak neither for it nor
+        /// against it.
+        package var notes: [String]
 
         /// Whether no checker found anything.
         package var isClean: Bool { violationCount == 0 }
@@ -213,12 +216,16 @@ package enum StoreFile {
         let transaction = StoredTransaction(.sqlite(connection))
         let made = try connection.first(Text.madeAt) { Int64($0.text(0)) ?? 0 }
         let newest = try connection.first(Text.newest) { $0.optionalInteger(0) }
+        let catalogue = SQLiteCatalogue(connection: connection)
         return Report(
             realm: realm.rawValue, schemaVersion: version,
             madeAt: Timestamp(milliseconds: made ?? 0),
             newestTransferAt: (newest ?? nil).map(Timestamp.init(milliseconds:)),
             findings: try transaction.operations.audit(),
-            foreign: try SQLiteCatalogue(connection: connection).foreign())
+            foreign: try catalogue.foreign(),
+            notes: try catalogue.foreignTables().map {
+                "the table \($0) is not the store's, and what it points at was not looked at"
+            })
     }
 
     private static func stamp(
