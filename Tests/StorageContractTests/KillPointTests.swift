@@ -37,7 +37,7 @@ struct KillPointTests {
         let undisturbed = try await histories(engine)
         let survivor = try await killedOnce(engine, kind, 0, undisturbed)
         let count = try #require(survivor.count, "the victim lives if it is not killed")
-        // Histories share batches, but each step that leaves something waits for a commit of its own.
+        // Histories share batches, but a step that leaves something waits for a commit of its own.
         let leaving = undisturbed.map { Set($0).count - 1 }.max() ?? 0
         #expect(count >= leaving, "the history meets enough points")
         if Self.isThorough {
