@@ -82,7 +82,8 @@ final class ConnectionBudget: @unchecked Sendable {
         if counted > unfinishedBytes {
             guard edge.addUnfinished(counted - unfinishedBytes) else {
                 forgetUnfinished()
-                throw .overLimit("Too many bytes of requests that are not whole wait in this server")
+                throw .overLimit(
+                    "Too many bytes of requests that are not whole wait in this server")
             }
         } else {
             edge.removeUnfinished(unfinishedBytes - counted)
