@@ -44,8 +44,8 @@ extension Limits {
     /// itself.
     package static let rpcPinnedFreeBytes = 4 * 1_024
 
-    /// Memory of all reads that waiting calls lie in, in bytes, from which on packets are copied out
-    /// of their reads: a quarter of ``rpcBytesInFlight``.
+    /// Memory of all reads that waiting calls lie in, in bytes, from which on packets are copied
+    /// out of their reads: a quarter of ``rpcBytesInFlight``.
     package static let rpcPinnedBytes = 64 * 1_024 * 1_024
 
     /// Bytes of one connection's requests that are being worked on, with their metadata: four of

@@ -27,8 +27,8 @@ package struct Frame: Hashable, Sendable {
         packet.getSlice(at: packet.readerIndex + metaSize, length: bodySize) ?? ByteBuffer()
     }
 
-    /// Memory that the packet keeps by lying in what was read with it; 0 if that is hardly more than
-    /// its own bytes, or too little to be counted.
+    /// Memory that the packet keeps by lying in what was read with it; 0 if that is hardly more
+    /// than its own bytes, or too little to be counted.
     var pinnedBytes: Int {
         let kept = packet.storageCapacity
         guard kept > Limits.rpcPinnedFreeBytes, kept / 2 >= packet.readableBytes else { return 0 }

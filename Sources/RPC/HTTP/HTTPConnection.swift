@@ -219,8 +219,8 @@ final class HTTPConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
     }
 
-    /// Counts what there is of a body whose caller is known, as strangers' bytes are counted as they
-    /// come; false if there is no room for it, which its caller is told.
+    /// Counts what there is of a body whose caller is known, as strangers' bytes are counted as
+    /// they come; false if there is no room for it, which its caller is told.
     private func countBody() -> Bool {
         guard budget.isVerified else { return true }
         do throws(RPCError) {

@@ -17,8 +17,8 @@ extension RPCServer {
         package var calls = 0
         /// Streams with something to send.
         package var readyStreams = 0
-        /// Bytes that are counted: of strangers, of requests that are not whole or in work, of reads
-        /// that those lie in, and of unread answers.
+        /// Bytes that are counted: of strangers, of requests that are not whole or in work, of
+        /// reads that those lie in, and of unread answers.
         package var bytes = 0
 
         /// Makes a count.

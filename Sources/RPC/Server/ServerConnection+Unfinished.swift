@@ -5,7 +5,7 @@ import TollgateWire
 
 /// Requests of which a part has come.
 extension ServerConnection {
-    /// Counts what there is of a frame that is not whole; one for which there is no room is refused.
+    /// Counts what there is of a frame that is not whole; one without room is refused.
     ///
     /// What strangers send is counted as it comes, wherever it lies.
     func countUnfinished() {
