@@ -69,9 +69,7 @@ final class ServerEdge: Sendable {
 
     /// Counts bytes of a peer without a checked credential; false if there are too many.
     func addUnverified(_ bytes: Int) -> Bool {
-        let total = unverified.add(bytes, ordering: .relaxed).newValue
-        guard total > limits.unverifiedBytes else { return true }
-        unverified.subtract(bytes, ordering: .relaxed)
+        if Self.add(bytes, to: unverified, atMost: limits.unverifiedBytes) { return true }
         Self.refused("unverified_bytes")
         return false
     }
@@ -82,9 +80,7 @@ final class ServerEdge: Sendable {
 
     /// Counts bytes of a request that is not whole; false if there are too many.
     func addUnfinished(_ bytes: Int) -> Bool {
-        let total = unfinished.add(bytes, ordering: .relaxed).newValue
-        guard total > limits.unfinishedBytes else { return true }
-        unfinished.subtract(bytes, ordering: .relaxed)
+        if Self.add(bytes, to: unfinished, atMost: limits.unfinishedBytes) { return true }
         Self.refused("unfinished_bytes")
         return false
     }
@@ -93,9 +89,16 @@ final class ServerEdge: Sendable {
 
     /// Counts bytes of a request that is being worked on; false if there are too many.
     func addInFlight(_ bytes: Int) -> Bool {
-        let total = inFlight.add(bytes, ordering: .relaxed).newValue
-        guard total > limits.bytesInFlight else { return true }
-        inFlight.subtract(bytes, ordering: .relaxed)
+        Self.add(bytes, to: inFlight, atMost: limits.bytesInFlight)
+    }
+
+    /// Counts bytes, unless there would be more than `limit`.
+    private static func add(
+        _ bytes: Int, to counter: borrowing Atomic<Int>, atMost limit: Int
+    ) -> Bool {
+        let total = counter.add(bytes, ordering: .relaxed).newValue
+        guard total > limit else { return true }
+        counter.subtract(bytes, ordering: .relaxed)
         return false
     }
 

@@ -225,14 +225,3 @@ import TollgateWire
         }
     }
 }
-
-/// Takes every credential once a test says so.
-private struct GatedRoles: CredentialVerifier {
-    let events: Events
-
-    func verify(_ credential: [UInt8]) async -> ConnectionIdentity? {
-        events.report("verifying")
-        guard await events.wait(for: "verified") else { return nil }
-        return ConnectionIdentity(name: "web", role: .web)
-    }
-}

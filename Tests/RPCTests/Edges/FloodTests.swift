@@ -62,17 +62,6 @@ import TollgateWire
         }
     }
 
-    private func frame(
-        _ type: StreamFrameMeta.FrameType, to stream: Int64,
-        _ change: (inout StreamFrameMeta) -> Void = { _ in }
-    ) throws -> ByteBuffer {
-        var meta = StreamFrameMeta(streamID: stream, sourceStreamID: 5, frameType: type)
-        change(&meta)
-        var buffer = ByteBuffer()
-        try buffer.writeStream(meta)
-        return buffer
-    }
-
     /// One packet of a flood; `stream` is a stream that takes requests and reads them.
     private func packet(_ flood: Flood, stream: Int64) throws -> ByteBuffer {
         switch flood {
@@ -83,12 +72,12 @@ import TollgateWire
         case .pongs: try controlPacket(.pong)
         case .cancels: try cancel(noReply: nil)
         case .cancelsWithoutReply: try cancel(noReply: true)
-        case .dataForNobody: try frame(.data, to: 777)
-        case .closesForNobody: try frame(.close, to: 777)
+        case .dataForNobody: try streamPacket(.data, to: 777)
+        case .closesForNobody: try streamPacket(.close, to: 777)
         // More than was ever sent, which is a lie.
-        case .feedback: try frame(.feedback, to: stream) { $0.consumedSize = .max }
-        case .emptyMessages: try frame(.data, to: stream)
-        case .emptyFragments: try frame(.data, to: stream) { $0.hasContinuation = true }
+        case .feedback: try streamPacket(.feedback, to: stream) { $0.consumedSize = .max }
+        case .emptyMessages: try streamPacket(.data, to: stream)
+        case .emptyFragments: try streamPacket(.data, to: stream) { $0.hasContinuation = true }
         }
     }
 

@@ -23,17 +23,6 @@ import TollgateWire
         case emptyFragments
     }
 
-    private func frame(
-        _ type: StreamFrameMeta.FrameType, to stream: Int64,
-        _ change: (inout StreamFrameMeta) -> Void = { _ in }
-    ) throws -> ByteBuffer {
-        var meta = StreamFrameMeta(streamID: stream, sourceStreamID: 5, frameType: type)
-        change(&meta)
-        var buffer = ByteBuffer()
-        try buffer.writeStream(meta)
-        return buffer
-    }
-
     private func silent(_ method: String, service: String = "test.Service") throws -> ByteBuffer {
         try announced(method, id: 7, service: service) {
             $0.envelopeExtension?.noReply = true
@@ -43,17 +32,17 @@ import TollgateWire
 
     private func packet(_ flood: Flood, stream: Int64) throws -> ByteBuffer {
         switch flood {
-        case .closesForNobody: try frame(.close, to: 777)
-        case .resetsForNobody: try frame(.reset, to: 777)
-        case .feedbackForNobody: try frame(.feedback, to: 777) { $0.consumedSize = 1 }
+        case .closesForNobody: try streamPacket(.close, to: 777)
+        case .resetsForNobody: try streamPacket(.reset, to: 777)
+        case .feedbackForNobody: try streamPacket(.feedback, to: 777) { $0.consumedSize = 1 }
         case .cancelsWithoutReply: try silent("Cancel", service: "rpc.Control")
         case .callsWithoutReply: try silent("Echo")
         case .refusedWithoutReply: try silent("Nope")
         case .pongs: try controlPacket(.pong)
         // More than was ever sent, which is a lie.
-        case .feedback: try frame(.feedback, to: stream) { $0.consumedSize = .max }
-        case .emptyMessages: try frame(.data, to: stream)
-        case .emptyFragments: try frame(.data, to: stream) { $0.hasContinuation = true }
+        case .feedback: try streamPacket(.feedback, to: stream) { $0.consumedSize = .max }
+        case .emptyMessages: try streamPacket(.data, to: stream)
+        case .emptyFragments: try streamPacket(.data, to: stream) { $0.hasContinuation = true }
         }
     }
 
@@ -81,9 +70,9 @@ import TollgateWire
             #expect(server.connection.frameReader.keptBytes <= Limits.rpcUnfinishedFreeBytes)
         }
         // The stream is none the worse for it.
-        if flood == .emptyFragments { try server.receive(try frame(.data, to: stream)) }
+        if flood == .emptyFragments { try server.receive(try streamPacket(.data, to: stream)) }
         try server.receive(
-            try frame(.data, to: stream) {
+            try streamPacket(.data, to: stream) {
                 $0.envelopeExtension = EnvelopeExtension()
                 $0.envelopeExtension?.endOfStream = true
             })

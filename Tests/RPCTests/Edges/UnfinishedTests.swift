@@ -295,7 +295,7 @@ import TollgateWire
     @Test func `what came behind a credential counts once that is known to be good`() async throws {
         let events = Events()
         try await withServer(
-            bytes: Limits.rpcUnfinishedBytes, verifier: PatientRoles(events: events)
+            bytes: Limits.rpcUnfinishedBytes, verifier: GatedRoles(events: events)
         ) { server in
             try await RawPeer.connect(to: server) { peer in
                 try await peer.send(try introduced(1, 3))
@@ -384,16 +384,5 @@ import TollgateWire
                 #expect(server.core.edge.unfinishedBytes == 0)
             }
         }
-    }
-}
-
-/// Takes every credential once a test says so.
-private struct PatientRoles: CredentialVerifier {
-    let events: Events
-
-    func verify(_ credential: [UInt8]) async -> ConnectionIdentity? {
-        events.report("verifying")
-        guard await events.wait(for: "verified") else { return nil }
-        return ConnectionIdentity(name: "web", role: .web)
     }
 }

@@ -139,6 +139,18 @@ func controlPacket(_ control: EnvelopeExtension.Control) throws -> ByteBuffer {
     return buffer
 }
 
+/// A frame of a stream without a payload, from the stream 5 of a peer.
+func streamPacket(
+    _ type: StreamFrameMeta.FrameType, to stream: Int64,
+    change: (inout StreamFrameMeta) -> Void = { _ in }
+) throws -> ByteBuffer {
+    var meta = StreamFrameMeta(streamID: stream, sourceStreamID: 5, frameType: type)
+    change(&meta)
+    var buffer = ByteBuffer()
+    try buffer.writeStream(meta)
+    return buffer
+}
+
 /// A request as plain bRPC writes it.
 func plainRequest(
     _ service: String, _ method: String, id: Int64, payload: String = "",

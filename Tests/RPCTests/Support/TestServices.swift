@@ -40,6 +40,17 @@ struct NamedRoles: CredentialVerifier {
     }
 }
 
+/// Takes every credential once a test says so.
+struct GatedRoles: CredentialVerifier {
+    let events: Events
+
+    func verify(_ credential: [UInt8]) async -> ConnectionIdentity? {
+        events.report("verifying")
+        guard await events.wait(for: "verified") else { return nil }
+        return ConnectionIdentity(name: "web", role: .web)
+    }
+}
+
 /// Facts of methods for tests: `test.Service`.
 enum TestMethods {
     static let empty = MessageDescriptor(name: "test.Bytes", fields: [])
