@@ -132,6 +132,7 @@ import TollgateWire
         for (id, method) in zip((1 as Int64)..., methods) {
             read.writeImmutableBuffer(
                 try plainRequest("test.Service", method.name, id: id, payload: "short") {
+                    $0.authenticationData = Array("web".utf8)
                     if method.streaming == .unary { return }
                     $0.streamSettings = StreamSettings(
                         streamID: id, needFeedback: false, writable: true)
@@ -185,6 +186,41 @@ import TollgateWire
         waiting.letGo(10)
         server.loop.run()
         #expect(server.edge.pinnedBytes == 0)
+        try server.close()
+    }
+
+    /// Calls every credential good once it is let go.
+    private final class Gate: CredentialVerifier {
+        private let checked: Mutex<CheckedContinuation<Void, Never>?> = Mutex(nil)
+
+        func verify(_ credential: [UInt8]) async -> ConnectionIdentity? {
+            await withCheckedContinuation { continuation in
+                checked.withLock { $0 = continuation }
+            }
+            return ConnectionIdentity(name: "web", role: .web)
+        }
+
+        func letGo() { checked.withLock { $0.take() }?.resume() }
+    }
+
+    @Test func `calls that waited for a credential count for the read each came in`() throws {
+        let waiting = Waiting()
+        let gate = Gate()
+        let server = try EmbeddedServer(services: [waiting.service], verifier: gate)
+        let first = try read([TestMethods.gated])
+        try server.receive(first)
+        try server.receive(try read([TestMethods.gated]))
+        #expect(server.edge.pinnedBytes == 0, "what strangers send is counted as it comes")
+        gate.letGo()
+        server.loop.run()
+        #expect(server.edge.pinnedBytes == 2 * first.storageCapacity)
+        // Nor is what comes now taken for one of those reads.
+        try server.receive(try read([TestMethods.gated]))
+        #expect(server.edge.pinnedBytes == 3 * first.storageCapacity)
+        waiting.letGo(3)
+        server.loop.run()
+        #expect(server.edge.pinnedBytes == 0)
+        #expect(try server.release().count == 3)
         try server.close()
     }
 

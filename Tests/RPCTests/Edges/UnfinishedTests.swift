@@ -368,6 +368,31 @@ import TollgateWire
         #expect(leaving.connection.core.edge.unfinishedBytes == 0)
     }
 
+    @Test func `a body that came whole while its caller was checked needs room too`() async throws {
+        let events = Events()
+        let configuration = testConfiguration {
+            $0.credentials = .verified(by: GatedRoles(events: events))
+            $0.limits.unfinishedBytes = 100_000
+        }
+        try await withHTTPServer(configuration: configuration) { server, host in
+            // Turned into a packet on a thread, and counted until it is one.
+            let text = "{\"text\":\"\(String(repeating: "z", count: 200_000))\"}"
+            try await RawPeer.connect(to: server) { peer in
+                try await peer.send(
+                    ByteBuffer(string: httpCall("Echo", host: host, body: text)))
+                let edge = server.core.edge
+                for _ in 0..<2_000 where edge.countedBytes.unverified < 200_000 - Self.free {
+                    try await Task.sleep(for: .milliseconds(5))
+                }
+                #expect(await events.wait(for: "verifying"))
+                #expect(edge.unfinishedBytes == 0)
+                events.report("verified")
+                #expect(try await peer.rest().hasPrefix("HTTP/1.1 503 "))
+                #expect(edge.unfinishedBytes == 0)
+            }
+        }
+    }
+
     @Test func `over sockets a long body is counted and given back`() async throws {
         try await withHTTPServer(configuration: testConfiguration()) { server, host in
             let text = "{\"text\":\"\(String(repeating: "z", count: 200_000))\"}"

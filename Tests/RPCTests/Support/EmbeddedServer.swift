@@ -19,13 +19,14 @@ final class EmbeddedServer {
     /// Hosts the test services, unless others are given.
     init(
         events: Events = Events(), services: [ServiceRegistration]? = nil,
-        limits: ServerLimits = ServerLimits()
+        verifier: (any CredentialVerifier)? = nil, limits: ServerLimits = ServerLimits()
     ) throws {
         context = LoopContext(eventLoop: loop, number: 0)
         channel = EmbeddedChannel(loop: loop)
         connection = ServerConnection(
             core: ServerCore(
-                router: Router(services ?? testServices(events)), verifier: nil, interceptors: [],
+                router: Router(services ?? testServices(events)), verifier: verifier,
+                interceptors: [],
                 pages: ServerPages(), maximumBodyBytes: Limits.rpcBodyBytes,
                 logger: Logger(label: "test"), edge: ServerEdge(limits)), loop: context)
         try channel.pipeline.syncOperations.addHandlers([socket, connection])
