@@ -1,5 +1,7 @@
 /// What the contract states about a method: read by the router, the client and `tollgate call`.
-public struct MethodDescriptor: Sendable {
+///
+/// A class, because every call takes it along: its copies would count references to each text.
+public final class MethodDescriptor: Sendable {
     /// The service's full name, such as `tollgate.v1.AuthService`.
     public let service: String
 

@@ -4,7 +4,7 @@ package import TollgateWire
 extension ByteBuffer {
     /// Writes a packet of requests and responses.
     ///
-    /// `meta.attachmentSize` is set from `attachment`.
+    /// The attachment's size is that of `attachment`, whatever `meta` says.
     /// - Throws: ``WireError/unencodable(_:)`` if the meta cannot be written.
     package mutating func writeCall(
         _ meta: RpcMeta, payload: UnsafeRawBufferPointer, attachment: ByteBuffer = ByteBuffer()
@@ -18,10 +18,8 @@ extension ByteBuffer {
     mutating func writeCallHead(
         _ meta: RpcMeta, payload: UnsafeRawBufferPointer, attachmentBytes: Int
     ) throws(WireError) -> Int {
-        var meta = meta
-        meta.attachmentSize = Int32(clamping: attachmentBytes)
         var metaBytes = 0
-        try meta.encode { bytes in
+        try meta.encode(attachmentSize: Int32(clamping: attachmentBytes)) { bytes in
             metaBytes = bytes.count
             writeHeader(
                 .call, metaSize: bytes.count,

@@ -32,45 +32,46 @@ struct IncomingRequest {
     let pinnedBytes: Int
 
     /// Reads a request.
+    ///
+    /// No initialiser, nor is one used but for the whole: those take what they are given, and give
+    /// what they make, as copies, and there are a dozen references in here to be counted.
     /// - Throws: ``WireError`` if the meta does not parse: the connection is to be closed.
-    init(_ frame: Frame, arrival: NIODeadline, router: Router) throws(WireError) {
+    static func read(
+        _ frame: Frame, arrival: NIODeadline, router: Router
+    ) throws(WireError) -> IncomingRequest {
         var request: IncomingRequest?
         try frame.withMeta { (bytes) throws(WireError) in
             try RpcMetaView.with(bytes) { (view) throws(WireError) in
-                request = try IncomingRequest(view, frame, arrival: arrival, router: router)
+                request = try read(view, frame, arrival: arrival, router: router)
             }
         }
-        guard let request else { throw .malformed("the envelope does not parse") }
-        self = request
+        guard let request = request.take() else {
+            throw .malformed("the envelope does not parse")
+        }
+        return request
     }
 
-    private init(
+    private static func read(
         _ view: RpcMetaView, _ frame: Frame, arrival: NIODeadline, router: Router
-    ) throws(WireError) {
-        self.arrival = arrival
-        packetBytes = frame.packet.readableBytes
-        pinnedBytes = frame.pinnedBytes
-        correlationID = view.correlationID
-        timeoutMilliseconds = view.timeoutMilliseconds
-        streamSettings = view.streamSettings
-        credential = view.authenticationData
+    ) throws(WireError) -> IncomingRequest {
         let envelopeExtension = try view.envelopeExtension()
-        boxedExtension = envelopeExtension.map(EnvelopeExtension.Box.init)
-        fields = try view.requestFields()
+        let fields = try view.requestFields()
         let attachmentSize = Int(view.attachmentSize)
         let payloadSize = frame.bodySize - attachmentSize
         let start = frame.packet.readerIndex + frame.metaSize
-        payload = IncomingPayload(
-            view,
-            bytes: frame.packet.getSlice(at: start, length: max(0, payloadSize)) ?? ByteBuffer())
-        if attachmentSize > 0, payloadSize >= 0 {
-            attachment =
-                frame.packet.getSlice(at: start + payloadSize, length: attachmentSize)
-                ?? ByteBuffer()
-        } else {
-            attachment = ByteBuffer()
-        }
-        target = Self.target(view, payloadSize, envelopeExtension, router: router)
+        let payload = frame.packet.getSlice(at: start, length: max(0, payloadSize))
+        let attachment =
+            attachmentSize > 0 && payloadSize >= 0
+            ? frame.packet.getSlice(at: start + payloadSize, length: attachmentSize) : nil
+        return IncomingRequest(
+            target: target(view, payloadSize, envelopeExtension, router: router),
+            correlationID: view.correlationID, arrival: arrival,
+            timeoutMilliseconds: view.timeoutMilliseconds, streamSettings: view.streamSettings,
+            credential: view.authenticationData, fields: fields,
+            boxedExtension: envelopeExtension.map(EnvelopeExtension.Box.init),
+            payload: IncomingPayload(view, bytes: payload ?? ByteBuffer()),
+            attachment: attachment ?? ByteBuffer(), packetBytes: frame.packet.readableBytes,
+            pinnedBytes: frame.pinnedBytes)
     }
 
     /// What our own clients add; few requests have any.

@@ -55,11 +55,12 @@ final class RunningCall: @unchecked Sendable {
         var hasChecksum: Bool
 
         /// What a request asks for; nil if the answer is to be plain, as most are.
-        init?(for request: IncomingRequest) {
-            compression = request.envelopeExtension?.acceptCompress
-                .flatMap(PayloadCompression.best(of:))
-            hasChecksum = request.payload.hasChecksum
-            if compression == nil, !hasChecksum { return nil }
+        static func wanted(by request: IncomingRequest) -> Packing? {
+            let packing = Packing(
+                compression: request.envelopeExtension?.acceptCompress
+                    .flatMap(PayloadCompression.best(of:)),
+                hasChecksum: request.payload.hasChecksum)
+            return packing.compression == nil && !packing.hasChecksum ? nil : packing
         }
     }
 

@@ -76,7 +76,7 @@ extension ServerConnection {
         let call = RunningCall(
             id: id, route: route, context: context, arrival: request.arrival,
             admission: admission, wantsReply: request.wantsReply,
-            packing: RunningCall.Packing(for: request))
+            packing: RunningCall.Packing.wanted(by: request))
         while calls.count <= Int(id.index) { calls.append(nil) }
         calls[Int(id.index)] = call
         loop.callBegan()

@@ -63,7 +63,7 @@ extension ServerConnection {
     }
 
     private func refuseUnfinishedCall(_ frame: Frame, _ error: RPCError) throws {
-        let request = try IncomingRequest(frame, arrival: arrival, router: core.router)
+        let request = try IncomingRequest.read(frame, arrival: arrival, router: core.router)
         if case .control = request.target { return }
         _ = machine.receiveRequest(
             credential: request.credential, announcement: request.envelopeExtension)

@@ -211,7 +211,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
             var frame = frame
             // It stays as long as the call, and counts for its own bytes alone.
             frame.leaveLongRead(always: pinnedRead == nil && budget.edge.isFullOfPinned)
-            process(try IncomingRequest(frame, arrival: arrival, router: core.router))
+            process(try IncomingRequest.read(frame, arrival: arrival, router: core.router))
         case .stream:
             let meta = try frame.withMeta { (bytes) throws(WireError) in
                 try StreamFrameMeta.decode(bytes)

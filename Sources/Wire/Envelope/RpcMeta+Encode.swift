@@ -3,13 +3,16 @@ import CProtobufC
 
 extension RpcMeta {
     /// Writes the meta and lends its bytes, which live only while `body` runs.
+    ///
+    /// Of a packet with another attachment than ``attachmentSize`` says, its size is given here:
+    /// to change it in a copy would cost each call one.
     /// - Throws: ``WireError/unencodable(_:)`` if it is larger than any packet may be.
     package func encode(
-        _ body: (UnsafeRawBufferPointer) -> Void
+        attachmentSize: Int32? = nil, _ body: (UnsafeRawBufferPointer) -> Void
     ) throws(WireError) {
         try EnvelopeArena.withPacked(
             dynamicBytes: dynamicBytes,
-            { arena in lay(out: &arena) }, body)
+            { arena in lay(out: &arena, attachmentSize ?? self.attachmentSize) }, body)
     }
 
     /// Bytes of texts, and a generous share for each structure that carries one.
@@ -23,7 +26,9 @@ extension RpcMeta {
         return bytes + userFields.envelopeBytes + (envelopeExtension?.dynamicBytes ?? 0)
     }
 
-    private func lay(out arena: inout EnvelopeArena) -> UnsafeMutablePointer<ProtobufCMessage>? {
+    private func lay(
+        out arena: inout EnvelopeArena, _ attachmentSize: Int32
+    ) -> UnsafeMutablePointer<ProtobufCMessage>? {
         guard let meta = arena.allocate(Tollgate__Rpc__RpcMeta.self) else { return nil }
         tollgate__rpc__rpc_meta__init(meta)
         if let request { meta.pointee.request = request.lay(out: &arena) }
