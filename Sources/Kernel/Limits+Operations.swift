@@ -15,6 +15,14 @@ extension Limits {
     /// beside them, and with PostgreSQL an answer stays within some megabytes.
     package static let auditSliceRows = 5_000
 
+    /// How many numbers of rows that others point at an audit remembers, as a power of two: in
+    /// 512 KiB most of the lots that calls were paid from of late.
+    package static let auditFoundNumbersBits = 16
+
+    /// How many rows an audit goes on by to the next one that is pointed at, before it searches: a
+    /// search costs about as much as ten steps.
+    package static let auditNearNumbers = 8
+
     /// Customers whose standing one pass of an audit keeps: each takes about 150 bytes.
     ///
     /// Of more there is a second pass over the transfers.

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Storage
 
-/// What a table's CHECKs are read to be.
+/// What a table's CHECKs, and the condition of an index, are read to be.
 @Suite struct StoredRulesTests {
     @Test(arguments: [
         ("CREATE TABLE t (a INTEGER CHECK (a > 0))", ["a > 0"]),
@@ -19,6 +19,17 @@ import Testing
     ])
     func rulesAreRead(text: String, rules: [String]) {
         #expect(StoredRules.rules(in: text) == rules)
+    }
+
+    @Test(arguments: [
+        ("CREATE INDEX i ON t (a)", nil),
+        ("CREATE INDEX i ON t (a) WHERE b > 0", " b > 0"),
+        ("create unique index i on t (a)\nwhere b IN ('x', 'where')", " b IN ('x', 'where')"),
+        ("CREATE INDEX \"where\" ON t (wherever, (a > (SELECT 1 WHERE 1))) WHERE(b)", "(b)"),
+        ("CREATE INDEX i ON t (a) -- WHERE c\n WHERE b", " b"),
+    ])
+    func conditionsAreRead(text: String, condition: String?) {
+        #expect(StoredRules.condition(in: text) == condition)
     }
 
     @Test func everyRuleOfTheSchemaIsRead() async throws {

@@ -11,6 +11,8 @@ import TollgateKernel
 struct IndexDamage: CustomTestStringConvertible, Sendable {
     var testDescription: String
     var texts: [String]
+    /// Whether the books cannot be read any more, so that an audit ends there.
+    var endsBooks = false
 
     private static let byTime = "CREATE INDEX refusals_by_time ON refusals (occurred_at)"
     private static let ofHour =
@@ -40,7 +42,82 @@ struct IndexDamage: CustomTestStringConvertible, Sendable {
             ])
     }
 
-    static let all = [
+    /// What happens to an index of some holds, by its name; holds 1 to 3 are in both.
+    private static func ofHolds(
+        _ index: String, _ columns: String, where condition: String, leaving: String,
+        otherKey: String, otherColumns: String, inAnotherOrder: String
+    ) -> [IndexDamage] {
+        func indexed(_ columns: String, _ condition: String) -> String {
+            "CREATE INDEX \(index) ON holds (\(columns))\(condition)"
+                .replacing("'", with: "''")
+        }
+        func damage(
+            _ name: String, _ text: String, endsBooks: Bool = false
+        ) -> IndexDamage {
+            var damage = meanwhile(index, reads: nil, text, "\(index): \(name)")
+            damage.endsBooks = endsBooks
+            return damage
+        }
+        func remade(_ name: String, _ text: String) -> IndexDamage {
+            meanwhile(index, reads: text, "REINDEX \(index)", "\(index): \(name)")
+        }
+        return [
+            damage("an entry is missing", hold(9)),
+            damage("an entry's row is to have none", "UPDATE holds SET \(leaving) WHERE id = 2"),
+            damage("an entry has no row", "DELETE FROM holds WHERE id = 2", endsBooks: true),
+            damage("an entry has another key", "UPDATE holds SET \(otherKey) WHERE id = 2"),
+            damage(
+                "an entry names another row",
+                "DELETE FROM holds WHERE id = 2; " + hold(9), endsBooks: true),
+            damage(
+                "an entry is missing, and one is left over",
+                "UPDATE holds SET \(leaving) WHERE id = 2; " + hold(9)),
+            remade("every row has an entry", indexed(columns, "")),
+            remade("entries hold something else", indexed(otherColumns, " WHERE \(condition)")),
+            remade("entries are in another order", indexed(inAnotherOrder, " WHERE \(condition)")),
+        ]
+    }
+
+    /// A hold that is in both indexes of some holds, as SQL.
+    static func hold(_ number: Int) -> String {
+        """
+        INSERT INTO holds (id, account, request_id, request_hash, source, amount, state, settled,
+            created_at, expires_at, api_key)
+        VALUES (\(number), 1, 'hold-\(number)', zeroblob(32), 'promotion', 1, 'held', 0, 0,
+            \(number), \(number))
+        """
+    }
+
+    /// An attempt to log in that is in the index of those that one person may have once, as SQL.
+    static func attempt(_ number: Int) -> String {
+        """
+        INSERT INTO login_attempts (scene, secret_digest, source, device, created_at, expires_at,
+            state, openid)
+        VALUES ('scene-\(number)', CAST(printf('%032d', \(number)) AS BLOB), zeroblob(32), '', 0, 9,
+            'confirmed', 'person-\(number)')
+        """
+    }
+
+    static let all =
+        ofEveryRow
+        + ofHolds(
+            "holds_open", "expires_at, id", where: "state = 'held'",
+            leaving: "state = 'released', ended_at = 9", otherKey: "expires_at = 77",
+            otherColumns: "expires_at, id + 1", inAnotherOrder: "expires_at DESC, id")
+        + ofHolds(
+            "holds_of_api_key", "api_key", where: "api_key IS NOT NULL",
+            leaving: "api_key = NULL", otherKey: "api_key = 77",
+            otherColumns: "account", inAnotherOrder: "api_key DESC")
+        + [
+            meanwhile(
+                "login_attempts_open",
+                reads: "CREATE INDEX login_attempts_open ON login_attempts (openid) "
+                    + "WHERE state IN (''scanned'', ''confirmed'')",
+                "UPDATE login_attempts SET openid = 'person-1'",
+                "login_attempts_open: a key stands twice")
+        ]
+
+    private static let ofEveryRow = [
         meanwhile(
             "refusals_by_time", reads: nil,
             "INSERT INTO refusals (id, model, code, occurred_at) VALUES (9, 'm', 'c', 9)",
@@ -59,6 +136,10 @@ struct IndexDamage: CustomTestStringConvertible, Sendable {
         meanwhile(
             "refusals_by_time", reads: byTime.replacing("occurred_at)", with: "occurred_at DESC)"),
             "REINDEX refusals_by_time", "entries are in another order"),
+        meanwhile(
+            "refusals_of_account",
+            reads: "CREATE INDEX refusals_of_account ON refusals (account, id + 1)",
+            "REINDEX refusals_of_account", "entries repeat the number of another row"),
         meanwhile(
             "refusals_of_hour", reads: "CREATE \(ofHour)",
             "UPDATE refusals SET hour = 1 WHERE id < 3", "a key stands twice"),
@@ -110,6 +191,16 @@ struct IndexDamage: CustomTestStringConvertible, Sendable {
                     VALUES (\(number), 1, 'm', 'c', \(number))
                     """)
             }
+            for number in 1...3 {
+                try connection(tx).execute(
+                    """
+                    INSERT INTO api_keys (id, account, digest, name, models, created_at, spent,
+                        held, minute, minute_requests)
+                    VALUES (\(number), 1, zeroblob(32), '', '', 0, 0, 0, 0, 0)
+                    """)
+                try connection(tx).execute(IndexDamage.hold(number))
+                try connection(tx).execute(IndexDamage.attempt(number))
+            }
         }
         await store.close()
         return folder
@@ -123,9 +214,26 @@ struct IndexDamage: CustomTestStringConvertible, Sendable {
         #expect(try pragma(folder, "quick_check") == ["ok"])
         let told = try pragma(folder, "integrity_check")
         #expect(told != ["ok"])
-        let findings = try await StoreFile.verify(folder.database).findings
-        let engine = try #require(findings.first { $0.check == "C13" })
-        #expect(Set(engine.violations).isSuperset(of: told), "\(engine.violations)")
+        let violations = try await engineViolations(folder)
+        #expect(Set(violations).isSuperset(of: told), "\(violations)")
+        if damage.endsBooks {
+            await #expect(throws: Failure.self) { try await StoreFile.verify(folder.database) }
+        } else {
+            let findings = try await StoreFile.verify(folder.database).findings
+            let engine = try #require(findings.first { $0.check == "C13" })
+            #expect(Set(engine.violations).isSuperset(of: told), "\(engine.violations)")
+        }
+    }
+
+    private func engineViolations(_ folder: TemporaryFolder) async throws -> [String] {
+        let store = try await folder.open()
+        let violations = try await store.read { tx in
+            try tx.operations.engineParts().flatMap { part in
+                try tx.operations.auditEngine(part).violations
+            }
+        }
+        await store.close()
+        return violations
     }
 
     /// Without this, all of the above might be seen by what is asked when nothing else is left.
@@ -134,7 +242,7 @@ struct IndexDamage: CustomTestStringConvertible, Sendable {
         let store = try await folder.open()
         let asked = try await store.read { tx in
             guard case .sqlite(let reader) = try connection(tx) else { return [String]() }
-            return try ["transfers", "refusals", "usage_records"].filter { table throws in
+            return try ["transfers", "holds", "refusals", "usage_records"].filter { table throws in
                 try TableAudit(connection: reader, table: table).needsEngine()
             }
         }

@@ -14,7 +14,7 @@ final class SQLiteConnection {
     private var prepared: [Prepared?] = []
 
     /// A statement, and where its parameters `$1`, `$2` … are, in that order.
-    private struct Prepared {
+    struct Prepared {
         let owner: Statement
         let statement: OpaquePointer
         let places: [Int32]
@@ -155,12 +155,7 @@ final class SQLiteConnection {
     private func bind<each Parameter: Bindable>(
         _ sql: SQL, _ parameters: repeat each Parameter
     ) throws(StoreError) -> OpaquePointer {
-        let ready: Prepared
-        if sql.number < prepared.count, let known = prepared[sql.number] {
-            ready = known
-        } else {
-            ready = try prepare(sql)
-        }
+        let ready = try prepared(sql)
         var position = 0
         var code = SQLITE_OK
         for parameter in repeat each parameters {
@@ -174,7 +169,9 @@ final class SQLiteConnection {
         return ready.statement
     }
 
-    private func prepare(_ sql: SQL) throws(StoreError) -> Prepared {
+    /// The statement of a text, as it was left.
+    func prepared(_ sql: SQL) throws(StoreError) -> Prepared {
+        if sql.number < prepared.count, let known = prepared[sql.number] { return known }
         let owner: Statement
         do {
             owner = try database.cachedStatement(sql: sql.text)
@@ -193,7 +190,8 @@ final class SQLiteConnection {
         return ready
     }
 
-    private func failure(_ code: Int32) -> StoreError {
+    /// What SQLite says of a code that it answered with.
+    func failure(_ code: Int32) -> StoreError {
         let text = String(cString: sqlite3_errmsg(handle))
         switch code & 0xff {
         case SQLITE_CONSTRAINT: return .constraint(text)

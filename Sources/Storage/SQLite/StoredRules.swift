@@ -1,4 +1,4 @@
-/// The CHECKs of a SQLite store's tables.
+/// The CHECKs of a SQLite store's tables, and the conditions of its indexes.
 ///
 /// A connection that only reads leaves CHECKs out when it reads the schema, so `integrity_check`
 /// calls a row fine there that no write could have made. The rules are therefore taken from the
@@ -45,6 +45,28 @@ enum StoredRules {
             place += 1
         }
         return rules
+    }
+
+    /// The condition of an index of some rows: what stands behind its WHERE; nil if it has none.
+    static func condition(in text: String) -> String? {
+        let bytes = Array(text.utf8)
+        var depth = 0
+        var place = 0
+        while place < bytes.count {
+            var end = endOfPassage(bytes, place)
+            if end > place {
+                place = end
+                continue
+            }
+            end = bytes[place...].firstIndex { !isPartOfWord($0) } ?? bytes.count
+            if depth == 0, bytes[place..<end].map({ $0 | 0x20 }) == Array("where".utf8) {
+                return String(decoding: bytes[end...], as: UTF8.self)
+            }
+            if bytes[place] == UInt8(ascii: "(") { depth += 1 }
+            if bytes[place] == UInt8(ascii: ")") { depth -= 1 }
+            place = max(end, place + 1)
+        }
+        return nil
     }
 
     /// Where a quoted text or a comment that begins here ends; here if none does.

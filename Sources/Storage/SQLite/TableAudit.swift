@@ -6,8 +6,9 @@ internal import TollgateKernel
 /// `integrity_check` looks each row up in each index, and `foreign_key_check` each reference: with
 /// ten million rows that is most of an audit. So the entries that the rows ask for are added up in
 /// one pass, those that an index holds in another, in their order, and references that an index
-/// lists are looked up once each. Where this cannot be done, or finds anything, the engine's own
-/// checks are asked, so no less is seen, and all of it is told in their words.
+/// lists are looked up once each. An index of some rows may hold entries that no walk is shown, so
+/// its entries are counted by its pages too. Where this cannot be done, or finds anything, the
+/// engine's own checks are asked, so no less is seen, and all of it is told in their words.
 struct TableAudit {
     // Texts of one schema: some for each of its tables.
     private static let queries = Mutex<[String: SQL]>([:])
@@ -15,21 +16,13 @@ struct TableAudit {
     let connection: SQLiteConnection
     let table: String
 
-    /// An index, and its columns as SQL in the order it has them: those of its key, and those that
-    /// name the row.
-    private struct Index {
-        var name: String
-        var isUnique: Bool
-        var columns: [String] = []
-        var keyColumns = 0
-        /// Whether its entries are plain columns of every row, in the order of their bytes.
-        var isPlain: Bool
-    }
-
     /// What the pass over the rows came to.
     private struct Rows {
         var brokenRules: Int64 = 0
+        /// The entries that they ask each index for.
         var sums: [EntrySum]
+        /// How many of them were found, in an index that is searched.
+        var found: [Int64]
     }
 
     /// Tells a sentence for each violation.
@@ -60,9 +53,9 @@ struct TableAudit {
     /// Tells of broken rules; whether each index holds the rows, which is false also if the engine
     /// has to be asked.
     private func looksWhole(
-        _ indexes: [Index], _ tell: (String) -> Void
+        _ indexes: [TableIndex], _ tell: (String) -> Void
     ) throws(StoreError) -> Bool {
-        let text = try connection.first(Text.definition, table) { $0.text(0) } ?? ""
+        let text = try definition(of: table) ?? ""
         let rules = StoredRules.rules(in: text)
         // NULL is no breach, as in a CHECK.
         let broken = rules.isEmpty ? nil : rules.map { "NOT (\($0))" }.joined(separator: " OR ")
@@ -72,8 +65,15 @@ struct TableAudit {
             if try !isRowless(), let rows = try passOverRows(indexes, broken) {
                 brokenRules = rows.brokenRules
                 isWhole = true
-                for (index, sum) in zip(indexes, rows.sums) where isWhole {
-                    isWhole = try holds(index, sum)
+                for (place, index) in indexes.enumerated() where isWhole {
+                    let sum = rows.sums[place]
+                    isWhole =
+                        index.way == .walk
+                        ? try holds(index, sum) : rows.found[place] == sum.entries
+                    // What does not fulfil the condition, or no row asks for, was not shown.
+                    if isWhole, index.isOfSome || index.way == .search {
+                        isWhole = try entries(of: index) == sum.entries
+                    }
                 }
             } else if let broken {
                 let count = Self.query(
@@ -94,37 +94,48 @@ struct TableAudit {
 
     /// One pass over the rows, for the rules and every index; nil if there is no such pass.
     private func passOverRows(
-        _ indexes: [Index], _ broken: String?
+        _ indexes: [TableIndex], _ broken: String?
     ) throws(StoreError) -> Rows? {
-        guard indexes.allSatisfy(\.isPlain) else { return nil }
+        guard indexes.allSatisfy({ $0.way != .engine }) else { return nil }
         var columns: [String] = []
-        for column in indexes.flatMap(\.columns) where !columns.contains(column) {
+        func place(_ column: String) -> Int32 {
+            if let place = columns.firstIndex(of: column) { return Int32(place) }
             columns.append(column)
+            return Int32(columns.count - 1)
         }
-        let places = indexes.map { index in
-            index.columns.map { Int32(columns.firstIndex(of: $0) ?? 0) }
+        let rule = place(broken ?? "0")
+        let listed = indexes.map { index in
+            index.way == .walk ? index.columns.map { place($0.text) } : []
         }
-        let listed = (columns + [broken ?? "0"]).joined(separator: ", ")
-        let text = "SELECT \(listed) FROM \(Self.quoted(table)) NOT INDEXED"
-        guard try isPlanned(text, as: "SCAN \(table)") else { return nil }
-        var rows = Rows(sums: Array(repeating: EntrySum(), count: indexes.count))
-        let rule = Int32(columns.count)
+        let asked = indexes.map { index in
+            place(index.way == .walk ? index.presence : index.search(in: table))
+        }
+        let text =
+            "SELECT \(columns.joined(separator: ", ")) FROM \(Self.quoted(table)) NOT INDEXED"
+        let plan = try plan(of: text).filter { !$0.hasPrefix("CORRELATED ") }
+        let searched = indexes.filter { $0.way == .search }
+        guard plan.first == "SCAN \(table)", plan.count == searched.count + 1,
+            zip(searched, plan.dropFirst()).allSatisfy({ $0.isSearch($1) })
+        else { return nil }
+        var rows = Rows(
+            sums: Array(repeating: EntrySum(), count: indexes.count),
+            found: Array(repeating: 0, count: indexes.count))
         try connection.forEach(Self.query(text)) { row in
             if row.integer(rule) != 0 { rows.brokenRules += 1 }
-            for place in places.indices { rows.sums[place].add(row, places[place]) }
+            for index in listed.indices where !row.isNull(asked[index]) {
+                rows.found[index] += row.integer(asked[index])
+                rows.sums[index].add(row, listed[index])
+            }
         }
         return rows
     }
 
     /// Whether an index holds these entries and no others, in their order and, if it is unique,
     /// each key once.
-    private func holds(_ index: Index, _ rows: EntrySum) throws(StoreError) -> Bool {
-        let listed = index.columns.joined(separator: ", ")
-        let text =
-            "SELECT \(listed) FROM \(Self.quoted(table)) INDEXED BY \(Self.quoted(index.name))"
+    private func holds(_ index: TableIndex, _ rows: EntrySum) throws(StoreError) -> Bool {
+        let text = index.walk(of: table)
         // Only so the entries are read where they are, and not from the rows.
-        let plan = "SCAN \(table) USING COVERING INDEX \(index.name)"
-        guard try isPlanned(text, as: plan) else { return false }
+        guard index.isWalk(try plan(of: text), of: table) else { return false }
         let places = index.columns.indices.map(Int32.init)
         var order = EntryOrder(
             columns: places.count, keyColumns: index.keyColumns, isUnique: index.isUnique)
@@ -137,37 +148,21 @@ struct TableAudit {
         return isOrdered && entries == rows
     }
 
-    /// Whether every reference finds its row; false also if the engine has to be asked.
-    private func pointsAtRows(_ indexes: [Index]) throws(StoreError) -> Bool {
-        var pairs: [Int64: (parent: String, columns: [(own: String, other: String)])] = [:]
-        var isKnown = true
-        _ = try connection.all(Text.references, table) { row in
-            if row.isNull(3) { isKnown = false }
-            pairs[row.integer(0), default: (row.text(1), [])].columns.append(
-                (Self.quoted(row.text(2)), Self.quoted(row.text(3))))
-        }
-        guard isKnown else { return false }
-        for (parent, columns) in pairs.values {
-            guard try connection.first(Text.definition, parent, decode: { $0.text(0) }) != nil
-            else { return false }
-            let own = columns.map(\.own)
-            // An index in their order tells equal ones from new ones at no cost.
-            let isListed = indexes.contains { $0.isPlain && Array($0.columns.prefix(1)) == own }
-            let query = Self.query(
-                """
-                SELECT EXISTS (
-                    SELECT 1 FROM (
-                        SELECT \(isListed ? "DISTINCT " : "")\(own.joined(separator: ", "))
-                        FROM \(Self.quoted(table))) AS child
-                    WHERE \(own.map { "child.\($0) IS NOT NULL" }.joined(separator: " AND "))
-                        AND NOT EXISTS (
-                            SELECT 1 FROM \(Self.quoted(parent)) AS parent WHERE
-                            \(columns.map { "parent.\($0.other) = child.\($0.own)" }
-                                .joined(separator: " AND "))))
-                """)
-            guard try connection.first(query, decode: { $0.integer(0) }) == 0 else { return false }
-        }
-        return true
+    /// How many entries the pages of an index hold; nil if this engine cannot tell.
+    private func entries(of index: TableIndex) throws(StoreError) -> Int64? {
+        guard try connection.first(Text.canCount, decode: { $0.truth(0) }) == true
+        else { return nil }
+        return try connection.first(Text.entries, index.name) { $0.optionalInteger(0) } ?? nil
+    }
+
+    /// The text that a table was made with; nil if there is none of this name.
+    func definition(of table: String) throws(StoreError) -> String? {
+        try connection.first(Text.definition, table) { $0.text(0) }
+    }
+
+    /// Which column of a table is its rows' number.
+    func numberColumn(of table: String) throws(StoreError) -> String? {
+        try connection.first(Text.number, table) { $0.text(0) }
     }
 
     /// Whether the table is stored in the order of its key, where it has no rows' numbers.
@@ -175,33 +170,56 @@ struct TableAudit {
         try connection.first(Text.isRowless, table) { $0.truth(0) } ?? true
     }
 
-    private func indexes() throws(StoreError) -> [Index] {
+    private func indexes() throws(StoreError) -> [TableIndex] {
+        let number = try numberColumn(of: table)
         var indexes = try connection.all(Text.indexes, table) { row in
-            Index(name: row.text(0), isUnique: row.truth(1), isPlain: !row.truth(2))
+            // On lines of its own, since it may end with a comment.
+            let condition = StoredRules.condition(in: row.text(3)).map { "(\($0)\n)" }
+            return TableIndex(
+                name: row.text(0), isUnique: row.truth(1), isOfSome: row.truth(2),
+                condition: row.truth(2) ? condition : nil)
         }
         for place in indexes.indices {
             _ = try connection.all(Text.columns, indexes[place].name) { row in
-                let number = row.integer(0)
+                let cid = row.integer(0)
                 // -1 is the row's number, -2 an expression.
-                if number < -1 || row.truth(2) || row.text(3) != "BINARY" {
-                    indexes[place].isPlain = false
-                }
-                indexes[place].columns.append(number == -1 ? "rowid" : Self.quoted(row.text(1)))
-                if row.truth(4) { indexes[place].keyColumns += 1 }
+                let column = TableIndex.Column(
+                    name: cid == -1 ? "rowid" : row.text(1),
+                    text: cid == -1 ? "rowid" : Self.quoted(row.text(1)),
+                    isPlain: cid >= -1 && !row.truth(2) && row.text(3) == "BINARY",
+                    isNumber: cid >= 0 && row.text(1) == number)
+                indexes[place].append(column, isKey: row.truth(4))
             }
+            indexes[place].way = try way(indexes[place])
         }
         return indexes
     }
 
-    private func isPlanned(_ text: String, as plan: String) throws(StoreError) -> Bool {
-        try connection.all(Self.query("EXPLAIN QUERY PLAN " + text)) { $0.text(3) } == [plan]
+    private func way(_ index: TableIndex) throws(StoreError) -> TableIndex.Way {
+        guard index.columns.allSatisfy(\.isPlain), index.isOfSome == (index.condition != nil)
+        else { return .engine }
+        if !index.columns.contains(where: \.isNumber) {
+            if index.condition == nil { return .walk }
+            if index.isWalk(try plan(of: index.walk(of: table)), of: table) { return .walk }
+        }
+        // A search sees no other entry of the same key.
+        return index.isUnique ? .engine : .search
     }
 
-    private static func quoted(_ name: String) -> String {
-        "\"\(name.replacing("\"", with: "\"\""))\""
+    /// How SQLite would go about a query, in its words; nothing if it would not.
+    private func plan(of text: String) throws(StoreError) -> [String] {
+        do throws(StoreError) {
+            return try connection.all(Self.query("EXPLAIN QUERY PLAN " + text)) { $0.text(3) }
+        } catch {
+            // Somebody else's index may have a condition that can be asked in no such query.
+            guard case .engine = error else { throw error }
+            return []
+        }
     }
 
-    private static func query(_ text: String) -> SQL {
+    static func quoted(_ name: String) -> String { TableIndex.quoted(name) }
+
+    static func query(_ text: String) -> SQL {
         queries.withLock { known in
             if let query = known[text] { return query }
             let query = SQL(text)
@@ -215,12 +233,23 @@ struct TableAudit {
             "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = $1")
         static let isRowless = SQL(
             "SELECT wr FROM pragma_table_list($1) WHERE schema = 'main'")
-        static let indexes = SQL("SELECT name, \"unique\", partial FROM pragma_index_list($1)")
+        static let indexes = SQL(
+            """
+            SELECT listed.name, "unique", partial, sql
+            FROM pragma_index_list($1) AS listed LEFT JOIN sqlite_master AS made
+                ON made.type = 'index' AND made.name = listed.name
+            ORDER BY seq
+            """)
+        // A key of one whole number is the row's number by another name.
+        static let number = SQL(
+            """
+            SELECT MAX(name) FROM pragma_table_info($1) WHERE pk > 0
+            HAVING COUNT(*) = 1 AND MAX(upper(type)) = 'INTEGER'
+            """)
+        static let canCount = SQL(
+            "SELECT EXISTS (SELECT 1 FROM pragma_module_list WHERE name = 'dbstat')")
+        static let entries = SQL("SELECT SUM(ncell) FROM dbstat WHERE name = $1")
         static let columns = SQL(
             "SELECT cid, name, \"desc\", coll, key FROM pragma_index_xinfo($1) ORDER BY seqno")
-        static let references = SQL(
-            """
-            SELECT id, "table", "from", "to" FROM pragma_foreign_key_list($1) ORDER BY id, seq
-            """)
     }
 }
