@@ -7,8 +7,7 @@ DEMO := Scripts/demo
 # Tests that start and kill processes: they take every core, so they do not run beside others.
 ALONE := TollgateTests
 SWIFT_FORMAT := swift format
-# Swift's runtime and libraries go into the program: it runs where no Swift is, and counting a
-# reference takes no detour (a tenth of an echo's processor time).
+# Swift's runtime and libraries go into the program (ARCHITECTURE.md, "Dependencies").
 STATIC := --static-swift-stdlib
 # Generated code is its generator's business, not the formatter's.
 SOURCES := find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*' -print0

@@ -33,8 +33,9 @@ struct IncomingRequest {
 
     /// Reads a request.
     ///
-    /// No initialiser, nor is one used but for the whole: those take what they are given, and give
-    /// what they make, as copies, and there are a dozen references in here to be counted.
+    /// A function, because an initialiser owns what it is given and copies what it makes in parts:
+    /// each copy counts the dozen references in here once more. So all is gathered first, the whole
+    /// is made at once, and it is moved from then on.
     /// - Throws: ``WireError`` if the meta does not parse: the connection is to be closed.
     static func read(
         _ frame: Frame, arrival: NIODeadline, router: Router

@@ -26,8 +26,7 @@ final class EmbeddedServer {
         connection = ServerConnection(
             core: ServerCore(
                 router: Router(services ?? testServices(events)), verifier: verifier,
-                interceptors: [],
-                pages: ServerPages(), maximumBodyBytes: Limits.rpcBodyBytes,
+                interceptors: [], pages: ServerPages(), maximumBodyBytes: Limits.rpcBodyBytes,
                 logger: Logger(label: "test"), edge: ServerEdge(limits)), loop: context)
         try channel.pipeline.syncOperations.addHandlers([socket, connection])
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
