@@ -16,6 +16,8 @@ import TollgateWire
         var isAnswered = false
         var isOpen = false
         var takesRequests: Bool
+        /// Whether its window counts each message too.
+        var chargesMessages: Bool
         var unread = 0
         var sent: Int64 = 0
     }
@@ -103,6 +105,7 @@ import TollgateWire
         case .admit:
             require(!wasClosed && !machine.awaitsCredential, "admitted too early", note)
             let takes = random.once(in: 2)
+            let charges = random.once(in: 2)
             let id = try? machine.admit(
                 correlationID: Int64(steps),
                 deadline: now + .milliseconds(Int64.random(in: -5...40, using: &random)),
@@ -110,11 +113,13 @@ import TollgateWire
                 incoming: takes
                     ? ReceiveWindow(
                         sizeBytes: 100, maximumMessageBytes: 50,
-                        chargesMessages: random.once(in: 2)) : nil)
+                        chargesMessages: charges) : nil)
             if let id {
                 require(!isDraining, "admitted while draining", note)
                 require(
-                    calls.updateValue(ServerCall(takesRequests: takes), forKey: id) == nil,
+                    calls.updateValue(
+                        ServerCall(takesRequests: takes, chargesMessages: charges), forKey: id)
+                        == nil,
                     "a place was given twice", note)
                 require(calls.count <= 8, "too many calls", note)
             }
@@ -175,7 +180,8 @@ import TollgateWire
             requireLive(calls[id], before, note)
             require(calls[id]?.takesRequests == true, "a deaf call was given data", note)
             let charge = Limits.rpcStreamMessageBytes
-            let counted = bytes + (isWhole && machine.chargesMessages ? charge : 0)
+            let charges = calls[id]?.chargesMessages == true
+            let counted = bytes + (isWhole && charges ? charge : 0)
             calls[id]?.unread += counted
             calls[id]?.sent += Int64(counted)
             require((calls[id]?.unread ?? 0) < 100 + 50 + charge, "the window was not kept", note)
