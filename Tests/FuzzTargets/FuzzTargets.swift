@@ -36,9 +36,20 @@ package enum FuzzTargets {
         }
     }
 
-    /// What was read is written again and read back the same.
+    /// What was read is what protobuf-c alone reads, is written as protobuf-c writes it, and read
+    /// back the same.
     private static func meta(_ bytes: UnsafeRawBufferPointer) {
-        guard let meta = try? RpcMeta.decode(bytes) else { return }
+        let meta = try? RpcMeta.decode(bytes)
+        var unpacked: RpcMeta?
+        try? RpcMetaView.withUnpacked(bytes) { (view) throws(WireError) in
+            unpacked = try RpcMeta(view)
+        }
+        precondition(meta == unpacked, "a meta was read in two ways")
+        guard let meta else { return }
+        var (written, packed): ([UInt8], [UInt8]) = ([], [])
+        try? meta.encode { written = Array($0) }
+        try? meta.pack(attachmentSize: meta.attachmentSize) { packed = Array($0) }
+        precondition(written == packed, "a meta was written in two ways")
         var again: RpcMeta?
         try? meta.encode { again = try? RpcMeta.decode($0) }
         var expected = meta

@@ -48,7 +48,7 @@ import TollgateWire
             var announcement = EnvelopeExtension.announcement
             announcement.features = features
             var server = ServerConnectionStateMachine(verifiesCredential: false)
-            _ = server.receiveRequest(credential: nil, announcement: announcement)
+            _ = server.receiveRequest(credential: nil, announcement: .init(announcement))
             var client = Machine()
             let ticket = try client.begin("stream", deadline: deadline, opensStream: true)
             var answer = response(ticket.id, stream: 0)

@@ -21,13 +21,34 @@ extension ByteBuffer {
         var metaBytes = 0
         try meta.encode(attachmentSize: Int32(clamping: attachmentBytes)) { bytes in
             metaBytes = bytes.count
-            writeHeader(
-                .call, metaSize: bytes.count,
-                bodySize: bytes.count + payload.count + attachmentBytes)
-            writeBytes(bytes)
+            writePacket(.call, meta: bytes, payload: payload, moreBytes: attachmentBytes)
         }
-        writeBytes(payload)
         return metaBytes
+    }
+
+    /// Writes all but the attachment of a plain request's packet; false, and nothing is written, if
+    /// its meta has to be written as a whole.
+    mutating func writeRequestHead(
+        _ request: borrowing RpcRequestMeta, correlationID: Int64, userFields: [String: String],
+        payload: UnsafeRawBufferPointer, attachmentBytes: Int
+    ) -> Bool {
+        RpcMeta.encodeRequest(
+            request, correlationID: correlationID,
+            attachmentSize: Int32(clamping: attachmentBytes), userFields: userFields
+        ) { bytes in
+            writePacket(.call, meta: bytes, payload: payload, moreBytes: attachmentBytes)
+        }
+    }
+
+    /// Writes all but the attachment of a packet that says that a call succeeded, and no more.
+    mutating func writeSuccessHead(
+        correlationID: Int64, payload: UnsafeRawBufferPointer, attachmentBytes: Int
+    ) {
+        RpcMeta.encodeSuccess(
+            correlationID: correlationID, attachmentSize: Int32(clamping: attachmentBytes)
+        ) { bytes in
+            writePacket(.call, meta: bytes, payload: payload, moreBytes: attachmentBytes)
+        }
     }
 
     /// Writes a stream's packet; the meta's length.
@@ -39,9 +60,9 @@ extension ByteBuffer {
         var metaBytes = 0
         try meta.encode { bytes in
             metaBytes = bytes.count
-            writeHeader(
-                .stream, metaSize: bytes.count, bodySize: bytes.count + payload.readableBytes)
-            writeBytes(bytes)
+            writePacket(
+                .stream, meta: bytes, payload: .init(start: nil, count: 0),
+                moreBytes: payload.readableBytes)
         }
         if payload.readableBytes > 0 { writeImmutableBuffer(payload) }
         return metaBytes
@@ -52,9 +73,25 @@ extension ByteBuffer {
         if capacity > bytes { self = ByteBuffer() } else { clear() }
     }
 
-    private mutating func writeHeader(_ kind: Frame.Kind, metaSize: Int, bodySize: Int) {
-        writeMultipleIntegers(
-            kind.rawValue, UInt32(truncatingIfNeeded: bodySize),
-            UInt32(truncatingIfNeeded: metaSize))
+    /// Writes header, meta and payload of a packet of which so many bytes more are to follow; at
+    /// once, for the buffer looks at itself whenever something is written.
+    private mutating func writePacket(
+        _ kind: Frame.Kind, meta: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer,
+        moreBytes: Int
+    ) {
+        let bodySize = meta.count + payload.count + moreBytes
+        let count = Frame.headerSize + meta.count + payload.count
+        writeWithUnsafeMutableBytes(minimumWritableBytes: count) { place in
+            func store(_ number: UInt32, at offset: Int) {
+                place.storeBytes(of: number.bigEndian, toByteOffset: offset, as: UInt32.self)
+            }
+            store(kind.rawValue, at: 0)
+            store(UInt32(truncatingIfNeeded: bodySize), at: 4)
+            store(UInt32(truncatingIfNeeded: meta.count), at: 8)
+            let body = UnsafeMutableRawBufferPointer(rebasing: place[Frame.headerSize...])
+            body.copyMemory(from: meta)
+            UnsafeMutableRawBufferPointer(rebasing: body[meta.count...]).copyMemory(from: payload)
+            return count
+        }
     }
 }

@@ -20,12 +20,9 @@ package struct FrameDecoder: NIOSingleStepByteToMessageDecoder {
     }
 
     package mutating func decode(buffer: inout ByteBuffer) throws -> Frame? {
-        let start = buffer.readerIndex
-        guard let magic = buffer.getInteger(at: start, as: UInt32.self) else { return nil }
+        guard let (magic, sizes) = Self.header(buffer) else { return nil }
         guard let kind = Frame.Kind(rawValue: magic) else { throw FrameError.unknownMagic }
-        guard let bodySize = buffer.getInteger(at: start + 4, as: UInt32.self).map(Int.init),
-            let metaSize = buffer.getInteger(at: start + 8, as: UInt32.self).map(Int.init)
-        else { return nil }
+        guard let (bodySize, metaSize) = sizes else { return nil }
         guard metaSize <= bodySize else { throw FrameError.metaExceedsBody }
         guard metaSize <= maximumMetaBytes else { throw FrameError.metaTooLarge(metaSize) }
         guard bodySize <= maximumBodyBytes else { throw FrameError.bodyTooLarge(bodySize) }
@@ -40,6 +37,22 @@ package struct FrameDecoder: NIOSingleStepByteToMessageDecoder {
         buffer.moveReaderIndex(forwardBy: Frame.headerSize)
         guard let packet = buffer.readSlice(length: bodySize) else { return nil }
         return Frame(kind: kind, packet: packet, metaSize: metaSize)
+    }
+
+    /// The header's numbers, as far as they are there.
+    ///
+    /// Taken at once, for the buffer looks at itself whenever something is asked of it.
+    private static func header(
+        _ buffer: ByteBuffer
+    ) -> (magic: UInt32, sizes: (body: Int, meta: Int)?)? {
+        buffer.withUnsafeReadableBytes { bytes in
+            func number(at offset: Int) -> UInt32 {
+                UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            }
+            guard bytes.count >= MemoryLayout<UInt32>.size else { return nil }
+            guard bytes.count >= Frame.headerSize else { return (number(at: 0), nil) }
+            return (number(at: 0), (Int(number(at: 4)), Int(number(at: 8))))
+        }
     }
 
     package mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> Frame? {

@@ -31,6 +31,34 @@ struct Outbound {
             gathered.moveWriterIndex(to: mark)
             return false
         }
+        append(attachment)
+        return true
+    }
+
+    /// Writes a plain request; false, and nothing is written, if its meta has to be written as a
+    /// whole.
+    mutating func writeRequest(
+        _ request: borrowing RpcRequestMeta, correlationID: Int64, userFields: [String: String],
+        payload: UnsafeRawBufferPointer, attachment: ByteBuffer
+    ) -> Bool {
+        let isWritten = gathered.writeRequestHead(
+            request, correlationID: correlationID, userFields: userFields, payload: payload,
+            attachmentBytes: attachment.readableBytes)
+        if isWritten { append(attachment) }
+        return isWritten
+    }
+
+    /// Writes the packet that says that a call succeeded, with its answer and no metadata.
+    mutating func writeSuccess(
+        correlationID: Int64, payload: UnsafeRawBufferPointer, attachment: ByteBuffer?
+    ) {
+        gathered.writeSuccessHead(
+            correlationID: correlationID, payload: payload,
+            attachmentBytes: attachment?.readableBytes ?? 0)
+        if let attachment { append(attachment) }
+    }
+
+    private mutating func append(_ attachment: ByteBuffer) {
         if attachment.readableBytes >= Limits.rpcAttachmentInPlaceBytes {
             earlier += [gathered, attachment]
             earlierBytes += gathered.readableBytes + attachment.readableBytes
@@ -38,7 +66,6 @@ struct Outbound {
         } else if attachment.readableBytes > 0 {
             gathered.writeImmutableBuffer(attachment)
         }
-        return true
     }
 
     /// Writes a stream's packet, if its meta is no larger than that.

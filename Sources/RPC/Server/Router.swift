@@ -5,6 +5,8 @@ import TollgateWire
 final class Route: Sendable {
     let method: MethodDescriptor
     let answer: MethodRegistration.Answer
+    /// Whether there is one request and one response.
+    let isUnary: Bool
     /// How many calls run, and whether one more may.
     let gate: MethodGate
     private let succeeded: Counter
@@ -14,6 +16,7 @@ final class Route: Sendable {
         method = registration.descriptor
         gate = MethodGate(registration.descriptor, limits)
         answer = registration.answer
+        isUnary = if case .unary = registration.answer { true } else { false }
         let dimensions = [("method", registration.descriptor.fullName)]
         succeeded = Counter(
             label: "tollgate_rpc_calls_total", dimensions: dimensions + [("code", "0")])
@@ -87,7 +90,7 @@ struct Router: Sendable {
         service: UnsafeRawBufferPointer, method: UnsafeRawBufferPointer
     ) throws(RPCError) -> Route {
         for entry in buckets[Int(Self.hash(service, method) & mask)]
-        where entry.service.elementsEqual(service) && entry.method.elementsEqual(method) {
+        where Self.areEqual(entry.service, service) && Self.areEqual(entry.method, method) {
             return entry.route
         }
         let name = String(decoding: service, as: UTF8.self)
@@ -102,15 +105,50 @@ struct Router: Sendable {
             isNotProcessed: true)
     }
 
-    /// FNV-1a over both names.
+    private static func areEqual(_ ours: [UInt8], _ name: UnsafeRawBufferPointer) -> Bool {
+        guard ours.count == name.count else { return false }
+        return ours.withUnsafeBytes { ours in
+            var index = 0
+            while index + 8 <= ours.count {
+                guard
+                    ours.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                        == name.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                else { return false }
+                index += 8
+            }
+            while index < ours.count {
+                guard ours[index] == name[index] else { return false }
+                index += 1
+            }
+            return true
+        }
+    }
+
+    /// FNV-1a over both names, eight bytes at a time.
     ///
     /// The table is made of our own methods, so no peer can crowd it.
     private static func hash(
         _ service: UnsafeRawBufferPointer, _ method: UnsafeRawBufferPointer
     ) -> UInt64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in service { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        for byte in method { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return hash ^ hash >> 32
+        func add(_ name: UnsafeRawBufferPointer) {
+            var index = 0
+            while index + 8 <= name.count {
+                mix(name.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+                index += 8
+            }
+            while index < name.count {
+                mix(UInt64(name[index]))
+                index += 1
+            }
+        }
+        func mix(_ word: UInt64) {
+            hash = (hash ^ word) &* 0x100_0000_01b3
+            // What is high in a word must count below too, where the table looks.
+            hash ^= hash >> 32
+        }
+        add(service)
+        add(method)
+        return hash
     }
 }

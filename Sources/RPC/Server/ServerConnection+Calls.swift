@@ -85,35 +85,12 @@ extension ServerConnection {
     }
 
     private func start(_ call: RunningCall, _ request: IncomingRequest) {
-        let task: Task<Void, Never>
-        switch call.route.answer {
-        case .unary(let answer):
-            if let payload = request.payload.plain {
-                call.payload = payload
-                task = CallTask.start(on: loop.executor, answering: call, of: self)
-            } else {
-                task = CallTask.start(on: loop.executor) { [self] in
-                    await run(call) {
-                        try await answer(
-                            unpacked(request, of: call), call.context,
-                            UnaryReply(connection: self, call: call))
-                    }
-                }
-            }
-        case .serverStreaming(let answer):
-            let sink = makeSink(call, request)
-            task = CallTask.start(on: loop.executor) { [self] in
-                await run(call) {
-                    try await answer(unpacked(request, of: call), call.context, sink)
-                }
-            }
-        case .streamOfRequests(let answer):
-            let (sink, source) = (makeSink(call, request), makeSource(call, request))
-            // The client knows where to send its messages once it has the response.
-            _ = openStream(call)
-            task = CallTask.start(on: loop.executor) { [self] in
-                await run(call) { try await answer(source, call.context, sink) }
-            }
+        let task: CallTask.Handle
+        if call.route.isUnary, let payload = request.payload.plain {
+            call.payload = payload
+            task = CallTask.start(on: loop.executor, answering: call, of: self)
+        } else {
+            task = startOther(call, request)
         }
         // A handler that never waited has ended already, and its place may be another's.
         guard calls[Int(call.id.index)] === call, call.outcome == nil else { return }
@@ -123,10 +100,39 @@ extension ServerConnection {
         if call.isCancelled { task.cancel() }
     }
 
+    /// Starts a call that is not a plain unary one.
+    @inline(never)
+    private func startOther(_ call: RunningCall, _ request: IncomingRequest) -> CallTask.Handle {
+        switch call.route.answer {
+        case .unary(let answer):
+            return CallTask.start(on: loop.executor, for: call) { [self] in
+                await run(call) {
+                    try await answer(
+                        unpacked(request, of: call), call.context,
+                        UnaryReply(connection: self, call: call))
+                }
+            }
+        case .serverStreaming(let answer):
+            let sink = makeSink(call, request)
+            return CallTask.start(on: loop.executor, for: call) { [self] in
+                await run(call) {
+                    try await answer(unpacked(request, of: call), call.context, sink)
+                }
+            }
+        case .streamOfRequests(let answer):
+            let (sink, source) = (makeSink(call, request), makeSource(call, request))
+            // The client knows where to send its messages once it has the response.
+            _ = openStream(call)
+            return CallTask.start(on: loop.executor, for: call) { [self] in
+                await run(call) { try await answer(source, call.context, sink) }
+            }
+        }
+    }
+
     /// Answers a unary call whose payload came plain.
     func runPlain(_ call: RunningCall) async {
-        guard case .unary(let answer) = call.route.answer else { return }
         await run(call) {
+            guard case .unary(let answer) = call.route.answer else { return }
             let payload = call.payload
             call.payload = ByteBuffer()
             try await answer(payload, call.context, UnaryReply(connection: self, call: call))
@@ -152,7 +158,7 @@ extension ServerConnection {
         return message
     }
 
-    /// Runs a handler with its interceptors and its deadline, then ends the call.
+    /// Runs a handler with its interceptors, in the scope of its call, then ends the call.
     private func run(_ call: RunningCall, _ handler: () async throws -> Void) async {
         do {
             if core.interceptors.isEmpty {
@@ -167,11 +173,7 @@ extension ServerConnection {
     }
 
     private func serve(_ call: RunningCall, _ handler: () async throws -> Void) async throws {
-        if core.instrument == nil {
-            try await CallScope.$current.withValue(.call(call.context), operation: handler)
-        } else {
-            try await traced(call, handler)
-        }
+        if core.instrument == nil { try await handler() } else { try await traced(call, handler) }
         if call.longAnswer != nil { try await packLongAnswer(call) }
     }
 
@@ -202,9 +204,7 @@ extension ServerConnection {
     /// Not inlined, like what follows: what few calls do would take memory in each one's task.
     @inline(never)
     private func traced(_ call: RunningCall, _ handler: () async throws -> Void) async throws {
-        try await CallScope.$current.withValue(.call(call.context)) {
-            try await TraceContext.serve(call.context, core.instrument, core.tracer, handler)
-        }
+        try await TraceContext.serve(call.context, core.instrument, core.tracer, handler)
     }
 
     @inline(never)
@@ -262,7 +262,7 @@ extension ServerConnection {
     func answer(
         _ call: RunningCall, _ bytes: UnsafeRawBufferPointer, _ extras: ServerCallContext.Extras
     ) throws {
-        try answer(call, bytes, extras) { _ in }
+        try answer(call, bytes, extras, nil)
     }
 
     /// Answers a call with its response, coded as the caller likes.
@@ -270,14 +270,13 @@ extension ServerConnection {
         _ call: RunningCall, _ payload: OutgoingPayload, _ extras: ServerCallContext.Extras
     ) throws {
         try payload.bytes.withUnsafeReadableBytes { bytes in
-            try answer(call, bytes, extras) { meta in payload.describe(in: &meta) }
+            try answer(call, bytes, extras, payload)
         }
     }
 
-    @inline(__always)
     private func answer(
         _ call: RunningCall, _ bytes: UnsafeRawBufferPointer, _ extras: ServerCallContext.Extras,
-        _ describe: (inout RpcMeta) -> Void
+        _ packed: OutgoingPayload?
     ) throws {
         let mostBytes = min(core.maximumBodyBytes, Limits.rpcBodyBytes - Limits.rpcMetaBytes)
         guard bytes.count + (extras.attachment?.readableBytes ?? 0) <= mostBytes else {
@@ -285,23 +284,45 @@ extension ServerConnection {
         }
         guard machine.answer(call.id) else { return }
         guard call.wantsReply else { return record(call, code: 0) }
+        do {
+            if !isWritable { try checkRoom(for: bytes.count, extras) }
+            if packed == nil, extras.fields.isEmpty, !machine.owesAnnouncement,
+                machine.streamEnds(call.id) == nil
+            {
+                outbound.writeSuccess(
+                    correlationID: call.context.correlationID, payload: bytes,
+                    attachment: extras.attachment)
+                flushSoon()
+            } else {
+                try writeAnswer(call, bytes, extras, packed)
+            }
+        } catch {
+            // The caller is told why instead.
+            machine.answerFailed(call.id)
+            throw error
+        }
+        record(call, code: 0)
+    }
+
+    /// Writes an answer of which there is more to say than that the call succeeded.
+    @inline(never)
+    private func writeAnswer(
+        _ call: RunningCall, _ bytes: UnsafeRawBufferPointer, _ extras: ServerCallContext.Extras,
+        _ packed: OutgoingPayload?
+    ) throws {
         var meta = responseMeta(call.context.correlationID)
         meta.response = RpcResponseMeta()
         meta.userFields = extras.fields
-        describe(&meta)
+        packed?.describe(in: &meta)
         do {
-            if !isWritable { try checkRoom(for: bytes.count, extras) }
             let isWritten = try write(
                 meta, bytes, attachment: extras.attachment ?? ByteBuffer(),
                 inStreamOf: machine.streamEnds(call.id)?.peer)
             guard isWritten else { throw Self.metadataTooLarge }
         } catch {
-            // The caller is told why instead.
-            machine.answerFailed(call.id)
             if meta.envelopeExtension != nil { machine.announcementFailed() }
             throw error
         }
-        record(call, code: 0)
     }
 
     static let metadataTooLarge = Failure(

@@ -63,11 +63,12 @@ extension ServerConnection {
     }
 
     private func refuseUnfinishedCall(_ frame: Frame, _ error: RPCError) throws {
-        let request = try IncomingRequest.read(frame, arrival: arrival, router: core.router)
-        if case .control = request.target { return }
-        _ = machine.receiveRequest(
-            credential: request.credential, announcement: request.envelopeExtension)
-        refuse(request, error)
+        try IncomingRequest.read(frame, arrival: arrival, router: core.router) { request in
+            if case .control = request.target { return }
+            _ = machine.receiveRequest(
+                credential: request.credential, announcement: request.boxedExtension)
+            refuse(request, error)
+        }
     }
 
     /// A message that does not fit ends its stream: its reader must not take the next for it.

@@ -35,10 +35,13 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     let core: ServerCore
     let loop: LoopContext
     let budget: ConnectionBudget
-    var machine: ServerConnectionStateMachine
-    var calls: [RunningCall?] = []
+    // The next four are changed some twenty times a call, by values that know nothing of this
+    // object and so cannot come back to it while they do: what looks for that at run time was a
+    // twelfth of a call's instructions.
+    @exclusivity(unchecked) var machine: ServerConnectionStateMachine
+    @exclusivity(unchecked) var calls: [RunningCall?] = []
     /// What leaves with the next flush: responses and control frames at once, streams in turns.
-    var outbound = Outbound()
+    @exclusivity(unchecked) var outbound = Outbound()
     /// Streams with something to send, each at most once.
     var readyStreams: Deque<RunningCall> = []
     /// Bytes of streams that the channel has and the socket has not taken.
@@ -51,7 +54,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
     /// When the loop looks at this connection next.
     var nextLook = NIODeadline.distantFuture
     /// What was read and not taken yet.
-    var frameReader: FrameReader
+    @exclusivity(unchecked) var frameReader: FrameReader
     /// Since when a request that is not whole takes from the budget.
     var unfinishedSince: NIODeadline?
     /// The read that is worked on, once a call that lies in it waits.
@@ -211,7 +214,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
             var frame = frame
             // It stays as long as the call, and counts for its own bytes alone.
             frame.leaveLongRead(always: pinnedRead == nil && budget.edge.isFullOfPinned)
-            process(try IncomingRequest.read(frame, arrival: arrival, router: core.router))
+            try IncomingRequest.read(frame, arrival: arrival, router: core.router, process)
         case .stream:
             let meta = try frame.withMeta { (bytes) throws(WireError) in
                 try StreamFrameMeta.decode(bytes)
@@ -226,7 +229,7 @@ final class ServerConnection: ChannelDuplexHandler, Flushing, @unchecked Sendabl
             return
         }
         let action = machine.receiveRequest(
-            credential: request.credential, announcement: request.envelopeExtension)
+            credential: request.credential, announcement: request.boxedExtension)
         switch action {
         case .admit: begin(request)
         case .hold: held.append(request)

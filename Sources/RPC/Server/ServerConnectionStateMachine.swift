@@ -35,7 +35,8 @@ struct ServerConnectionStateMachine {
     private var calls = SlotTable<Call>()
     private let maximumCalls: Int
     private var held = 0
-    private var owesAnnouncement = false
+    /// The next response must announce our extensions.
+    private(set) var owesAnnouncement = false
 
     /// No unanswered call's deadline is earlier; may be too early itself.
     private(set) var earliestDeadline = NIODeadline.distantFuture
@@ -95,13 +96,9 @@ struct ServerConnectionStateMachine {
     }
 
     mutating func receiveRequest(
-        credential: [UInt8]?, announcement: EnvelopeExtension?
+        credential: [UInt8]?, announcement: EnvelopeExtension.Box?
     ) -> RequestAction {
-        if let version = announcement?.version, version >= 1, !peerKnowsExtension {
-            peerKnowsExtension = true
-            peerFeatures = announcement?.features ?? []
-            owesAnnouncement = true
-        }
+        if let announcement, !peerKnowsExtension { receive(announcement.value) }
         switch phase {
         case .admitting: return .admit
         case .closed: return .ignore
@@ -120,6 +117,13 @@ struct ServerConnectionStateMachine {
             held += 1
             return .hold
         }
+    }
+
+    private mutating func receive(_ announcement: EnvelopeExtension) {
+        guard let version = announcement.version, version >= 1 else { return }
+        peerKnowsExtension = true
+        peerFeatures = announcement.features ?? []
+        owesAnnouncement = true
     }
 
     /// Takes in the verdict on the credential; true if the held requests may go on.
@@ -156,9 +160,11 @@ struct ServerConnectionStateMachine {
 
     /// Claims the right to answer a call; true once, and never after it was given up.
     mutating func answer(_ id: CallID) -> Bool {
-        guard !isClosed, let call = calls[id], !call.isAnswered else { return false }
-        calls[id]?.isAnswered = true
-        return true
+        guard !isClosed else { return false }
+        return calls.change(id) { call in
+            defer { call.isAnswered = true }
+            return !call.isAnswered
+        }
     }
 
     /// Gives the right back that ``answer(_:)`` gave: the answer could not be written.

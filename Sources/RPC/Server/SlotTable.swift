@@ -60,6 +60,15 @@ struct SlotTable<Element> {
         }
     }
 
+    /// Changes an element that is there; what `change` says, or false if it has gone.
+    ///
+    /// To do so through the subscript may take memory for the change.
+    mutating func change(_ id: CallID, _ change: (inout Element) -> Bool) -> Bool {
+        guard holds(id), var element = slots[Int(id.index)].element.take() else { return false }
+        defer { slots[Int(id.index)].element = element }
+        return change(&element)
+    }
+
     /// Gives an element's place back; nothing happens if it has gone.
     mutating func remove(_ id: CallID) {
         guard holds(id), slots[Int(id.index)].element != nil else { return }

@@ -97,6 +97,9 @@ package struct EnvelopeExtension: Hashable, Sendable {
         /// Puts an extension behind a reference.
         package init(_ value: EnvelopeExtension) { self.value = value }
 
+        /// What each end announces, in a box.
+        package static var announcement: Box { Box(.announcement) }
+
         /// Compares what is in the boxes.
         package static func == (left: Box, right: Box) -> Bool { left.value == right.value }
 

@@ -10,9 +10,38 @@ extension RpcMeta {
     package func encode(
         attachmentSize: Int32? = nil, _ body: (UnsafeRawBufferPointer) -> Void
     ) throws(WireError) {
+        let attachmentSize = attachmentSize ?? self.attachmentSize
+        if PlainMetaWriter.lend(self, attachmentSize: attachmentSize, body) { return }
+        try pack(attachmentSize: attachmentSize, body)
+    }
+
+    /// Writes the meta that says that a call succeeded, and nothing else, and lends its bytes: most
+    /// answers have no other.
+    package static func encodeSuccess(
+        correlationID: Int64, attachmentSize: Int32, _ body: (UnsafeRawBufferPointer) -> Void
+    ) {
+        PlainMetaWriter.lendSuccess(
+            correlationID: correlationID, attachmentSize: attachmentSize, body)
+    }
+
+    /// Writes the meta of a request that has no more to say than this, and lends its bytes; false,
+    /// and nothing is lent, if it has to be written as a whole.
+    package static func encodeRequest(
+        _ request: borrowing RpcRequestMeta, correlationID: Int64, attachmentSize: Int32,
+        userFields: [String: String], _ body: (UnsafeRawBufferPointer) -> Void
+    ) -> Bool {
+        PlainMetaWriter.lendRequest(
+            request, correlationID: correlationID, attachmentSize: attachmentSize,
+            userFields: userFields, body)
+    }
+
+    /// Does the same by protobuf-c alone.
+    /// - Throws: as ``encode(attachmentSize:_:)``.
+    package func pack(
+        attachmentSize: Int32, _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(WireError) {
         try EnvelopeArena.withPacked(
-            dynamicBytes: dynamicBytes,
-            { arena in lay(out: &arena, attachmentSize ?? self.attachmentSize) }, body)
+            dynamicBytes: dynamicBytes, { arena in lay(out: &arena, attachmentSize) }, body)
     }
 
     /// Bytes of texts, and a generous share for each structure that carries one.

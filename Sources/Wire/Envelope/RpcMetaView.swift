@@ -17,14 +17,29 @@ package struct RpcMetaView {
     package static func with(
         _ bytes: UnsafeRawBufferPointer, _ body: (RpcMetaView) throws(WireError) -> Void
     ) throws(WireError) {
+        let isLent = try PlainMetaReader.lend(bytes) { (meta) throws(WireError) in
+            try body(RpcMetaView(checked: meta))
+        }
+        if !isLent { try withUnpacked(bytes, body) }
+    }
+
+    /// Does the same by protobuf-c alone.
+    /// - Throws: as ``with(_:_:)``.
+    package static func withUnpacked(
+        _ bytes: UnsafeRawBufferPointer, _ body: (RpcMetaView) throws(WireError) -> Void
+    ) throws(WireError) {
         try EnvelopeArena.withUnpacked(
             bytes, by: tollgate__rpc__rpc_meta__unpack
         ) { (meta: UnsafePointer<Tollgate__Rpc__RpcMeta>) throws(WireError) in
-            guard meta.pointee.attachment_size >= 0 else {
-                throw .malformed("the attachment's size is negative")
-            }
-            try body(RpcMetaView(meta))
+            try body(RpcMetaView(checked: meta))
         }
+    }
+
+    private init(checked meta: UnsafePointer<Tollgate__Rpc__RpcMeta>) throws(WireError) {
+        guard meta.pointee.attachment_size >= 0 else {
+            throw .malformed("the attachment's size is negative")
+        }
+        self.init(meta)
     }
 
     /// Whether the packet asks for something.
@@ -134,9 +149,9 @@ package struct RpcMetaView {
 
     /// What our own ends add.
     /// - Throws: ``WireError/malformed(_:)`` if its trailers are too many or not UTF-8.
-    package func envelopeExtension() throws(WireError) -> EnvelopeExtension? {
+    package func envelopeExtension() throws(WireError) -> EnvelopeExtension.Box? {
         guard let pointer = meta.pointee.extension else { return nil }
-        return try EnvelopeExtension(pointer)
+        return .init(try EnvelopeExtension(pointer))
     }
 }
 
@@ -162,7 +177,7 @@ extension RpcMeta {
         authenticationData = view.authenticationData
         streamSettings = view.streamSettings
         userFields = try view.userFields()
-        envelopeExtension = try view.envelopeExtension()
+        envelopeExtension = try view.envelopeExtension()?.value
     }
 
     /// Reads and copies one meta.
