@@ -6,6 +6,10 @@ extension Limits {
     /// A quarter of the pause before the first retry, in milliseconds; it doubles each time.
     package static let clientRetryPauseMilliseconds: Int64 = 5
 
+    /// Methods whose meters a client has at hand without their names: a program calls few over and
+    /// over, and the others cost it a look at a table.
+    package static let clientRecentMethods = 16
+
     /// Addresses of one client: a tier of servers has dozens, and each costs a connection.
     package static let clientAddresses = 64
 

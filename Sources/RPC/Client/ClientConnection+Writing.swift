@@ -11,20 +11,6 @@ extension ClientConnection {
         wantsReply: Bool = true
     ) throws(RPCError) {
         let outgoing = call.outgoing
-        var meta = RpcMeta()
-        meta.request = RpcRequestMeta(
-            serviceName: outgoing.method.service, methodName: outgoing.method.name,
-            timeoutMilliseconds: Int32(clamping: outgoing.deadline.remainingMilliseconds))
-        meta.correlationID = ticket.id
-        meta.userFields = outgoing.userFields
-        if ticket.isFirst { meta.authenticationData = credential }
-        meta.envelopeExtension = hints(outgoing, isFirst: ticket.isFirst, wantsReply: wantsReply)
-        if call.stream != nil {
-            meta.streamSettings = StreamSettings(
-                streamID: ticket.id, needFeedback: call.sink != nil, writable: true,
-                initialWindowBytes: outgoing.windowBytes)
-        }
-        call.packed?.describe(in: &meta)
         let payloadCount =
             (call.packed?.bytes.readableBytes ?? outgoing.payload.count)
             + outgoing.attachment.readableBytes
@@ -33,21 +19,54 @@ extension ClientConnection {
             guard payloadCount <= Limits.rpcBodyBytes - Limits.rpcMetaBytes,
                 outgoing.userFields.count <= Limits.rpcUserFields
             else { throw Failure.requestTooLarge }
-            let isWritten =
-                if let packed = call.packed {
-                    try packed.bytes.withUnsafeReadableBytes {
-                        try write(meta, payload: $0, outgoing.attachment)
-                    }
-                } else {
-                    try outgoing.payload.withUnsafeBytes {
-                        try write(meta, payload: $0, outgoing.attachment)
-                    }
-                }
-            guard isWritten else {
-                throw Failure(.invalidRequest, "The request's metadata is too large.")
+            let request = RpcRequestMeta(
+                serviceName: outgoing.method.service, methodName: outgoing.method.name,
+                timeoutMilliseconds: Int32(clamping: outgoing.deadline.remainingMilliseconds))
+            let hints = hints(outgoing, isFirst: ticket.isFirst, wantsReply: wantsReply)
+            if hints == nil, !ticket.isFirst, call.packed == nil, call.stream == nil,
+                outgoing.payload.withUnsafeBytes({ payload in
+                    outbound.writeRequest(
+                        request, correlationID: ticket.id, userFields: outgoing.userFields,
+                        payload: payload, attachment: outgoing.attachment)
+                })
+            {
+                return
             }
+            var meta = RpcMeta()
+            meta.request = request
+            meta.correlationID = ticket.id
+            meta.userFields = outgoing.userFields
+            if ticket.isFirst { meta.authenticationData = credential }
+            meta.envelopeExtension = hints
+            if call.stream != nil {
+                meta.streamSettings = StreamSettings(
+                    streamID: ticket.id, needFeedback: call.sink != nil, writable: true,
+                    initialWindowBytes: outgoing.windowBytes)
+            }
+            try write(call, meta)
         } catch {
             throw RPCError(thrown: error)
+        }
+    }
+
+    /// Writes a request of which there is more to say than most have.
+    @inline(never)
+    private func write(_ call: ClientCall, _ meta: RpcMeta) throws {
+        let outgoing = call.outgoing
+        var meta = meta
+        call.packed?.describe(in: &meta)
+        let isWritten =
+            if let packed = call.packed {
+                try packed.bytes.withUnsafeReadableBytes {
+                    try write(meta, payload: $0, outgoing.attachment)
+                }
+            } else {
+                try outgoing.payload.withUnsafeBytes {
+                    try write(meta, payload: $0, outgoing.attachment)
+                }
+            }
+        guard isWritten else {
+            throw Failure(.invalidRequest, "The request's metadata is too large.")
         }
     }
 

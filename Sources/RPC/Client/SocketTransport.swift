@@ -92,7 +92,13 @@ package final class SocketTransport: ClientTransport {
     }
 
     package func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
-        try await exchange(call).payload
+        let connection: ClientConnection
+        if let ready = try readyConnection() {
+            connection = ready
+        } else {
+            connection = try await wait(until: call.deadline).get()
+        }
+        return try await connection.unary(call).get().payload
     }
 
     package func exchange(_ call: OutgoingCall) async throws(RPCError) -> IncomingResponse {
@@ -190,15 +196,21 @@ package final class SocketTransport: ClientTransport {
     // MARK: Getting a connection
 
     private func connection(for call: OutgoingCall) async throws(RPCError) -> ClientConnection {
-        let ready: Result<ClientConnection, RPCError>? = state.withLock { state in
+        if let ready = try readyConnection() { return ready }
+        return try await wait(until: call.deadline).get()
+    }
+
+    /// The connection if there is one; asked first, so that a call on it waits for nothing here.
+    private func readyConnection() throws(RPCError) -> ClientConnection? {
+        let (ready, isClosed): (ClientConnection?, Bool) = state.withLock { state in
             switch state.phase {
-            case .ready(let connection): .success(connection)
-            case .closed: .failure(Self.closed)
-            case .idle, .connecting: nil
+            case .ready(let connection): (connection, false)
+            case .closed: (nil, true)
+            case .idle, .connecting: (nil, false)
             }
         }
-        if let ready { return try ready.get() }
-        return try await wait(until: call.deadline).get()
+        if isClosed { throw Self.closed }
+        return ready
     }
 
     private func wait(until deadline: CallDeadline) async -> Result<ClientConnection, RPCError> {

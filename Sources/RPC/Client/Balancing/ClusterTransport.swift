@@ -192,11 +192,15 @@ package final class ClusterTransport: ClientTransport {
     }
 
     /// Runs an attempt at one address, and at others while none of them begins it.
+    ///
+    /// Inlined, like what it is made of: each asynchronous function that a call goes through takes
+    /// memory of its task, and has it look up where it runs.
+    @inline(__always)
     private func perform<Value, Result>(
         _ call: OutgoingCall, _ body: (any ClientTransport) async throws(RPCError) -> Value,
         then finish: (Value, Lease) -> Result
     ) async throws(RPCError) -> Result {
-        try await directory.prepare(until: call.deadline)
+        if directory.mustWait() { try await directory.wait(until: call.deadline).get() }
         // Shared with the call's other attempts: a hedge goes where none of them is.
         let trail = call.trail ?? CallTrail()
         var moves = 0

@@ -8,13 +8,22 @@ package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
     ///
     /// What the server's certificate has to bear.
     package let name: String?
+    /// Host and port in one number: each call looks its address up three times.
+    private let digest: Int
 
     /// Makes an address.
     package init(host: String, port: Int, name: String? = nil) {
         self.host = host
         self.port = port
         self.name = name
+        var hasher = Hasher()
+        hasher.combine(host)
+        hasher.combine(port)
+        digest = hasher.finalize()
     }
+
+    /// Feeds a digest of host and port.
+    package func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 
     /// Reads one address, such as `db.internal:7400` or `[::1]:7400`; nil if it is none.
     package init?(_ text: some StringProtocol) {

@@ -41,6 +41,11 @@ final class ServerDirectory: Sendable {
 
     /// Returns at once if the addresses are known, and has them looked up again if that is due.
     func prepare(until deadline: CallDeadline) async throws(RPCError) {
+        if mustWait() { try await wait(until: deadline).get() }
+    }
+
+    /// Whether no address is known yet; has them looked up again if that is due.
+    func mustWait() -> Bool {
         let (isKnown, isDue) = state.withLock { state in
             let isDue =
                 !state.isResolving && !state.isClosed && NIODeadline.now() >= state.notBefore
@@ -48,7 +53,7 @@ final class ServerDirectory: Sendable {
             return (state.areTold, isDue)
         }
         if isDue { resolve() }
-        if !isKnown { try await wait(until: deadline).get() }
+        return !isKnown
     }
 
     /// Nobody could be reached: the names may stand for others by now.
@@ -72,7 +77,7 @@ final class ServerDirectory: Sendable {
         code: RPCError.Code.overcrowded, text: "Too many calls wait for an address",
         isNotProcessed: true)
 
-    private func wait(until deadline: CallDeadline) async -> Result<Void, RPCError> {
+    func wait(until deadline: CallDeadline) async -> Result<Void, RPCError> {
         let number = state.withLock { state in
             state.nextWaiter += 1
             return state.nextWaiter
