@@ -23,6 +23,10 @@ extension Limits {
     /// search costs about as much as ten steps.
     package static let auditNearNumbers = 8
 
+    /// Write-offs after their holds' expiry that an audit keeps until it has read the holds: more
+    /// late answers than a store has, and some hundred KiB.
+    package static let auditLateChargesKept = 10_000
+
     /// Customers whose standing one pass of an audit keeps: each takes about 150 bytes.
     ///
     /// Of more there is a second pass over the transfers.

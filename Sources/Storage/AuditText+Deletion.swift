@@ -16,11 +16,13 @@ extension AuditText {
         WHERE posted <> 0 OR held <> 0 OR sessions <> 0 OR keys <> 0 OR own <> 0 OR openid <> ''
         """)
 
-    /// Credits are forfeited by who leaves, and by nobody else.
+    /// Credits are forfeited by who leaves, and by nobody else; of transfers from one number to
+    /// another.
     static let forfeits = SQL(
         """
         SELECT 'forfeit ' || transfers.id || ' of ' || amount || ' is of a living account'
         FROM transfers JOIN accounts ON accounts.id = transfers.customer
-        WHERE transfers.kind = 'forfeit' AND accounts.deleted_at IS NULL
+        WHERE transfers.id BETWEEN $1 AND $2
+            AND transfers.kind = 'forfeit' AND accounts.deleted_at IS NULL
         """)
 }

@@ -13,8 +13,8 @@ enum AuditText {
             summary: "balances equal re-added transfers, lots, open holds and reservations",
             rows: SQL("SELECT COUNT(*) FROM customer_ledgers"),
             violations: [
-                openCalls, lotReservations, holdReservations, keySpending, adjustments,
-                adjustmentActs, deletedAccounts, forfeits,
+                openCalls, lotReservations, holdReservations, keySpending, adjustmentActs,
+                deletedAccounts,
             ]),
         LedgerAudit.Checker(
             name: "C3", summary: "no customer account is below zero",
@@ -68,12 +68,14 @@ enum AuditText {
         WHERE open_calls <> COALESCE(calls, 0)
         """)
 
-    /// No credits are adjusted without an operator's act of the same key.
-    private static let adjustments = SQL(
+    /// No credits are adjusted without an operator's act of the same key; of transfers from one
+    /// number to another.
+    static let adjustments = SQL(
         """
         SELECT 'adjustment ' || transfers.id || ' of ' || amount || ' has no operator''s act'
         FROM transfers LEFT JOIN admin_acts ON admin_acts.act_key = transfers.transfer_key
-        WHERE transfers.kind = 'adjustment' AND transfers.unit = 'micro_credits'
+        WHERE transfers.id BETWEEN $1 AND $2
+            AND transfers.kind = 'adjustment' AND transfers.unit = 'micro_credits'
             AND (admin_acts.id IS NULL OR admin_acts.kind <> 'credits_adjusted')
         """)
 

@@ -5,7 +5,8 @@ internal import TollgateKernel
 struct EngineAudit {
     let connection: StoreConnection
 
-    /// What is asked: on SQLite each of our tables by itself, first those with a row for each call.
+    /// What is asked: on SQLite each of our tables by itself, and what belongs to none; first what
+    /// has a row for each call.
     ///
     /// A table that somebody put beside ours is theirs to keep: what it points at is not judged,
     /// its pages are, as those of the whole file.
@@ -13,9 +14,9 @@ struct EngineAudit {
         guard case .sqlite(let connection) = connection else { return [.whole] }
         let ours = try SQLiteCatalogue.tables()
         let tables = try connection.all(Text.tableNames) { $0.text(0) }.filter(ours.contains)
-        let long = Self.longTables.filter(tables.contains)
-        return long.map(EnginePart.table) + [.whole]
-            + tables.filter { !long.contains($0) }.map(EnginePart.table)
+        let parts = [.whole] + tables.map(EnginePart.table)
+        let long = Self.longParts.filter(parts.contains)
+        return long + parts.filter { !long.contains($0) }
     }
 
     /// The verdict over one part.
@@ -61,7 +62,9 @@ struct EngineAudit {
 
     /// The largest and slowest first: two readers share the parts, and end together if what is last
     /// is short.
-    private static let longTables = ["holds", "transfers", "hold_lots", "usage_records"]
+    private static let longParts: [EnginePart] = [
+        .table("holds"), .table("transfers"), .whole, .table("hold_lots"), .table("usage_records"),
+    ]
 
     private enum Text {
         static let quickCheck = SQL("PRAGMA quick_check(100)")

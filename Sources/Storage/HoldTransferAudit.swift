@@ -9,9 +9,10 @@ internal import TollgateKernel
 /// seen. An overrun of any other hold, or of none, is: by itself or by the sum.
 ///
 /// A query would have to spell every hold's key (`settle:` and its id in Crockford base32) before
-/// it could look the transfer up, which took a quarter of an audit. Both sides are in the order
-/// of the ids instead: a slice of holds is read, then the transfers whose keys lie between its
-/// first and its last.
+/// it could look the transfer up, which took a quarter of an audit. So what the holds ask for is
+/// added up, beside what the pass over the transfers found (``CallCharges``), and only if that is
+/// not the same is each hold looked at. Then both sides are in the order of the ids: a slice of
+/// holds is read, then the transfers whose keys lie between its first and its last.
 struct HoldTransferAudit {
     let connection: StoreConnection
     /// Holds that are read at once.
@@ -47,10 +48,55 @@ struct HoldTransferAudit {
         var customer: Int64?
     }
 
+    /// What the holds came to if each has its charge and no hold has another; nil if that is not
+    /// so, or not known, and each has to be looked at.
+    func totals(of charges: CallCharges) throws(StoreError) -> Totals? {
+        guard !charges.isLateLeftOut else { return nil }
+        var totals = Totals()
+        var asked = ChargeSum()
+        try forEachSlice(&totals) { ends, overruns, totals throws(StoreError) in
+            for end in ends where end.state == "settled" && end.settled > 0 {
+                asked.add(
+                    hold: end.hold, amount: end.settled,
+                    paidBy: end.source == "credits" ? .customer(end.account) : .ourselves)
+            }
+            guard !overruns.isEmpty else { return }
+            for end in ends { Self.count(nil, overruns[end.hold], of: end, &totals) }
+        }
+        guard asked == charges.settled else { return nil }
+        // After an expiry, and then only, a write-off may stand in the charge's place.
+        for (hold, amount) in charges.late {
+            let state = try connection.first(Text.state, hold) { $0.text(0) }
+            guard state == "expired" else { return nil }
+            totals.writtenOff += Int128(amount)
+        }
+        return totals
+    }
+
     /// Gives each violation to a closure, as a sentence; what the holds came to.
     @discardableResult
     func forEachViolation(_ tell: (String) -> Void) throws(StoreError) -> Totals {
         var totals = Totals()
+        try forEachSlice(&totals) { ends, overruns, totals throws(StoreError) in
+            guard let first = ends.first, let last = ends.last else { return }
+            let charges = try self.charges(Self.prefix, from: first.hold, to: last.hold)
+            for end in ends {
+                let charge = charges[end.hold]
+                if Self.isWrong(end, charge) { tell(Self.sentence(end, charge)) }
+                Self.count(charge, overruns[end.hold], of: end, &totals)
+            }
+        }
+        return totals
+    }
+
+    /// The hold of a call's end by the key of its charge; nil for any other key.
+    static func hold(of key: LentText) -> Int64? { hold(of: key, behind: prefix) }
+
+    /// Reads all holds, a slice at a time, with what was written off above them.
+    private func forEachSlice(
+        _ totals: inout Totals,
+        _ body: ([End], [Int64: Charge], inout Totals) throws(StoreError) -> Void
+    ) throws(StoreError) {
         var last = Int64.min
         while true {
             let ends = try connection.all(Text.holds, last, Int64(sliceRows)) { row in
@@ -60,15 +106,10 @@ struct HoldTransferAudit {
                 Self.count(end, hasEnded: !row.isNull(6), &totals)
                 return end
             }
-            guard let first = ends.first, let end = ends.last else { return totals }
-            let charges = try self.charges(Self.prefix, from: first.hold, to: end.hold)
-            let overruns = try self.charges(Self.overrunPrefix, from: first.hold, to: end.hold)
-            for end in ends {
-                let charge = charges[end.hold]
-                if Self.isWrong(end, charge) { tell(Self.sentence(end, charge)) }
-                Self.count(charge, overruns[end.hold], of: end, &totals)
-            }
-            guard ends.count == sliceRows else { return totals }
+            guard let first = ends.first, let end = ends.last else { return }
+            let overruns = try charges(Self.overrunPrefix, from: first.hold, to: end.hold)
+            try body(ends, overruns, &totals)
+            guard ends.count == sliceRows else { return }
             last = end.hold
         }
     }
@@ -111,23 +152,27 @@ struct HoldTransferAudit {
     /// Keys are unique, so there are as many as holds, unless somebody wrote others between them:
     /// those are no hold's, and the sums tell of them.
     private func charges(
-        _ prefix: String, from first: Int64, to last: Int64
+        _ prefix: StaticString, from first: Int64, to last: Int64
     ) throws(StoreError) -> [Int64: Charge] {
         var charges: [Int64: Charge] = [:]
         _ = try connection.all(
-            Text.charges, prefix + CrockfordBase32.encode(first),
-            prefix + CrockfordBase32.encode(last)
+            Text.charges, "\(prefix)\(CrockfordBase32.encode(first))",
+            "\(prefix)\(CrockfordBase32.encode(last))"
         ) { row in
-            let key = row.lent(0).bytes
-            guard key.count > prefix.utf8.count,
-                // Only as it is written: a key in another letter case is another key.
-                let hold = CrockfordBase32.decodeExactly(
-                    UnsafeRawBufferPointer(rebasing: key[prefix.utf8.count...]))
-            else { return }
+            guard let hold = Self.hold(of: row.lent(0), behind: prefix) else { return }
             charges[hold] = Charge(
                 kind: row.text(1), amount: row.integer(2), customer: row.optionalInteger(3))
         }
         return charges
+    }
+
+    private static func hold(of key: LentText, behind prefix: StaticString) -> Int64? {
+        let count = prefix.utf8CodeUnitCount
+        guard key.bytes.count > count,
+            LentText(UnsafeRawBufferPointer(rebasing: key.bytes[..<count])).reads(prefix)
+        else { return nil }
+        // Only as it is written: a key in another letter case is another key.
+        return CrockfordBase32.decodeExactly(UnsafeRawBufferPointer(rebasing: key.bytes[count...]))
     }
 
     private static func isWrong(_ end: End, _ charge: Charge?) -> Bool {
@@ -149,8 +194,8 @@ struct HoldTransferAudit {
         return "hold \(end.hold) is \(end.state), settled \(end.settled); its transfer: \(transfer)"
     }
 
-    private static let prefix = "settle:"
-    private static let overrunPrefix = "overrun:"
+    private static let prefix: StaticString = "settle:"
+    private static let overrunPrefix: StaticString = "overrun:"
 
     private enum Text {
         static let holds = SQL(
@@ -158,6 +203,7 @@ struct HoldTransferAudit {
             SELECT id, account, source, state, settled, amount, ended_at FROM holds
             WHERE id > $1 ORDER BY id LIMIT $2
             """)
+        static let state = SQL("SELECT state FROM holds WHERE id = $1")
         static let charges = SQL(
             """
             SELECT transfer_key, kind, amount, customer FROM transfers

@@ -39,9 +39,7 @@ struct LedgerAudit {
     /// The walks over what there is most of: each row is read once for all checkers.
     private func walks() throws(StoreError) -> [String: Walked] {
         let transfers = try TransferAudit(connection: connection).verdict()
-        var unmatched = Violations()
-        let holds = try HoldTransferAudit(connection: connection)
-            .forEachViolation { unmatched.tell($0) }
+        let (holds, unmatched) = try holds(transfers.charges)
         var ends = holds.states
         // No usage, promotion or overrun without its hold: the sums agree, and each hold is
         // matched.
@@ -55,13 +53,33 @@ struct LedgerAudit {
         }
         ends.add(transfers.strayCredits)
         ends.add(unmatched)
+        var money = transfers.strayMoney
+        // No purchase without its order: the sums agree, and each order is matched by a query.
+        let paid = Int128(try connection.first(AuditText.paidPurchases) { $0.integer(0) } ?? 0)
+        if transfers.bought != paid {
+            money.tell(
+                "purchases add up to \(transfers.bought), those of paid orders to \(paid)")
+        }
+        var balances = transfers.balances
+        balances.add(transfers.unexplainedCredits)
         return [
             "C1": Walked(rows: transfers.rows, violations: transfers.units),
-            "C2": Walked(violations: transfers.balances),
+            "C2": Walked(violations: balances),
             "C6": Walked(rows: holds.rows, violations: ends),
-            "C7": Walked(violations: transfers.strayMoney),
+            "C7": Walked(violations: money),
             "C9": Walked(rows: transfers.linkedRows, violations: transfers.chains),
         ]
+    }
+
+    /// What the holds came to, and those whose charge is not theirs.
+    private func holds(
+        _ charges: CallCharges
+    ) throws(StoreError) -> (HoldTransferAudit.Totals, unmatched: Violations) {
+        let audit = HoldTransferAudit(connection: connection)
+        var unmatched = Violations()
+        if let totals = try audit.totals(of: charges) { return (totals, unmatched) }
+        let totals = try audit.forEachViolation { unmatched.tell($0) }
+        return (totals, unmatched)
     }
 
     /// A part of C13, over the same.

@@ -2,8 +2,13 @@ internal import Accounts
 internal import TollgateKernel
 
 /// One pass over all transfers, for every checker that has to see each of them: C1, the journal's
-/// part of C2, the sums of what was used, given away and written off for C6, movements between our
-/// own accounts that nothing makes for C6 and C7, and the hash chains of C9.
+/// part of C2, the charges of calls and the sums of what was used, given away and written off for
+/// C6, movements between our own accounts that nothing makes for C6 and C7, and the hash chains of
+/// C9.
+///
+/// Of kinds that are rare, and that an act, a payment or a deletion has to explain, a query is
+/// asked for the rows between the first and the last that a slice has: a pass of its own for each
+/// of them would read every transfer once more.
 ///
 /// In the order of their numbers, which is the file's: in the customers' order each row would be a
 /// look-up somewhere else, and that took a third of an audit. A transfer mostly follows the one
@@ -28,13 +33,19 @@ struct TransferAudit {
         var givenAway: Int128 = 0
         /// Micro-credits above their holds.
         var writtenOff: Int128 = 0
+        /// Micro-credits that came with orders.
+        var bought: Int128 = 0
+        /// The charges of calls.
+        var charges = CallCharges()
         /// C1: units that do not add up, or are mixed.
         var units = Violations()
         /// C2: balances that are not their history's.
         var balances = Violations()
+        /// C2: credits that were adjusted without an act, or forfeited without a deletion.
+        var unexplainedCredits = Violations()
         /// C6: credits that moved between our own accounts as nothing moves them.
         var strayCredits = Violations()
-        /// C7: fen that did.
+        /// C7: fen that did, or that no payment explains.
         var strayMoney = Violations()
         /// C9: links that do not follow, and rows that tell of another end.
         var chains = Violations()
@@ -60,6 +71,18 @@ struct TransferAudit {
         var standings: [Int64: Standing] = [:]
         /// Transfers of this slice that do not follow their customer's last one.
         var late: [Int64] = []
+        /// Where those of this slice lie that something else has to explain.
+        var adjustments = Span()
+        var forfeits = Span()
+        var moneyMoves = Span()
+    }
+
+    /// From the first to the last of some transfers.
+    private struct Span {
+        private(set) var range: ClosedRange<Int64>?
+
+        /// Takes the next one in; they come in the order of their numbers.
+        mutating func take(_ id: Int64) { range = (range?.lowerBound ?? id)...id }
     }
 
     /// Goes through all of them.
@@ -105,8 +128,30 @@ struct TransferAudit {
                 }
             }
             walk.late.removeAll(keepingCapacity: true)
+            try explain(&walk)
             guard seen.count == sliceRows else { return }
         }
+    }
+
+    /// Asks for what explains the rare ones of a slice.
+    private func explain(_ walk: inout Walk) throws(StoreError) {
+        try forEachUnexplained(&walk.adjustments, AuditText.adjustments) {
+            walk.verdict.unexplainedCredits.tell($0)
+        }
+        try forEachUnexplained(&walk.forfeits, AuditText.forfeits) {
+            walk.verdict.unexplainedCredits.tell($0)
+        }
+        try forEachUnexplained(&walk.moneyMoves, AuditText.loneMoney) {
+            walk.verdict.strayMoney.tell($0)
+        }
+    }
+
+    private func forEachUnexplained(
+        _ span: inout Span, _ text: SQL, _ tell: (String) -> Void
+    ) throws(StoreError) {
+        guard let range = span.range else { return }
+        span = Span()
+        _ = try connection.all(text, range.lowerBound, range.upperBound) { tell($0.text(0)) }
     }
 
     private static func look(at row: Row, _ walk: inout Walk) throws(StoreError) {
@@ -137,9 +182,7 @@ struct TransferAudit {
         if isFen { walk.fen += part }
         if isMicroCredits { walk.microCredits += part }
         let kind = row.lent(2)
-        if kind.reads("usage") { walk.verdict.used += Int128(amount) }
-        if kind.reads("promotion") { walk.verdict.givenAway += Int128(amount) }
-        if kind.reads("overrun") { walk.verdict.writtenOff += Int128(amount) }
+        count(row, kind, amount, &walk)
         let isMixed =
             isFen != isOfFen(from) || isFen != isOfFen(to) || !(isFen || isMicroCredits)
             || amount <= 0
@@ -155,6 +198,37 @@ struct TransferAudit {
                 walk.verdict.strayCredits.tell(sentence)
             }
         }
+    }
+
+    /// Counts a transfer of its kind.
+    private static func count(
+        _ row: Row, _ kind: LentText, _ amount: Int64, _ walk: inout Walk
+    ) {
+        let key = row.lent(1)
+        walk.verdict.charges.take(key, kind, amount: amount, customer: row.optionalInteger(6))
+        if kind.reads("usage") {
+            walk.verdict.used += Int128(amount)
+        } else if kind.reads("promotion") {
+            walk.verdict.givenAway += Int128(amount)
+        } else if kind.reads("overrun") {
+            walk.verdict.writtenOff += Int128(amount)
+        } else if kind.reads("purchase") {
+            if isOfOrder(key) { walk.verdict.bought += Int128(amount) }
+        } else if kind.reads("payment") {
+            walk.moneyMoves.take(row.integer(0))
+        } else if kind.reads("adjustment") {
+            walk.adjustments.take(row.integer(0))
+            walk.moneyMoves.take(row.integer(0))
+        } else if kind.reads("forfeit") {
+            walk.forfeits.take(row.integer(0))
+        }
+    }
+
+    /// Whether a purchase says that it came with an order, in whichever letter case.
+    private static func isOfOrder(_ key: LentText) -> Bool {
+        let word = "order:".utf8
+        return key.bytes.count > word.count
+            && zip(key.bytes, word).allSatisfy { $0 | 0x20 == $1 | 0x20 }
     }
 
     /// Whether the ledger moves anything so between our own accounts; which row explains it is held

@@ -42,6 +42,7 @@ struct Tampering: CustomTestStringConvertible, Sendable {
         Tampering("UPDATE transfers SET unit = 'fen' WHERE kind = 'usage'", "C1", "C9"),
         Tampering(
             "UPDATE transfers SET kind = 'adjustment' WHERE kind = 'usage'", "C2", "C6", "C9"),
+        Tampering("UPDATE transfers SET kind = 'forfeit' WHERE kind = 'usage'", "C2", "C6", "C9"),
         Tampering(
             "UPDATE transfers SET transfer_key = 'x' || id WHERE kind = 'usage'", "C6", "C9"),
         Tampering("UPDATE transfers SET transfer_key = 'x' || id WHERE kind = 'promotion'", "C6"),
@@ -70,6 +71,9 @@ struct Tampering: CustomTestStringConvertible, Sendable {
         made("overrun", "written_off", "revenue", key: overrun, of: "source = 'trial'", "C6"),
         Tampering("UPDATE transfers SET from_account = 'issued' WHERE kind = 'overrun'", "C6"),
         Tampering("UPDATE transfers SET kind = 'overrun' WHERE kind = 'promotion'", "C6"),
+        made("purchase", "issued", "revenue", key: "'order:0000000000001'", "C6", "C7"),
+        made("purchase", "issued", "revenue", key: "'ORDER:0000000000001'", "C6", "C7"),
+        made("adjustment", "issued", "revenue", key: "'x'", "C2", "C6"),
         made("payment", "wechat_clearing", "sales", key: "'x'", unit: "fen", "C7"),
         made("payment", "wechat_clearing", "sales", key: "'payment:x'", unit: "fen", "C7"),
         made("payment", "wechat_clearing", "refunds", key: "'payment:x'", unit: "fen", "C7"),

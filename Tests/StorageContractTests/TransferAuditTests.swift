@@ -193,6 +193,39 @@ import TollgateKernel
         #expect(found > 0, "seed \(seed): no tampering was one that either finds")
     }
 
+    /// Each slice asks for its own, and parts of the customers after the first ask for none again.
+    @Test func `What nothing explains is told of once, in slices and parts of any size`()
+        async throws
+    {
+        let folder = try TemporaryFolder()
+        var store = try await folder.open()
+        try await Self.live(in: store, ScatteredIdentifiers(seed: 7))
+        await store.close()
+        for (kind, places) in [("adjustment", [3, 9, 17]), ("forfeit", [1, 9, 15])] {
+            for place in places {
+                try await folder.tamper(
+                    """
+                    UPDATE transfers SET kind = '\(kind)' WHERE id = (SELECT id FROM transfers
+                        WHERE kind = 'welcome' ORDER BY id LIMIT 1 OFFSET \(place))
+                    """)
+            }
+        }
+        store = try await folder.open()
+        for (rows, customers) in [(1, 1), (2, 3), (7, 2), (5_000, 500_000)] {
+            let verdict = try await store.read { tx in
+                try TransferAudit(
+                    connection: connection(tx), sliceRows: rows, customersAtOnce: customers
+                ).verdict()
+            }
+            #expect(verdict.unexplainedCredits.count == 6, "slices of \(rows)")
+            #expect(Set(verdict.unexplainedCredits.told).count == 6, "slices of \(rows)")
+            #expect(
+                verdict.strayMoney.told.count { $0.contains("has no payment") } == 1,
+                "slices of \(rows)")
+        }
+        await store.close()
+    }
+
     /// A plain walk stops at such a row, or goes past it and tells of its neighbour.
     @Test(arguments: [
         ("unit = 'pounds'", 3), ("kind = 'gift'", 3), ("to_account = 'revenue'", 3),

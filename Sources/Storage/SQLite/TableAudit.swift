@@ -103,7 +103,9 @@ struct TableAudit {
             columns.append(column)
             return Int32(columns.count - 1)
         }
-        let rule = place(broken ?? "0")
+        // Behind CASE it is a condition, of which SQLite asks no more than it must; as a value, of
+        // which it works out every part.
+        let rule = place(broken.map { "CASE WHEN \($0) THEN 1 ELSE 0 END" } ?? "0")
         let listed = indexes.map { index in
             index.way == .walk ? index.columns.map { place($0.text) } : []
         }
