@@ -4,7 +4,8 @@ BUILD := .build
 TOLLGATE := $(BUILD)/release/tollgate
 # What `make demo` plays; one variable, so that the demonstration can move.
 DEMO := Scripts/demo
-# Tests that start and kill processes: they take every core, so they do not run beside others.
+# Tests that start and kill processes: they take every core, so they do not run beside others, as
+# Scripts/test-in-halves knows too.
 ALONE := TollgateTests
 SWIFT_FORMAT := swift format
 # Swift's runtime and libraries go into the program (ARCHITECTURE.md, "Dependencies").
@@ -35,7 +36,7 @@ run: release  ## build and start everything on this machine (Ctrl-C drains and s
 test: prerequisites  ## every test, then the unit tests again under the thread sanitizer
 	@if [ -x Scripts/third-party-venv ]; then Scripts/third-party-venv; fi
 	swift build --build-tests
-	swift test --skip-build --no-parallel --skip $(ALONE)
+	Scripts/test-in-halves
 	swift test --skip-build --no-parallel --filter $(ALONE)
 	Scripts/check-consumer
 	Scripts/thread-sanitizer
