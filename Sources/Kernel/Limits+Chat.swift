@@ -15,6 +15,14 @@ extension Limits {
     /// Tokens an answer may be asked to have: above any model's limit, so it refuses only mistakes.
     package static let chatMaxTokens: Int64 = 1_000_000
 
+    /// The highest price of a model's call, or of a thousand tokens, in micro-credits: a million
+    /// credits; above it somebody mistyped.
+    package static let modelPriceMicroCredits: Int64 = 1_000_000_000_000
+
+    /// Models there are, withdrawn ones included: they are told in one answer, and those that are
+    /// offered are read every second.
+    package static let models = 200
+
     /// Tokens an answer must be able to have before a call is worth its price.
     package static let chatLeastTokens: Int64 = 64
 

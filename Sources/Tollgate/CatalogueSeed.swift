@@ -81,7 +81,8 @@ struct CatalogueSeed: Sendable {
             }
         }
         try await store.write { [self, sealed] tx in
-            let isNew = try tx.chat.enabledModels().isEmpty
+            // Withdrawn ones count: what an operator took away does not come back with a start.
+            let isNew = try tx.chat.models(limit: 1).isEmpty
             for (model, routes) in models {
                 if isNew { try tx.chat.save(model) }
                 for route in routes {

@@ -10,6 +10,10 @@ struct StoredChat: ChatRepository {
         try connection.all(Text.enabledModels, bounded(.max), decode: Self.model)
     }
 
+    func models(limit: Int) throws(StoreError) -> [ChatModel] {
+        try connection.all(Text.models, bounded(limit), decode: Self.model)
+    }
+
     func model(_ name: ModelName) throws(StoreError) -> ChatModel? {
         try connection.first(Text.model, name.rawValue, decode: Self.model)
     }
@@ -102,6 +106,8 @@ struct StoredChat: ChatRepository {
             SELECT \(modelColumns) FROM models WHERE is_enabled = 1
             ORDER BY position, name LIMIT $1
             """)
+        static let models = SQL(
+            "SELECT \(modelColumns) FROM models ORDER BY position, name LIMIT $1")
         static let model = SQL("SELECT \(modelColumns) FROM models WHERE name = $1")
         static let routes = SQL(
             """

@@ -1,0 +1,35 @@
+import Application
+import Chat
+import Operations
+import Orders
+import TestSupport
+import Testing
+import TollgateKernel
+
+@testable import Tollgate
+
+/// What a start puts into the sandbox's store, and what it leaves alone.
+@Suite struct CatalogueSeedTests {
+    @Test func `What an operator withdrew does not come back with the next start`() async throws {
+        try await TestBench.with { bench in
+            let seed = CatalogueSeed.sandbox(
+                base: "http://127.0.0.1:1", keys: ["a": "key-of-a", "b": "key-of-b"])
+            try await seed.plant(in: bench.store, vault: bench.vault)
+            #expect(
+                try await bench.catalogue.snapshot().models.map(\.name.rawValue)
+                    == ["demo-chat", "demo-pro"])
+            let catalogue = CatalogueAdministration(bench.ports)
+            let by = ActedBy(
+                credential: "admin", person: "olga", reason: "as agreed", correlationID: 1)
+            for model in try await catalogue.models() {
+                _ = try await catalogue.withdraw(model.name, by: by)
+            }
+            for product in try await catalogue.products() {
+                _ = try await catalogue.withdraw(product.key, by: by)
+            }
+            try await seed.plant(in: bench.store, vault: bench.vault)
+            #expect(try await catalogue.models().map(\.isEnabled) == [false, false])
+            #expect(try await catalogue.products().map(\.isEnabled) == [false, false])
+        }
+    }
+}
