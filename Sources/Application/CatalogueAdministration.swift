@@ -10,9 +10,13 @@ package import TollgateKernel
 /// shows it, a second later at most.
 package struct CatalogueAdministration: Sendable {
     let ports: Ports
+    let vault: Vault
 
     /// Makes the use case.
-    package init(_ ports: Ports) { self.ports = ports }
+    package init(_ ports: Ports, vault: Vault) {
+        self.ports = ports
+        self.vault = vault
+    }
 
     /// Every product, on sale or withdrawn, in the operator's order.
     package func products() async throws -> [Product] {

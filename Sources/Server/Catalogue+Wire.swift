@@ -36,8 +36,9 @@ struct CatalogueHandlers: CatalogueServiceHandlers {
     func listAllModels(_ request: V1.ListAllModelsRequest, _ context: ServerCallContext)
         async throws -> V1.ListAllModelsResponse
     {
-        V1.ListAllModelsResponse(
-            models: try await administration.models().map(V1.CatalogueModel.init))
+        let channels = try await administration.channels()
+        return V1.ListAllModelsResponse(
+            models: try await administration.models().map { V1.CatalogueModel($0, channels) })
     }
 
     func setModel(_ request: V1.SetModelRequest, _ context: ServerCallContext) async throws
@@ -45,7 +46,8 @@ struct CatalogueHandlers: CatalogueServiceHandlers {
     {
         let set = try await administration.set(
             ChatModel(request.model ?? V1.CatalogueModel()), by: ActedBy(request.by, context))
-        return V1.SetModelResponse(model: V1.CatalogueModel(set))
+        return V1.SetModelResponse(
+            model: V1.CatalogueModel(set, (try? await administration.channels()) ?? []))
     }
 
     func withdrawModel(_ request: V1.WithdrawModelRequest, _ context: ServerCallContext)
@@ -53,7 +55,44 @@ struct CatalogueHandlers: CatalogueServiceHandlers {
     {
         let withdrawn = try await administration.withdraw(
             ModelName(rawValue: request.name), by: ActedBy(request.by, context))
-        return V1.WithdrawModelResponse(model: V1.CatalogueModel(withdrawn))
+        return V1.WithdrawModelResponse(
+            model: V1.CatalogueModel(withdrawn, (try? await administration.channels()) ?? []))
+    }
+
+    func listChannels(_ request: V1.ListChannelsRequest, _ context: ServerCallContext)
+        async throws -> V1.ListChannelsResponse
+    {
+        V1.ListChannelsResponse(
+            channels: try await administration.channels().map(V1.CatalogueChannel.init))
+    }
+
+    func setChannel(_ request: V1.SetChannelRequest, _ context: ServerCallContext) async throws
+        -> V1.SetChannelResponse
+    {
+        let channel = request.channel ?? V1.CatalogueChannel()
+        guard let kind = ModelEndpoint.Kind(rawValue: channel.kind) else {
+            throw Failure(.invalidRequest, "A channel's kind is openai.")
+        }
+        let set = try await administration.set(
+            CatalogueAdministration.ChannelWish(
+                key: channel.key, kind: kind, baseURL: channel.baseUrl,
+                apiKey: request.apiKey.isEmpty ? nil : request.apiKey,
+                allowsPlain: request.allowsPlain, isInUse: !channel.disabled,
+                offers: channel.offers.map { offer in
+                    ChannelOffer(
+                        model: ModelName(rawValue: offer.model),
+                        upstreamModel: offer.upstreamModel, priority: offer.priority,
+                        weight: offer.weight)
+                }), by: ActedBy(request.by, context))
+        return V1.SetChannelResponse(channel: V1.CatalogueChannel(set))
+    }
+
+    func setChannelStatus(_ request: V1.SetChannelStatusRequest, _ context: ServerCallContext)
+        async throws -> V1.SetChannelStatusResponse
+    {
+        let set = try await administration.setInUse(
+            !request.disabled, channel: request.key, by: ActedBy(request.by, context))
+        return V1.SetChannelStatusResponse(channel: V1.CatalogueChannel(set))
     }
 }
 
@@ -94,7 +133,7 @@ extension ChatModel {
 }
 
 extension V1.CatalogueModel {
-    fileprivate init(_ model: ChatModel) {
+    fileprivate init(_ model: ChatModel, _ channels: [StockedChannel]) {
         self.init(
             name: model.name.rawValue, summary: model.summary,
             pricePerCallMicroCredits: model.price.perCall.micro,
@@ -102,6 +141,23 @@ extension V1.CatalogueModel {
             pricePerThousandCompletionTokensMicroCredits:
                 model.price.perThousandCompletionTokens.micro,
             maxTokens: model.maxTokens, openToAll: model.isOpenToAll, position: model.position,
-            withdrawn: !model.isEnabled)
+            withdrawn: !model.isEnabled,
+            channels: channels.filter { stocked in
+                stocked.channel.isInUse && stocked.offers.contains { $0.model == model.name }
+            }.map(\.channel.key))
+    }
+}
+
+extension V1.CatalogueChannel {
+    fileprivate init(_ stocked: StockedChannel) {
+        let channel = stocked.channel
+        self.init(
+            key: channel.key, kind: channel.kind.rawValue, baseUrl: channel.baseURL,
+            keyHint: channel.keyHint, disabled: !channel.isInUse,
+            offers: stocked.offers.map { offer in
+                V1.ChannelOffer(
+                    model: offer.model.rawValue, upstreamModel: offer.upstreamModel,
+                    priority: offer.priority, weight: offer.weight)
+            })
     }
 }

@@ -47,7 +47,7 @@ import TollgateKernel
     {
         try await TestBench.with { bench in
             try await bench.offer()
-            let catalogue = CatalogueAdministration(bench.ports)
+            let catalogue = CatalogueAdministration(bench.ports, vault: bench.vault)
             let made = Self.product()
             #expect(try await catalogue.set(made, by: Self.by) == made)
             let dearer = Self.product { $0.price = Money(fen: 1_990) }
@@ -79,7 +79,7 @@ import TollgateKernel
     {
         try await TestBench.with { bench in
             try await bench.offer()
-            let catalogue = CatalogueAdministration(bench.ports)
+            let catalogue = CatalogueAdministration(bench.ports, vault: bench.vault)
             let product = Self.product()
             _ = try await catalogue.set(product, by: Self.by)
             let buyer = try await bench.signIn().session.account
@@ -104,7 +104,8 @@ import TollgateKernel
         async throws
     {
         try await Asking.with { asking in
-            let catalogue = CatalogueAdministration(asking.bench.ports)
+            let catalogue = CatalogueAdministration(
+                asking.bench.ports, vault: asking.bench.vault)
             let cached = asking.bench.catalogue
             func offered() async throws -> [String] {
                 try await cached.snapshot().models.map(\.name.rawValue)
@@ -183,7 +184,7 @@ import TollgateKernel
     @Test func `What is beyond a bound is refused, and nothing is written`() async throws {
         try await TestBench.with { bench in
             try await bench.offer()
-            let catalogue = CatalogueAdministration(bench.ports)
+            let catalogue = CatalogueAdministration(bench.ports, vault: bench.vault)
             for (what, change) in Self.wrongProducts {
                 let told = await code {
                     _ = try await catalogue.set(Self.product(change), by: Self.by)
@@ -204,7 +205,7 @@ import TollgateKernel
 
     @Test func `The bounds themselves are kept`() async throws {
         try await TestBench.with { bench in
-            let catalogue = CatalogueAdministration(bench.ports)
+            let catalogue = CatalogueAdministration(bench.ports, vault: bench.vault)
             let model = Self.model {
                 $0.name = ModelName(rawValue: "Qwen/qwen-2.5_72b:free")
                 $0.price = ChatPrice(
@@ -230,7 +231,7 @@ import TollgateKernel
 
     @Test func `What does not exist is neither permitted nor withdrawn`() async throws {
         try await TestBench.with { bench in
-            let catalogue = CatalogueAdministration(bench.ports)
+            let catalogue = CatalogueAdministration(bench.ports, vault: bench.vault)
             let codes = [
                 await code { _ = try await catalogue.set(Self.product(), by: Self.by) },
                 await code {
@@ -247,7 +248,7 @@ import TollgateKernel
     @Test func `An act without a reason changes nothing`() async throws {
         try await TestBench.with { bench in
             try await bench.offer()
-            let catalogue = CatalogueAdministration(bench.ports)
+            let catalogue = CatalogueAdministration(bench.ports, vault: bench.vault)
             var by = Self.by
             by.reason = ""
             let nameless = by
@@ -271,7 +272,7 @@ import TollgateKernel
         async throws
     {
         try await TestBench.with { bench in
-            let catalogue = CatalogueAdministration(bench.ports)
+            let catalogue = CatalogueAdministration(bench.ports, vault: bench.vault)
             @Sendable func number(_ number: Int) -> Product {
                 Self.product {
                     $0.key = ProductKey(rawValue: "p\(number)")

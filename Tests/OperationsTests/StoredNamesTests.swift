@@ -25,6 +25,8 @@ struct StoredNamesTests {
             (.creditsAdjusted, "credits_adjusted"), (.accountDeleted, "account_deleted"),
             (.productSet, "product_set"), (.productWithdrawn, "product_withdrawn"),
             (.modelSet, "model_set"), (.modelWithdrawn, "model_withdrawn"),
+            (.channelSet, "channel_set"), (.channelDisabled, "channel_disabled"),
+            (.channelEnabled, "channel_enabled"),
         ])
     func acts(kind: AdminAct.Kind, name: String) {
         #expect(kind.rawValue == name)

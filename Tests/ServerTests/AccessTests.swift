@@ -37,6 +37,8 @@ import TollgateRPC
         "AuthService/EndLoginSession": .person, "AuthService/EndLoginSessions": .person,
         "AuthService/ListLoginSessions": .person,
         "AuthService/WhoAmI": .person, "ChatService/Ask": .person,
+        "CatalogueService/ListChannels": .admin, "CatalogueService/SetChannel": .admin,
+        "CatalogueService/SetChannelStatus": .admin,
         "CatalogueService/ListAllModels": .admin, "CatalogueService/ListAllProducts": .admin,
         "CatalogueService/SetModel": .admin, "CatalogueService/SetProduct": .admin,
         "CatalogueService/WithdrawModel": .admin, "CatalogueService/WithdrawProduct": .admin,

@@ -60,4 +60,28 @@ public struct CatalogueServiceClient: Sendable {
     ) async throws -> V1.WithdrawModelResponse {
         try await client.unary(Methods.CatalogueService.withdrawModel, request, options: options)
     }
+
+    /// Lists every channel, without its key.
+    public func listChannels(
+        _ request: V1.ListChannelsRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.ListChannelsResponse {
+        try await client.unary(Methods.CatalogueService.listChannels, request, options: options)
+    }
+
+    /// Makes or changes a channel.
+    public func setChannel(
+        _ request: V1.SetChannelRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.SetChannelResponse {
+        try await client.unary(Methods.CatalogueService.setChannel, request, options: options)
+    }
+
+    /// Takes a channel out of use, or puts it into use again.
+    public func setChannelStatus(
+        _ request: V1.SetChannelStatusRequest,
+        options: CallOptions = CallOptions()
+    ) async throws -> V1.SetChannelStatusResponse {
+        try await client.unary(Methods.CatalogueService.setChannelStatus, request, options: options)
+    }
 }

@@ -238,6 +238,15 @@ package protocol ChatRepository {
     /// Adds or replaces a channel and its offer of one model.
     func save(_ route: ChannelRoute, for model: ModelName, isEnabled: Bool) throws(StoreError)
 
+    /// Every channel with its enabled offers, in use or not, by key; at most `limit`.
+    func channels(limit: Int) throws(StoreError) -> [StockedChannel]
+
+    /// The channel with this key and its enabled offers.
+    func channel(_ key: String) throws(StoreError) -> StockedChannel?
+
+    /// Adds or replaces a channel; what it offered before and does not now is disabled.
+    func save(_ stocked: StockedChannel) throws(StoreError)
+
     /// Words that are refused or masked.
     func sensitiveWords() throws(StoreError) -> [SensitiveWord]
 

@@ -36,6 +36,12 @@ package struct AdminAct: Hashable, Sendable {
         case modelSet = "model_set"
         /// A model is offered no longer.
         case modelWithdrawn = "model_withdrawn"
+        /// A channel was made or changed.
+        case channelSet = "channel_set"
+        /// Nothing is asked of a channel any more.
+        case channelDisabled = "channel_disabled"
+        /// It may be asked again.
+        case channelEnabled = "channel_enabled"
     }
 
     /// The act.

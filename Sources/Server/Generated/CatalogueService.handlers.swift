@@ -36,6 +36,21 @@ package protocol CatalogueServiceHandlers: Sendable {
     func withdrawModel(
         _ request: V1.WithdrawModelRequest, _ context: ServerCallContext
     ) async throws -> V1.WithdrawModelResponse
+
+    /// Lists every channel, without its key.
+    func listChannels(
+        _ request: V1.ListChannelsRequest, _ context: ServerCallContext
+    ) async throws -> V1.ListChannelsResponse
+
+    /// Makes or changes a channel.
+    func setChannel(
+        _ request: V1.SetChannelRequest, _ context: ServerCallContext
+    ) async throws -> V1.SetChannelResponse
+
+    /// Takes a channel out of use, or puts it into use again.
+    func setChannelStatus(
+        _ request: V1.SetChannelStatusRequest, _ context: ServerCallContext
+    ) async throws -> V1.SetChannelStatusResponse
 }
 
 extension CatalogueServiceHandlers {
@@ -67,6 +82,18 @@ extension CatalogueServiceHandlers {
                 .unary(Methods.CatalogueService.withdrawModel) {
                     (request: V1.WithdrawModelRequest, context: ServerCallContext) in
                     try await self.withdrawModel(request, context)
+                },
+                .unary(Methods.CatalogueService.listChannels) {
+                    (request: V1.ListChannelsRequest, context: ServerCallContext) in
+                    try await self.listChannels(request, context)
+                },
+                .unary(Methods.CatalogueService.setChannel) {
+                    (request: V1.SetChannelRequest, context: ServerCallContext) in
+                    try await self.setChannel(request, context)
+                },
+                .unary(Methods.CatalogueService.setChannelStatus) {
+                    (request: V1.SetChannelStatusRequest, context: ServerCallContext) in
+                    try await self.setChannelStatus(request, context)
                 },
             ]
         )

@@ -51,9 +51,18 @@ struct StoredChat: ChatRepository {
         try connection.run(
             Text.saveChannel, route.channel, route.kind.rawValue, route.baseURL,
             route.sealedAPIKey)
+        try saveOffer(
+            of: route.channel, for: model, upstreamModel: route.upstreamModel,
+            priority: route.priority, weight: route.weight, isEnabled: isEnabled)
+    }
+
+    /// Adds or replaces a channel's offer of a model.
+    func saveOffer(
+        of channel: String, for model: ModelName, upstreamModel: String, priority: Int64,
+        weight: Int64, isEnabled: Bool
+    ) throws(StoreError) {
         try connection.run(
-            Text.saveOffer, model.rawValue, route.channel, route.upstreamModel, route.priority,
-            route.weight, isEnabled)
+            Text.saveOffer, model.rawValue, channel, upstreamModel, priority, weight, isEnabled)
     }
 
     func sensitiveWords() throws(StoreError) -> [SensitiveWord] {
@@ -113,7 +122,8 @@ struct StoredChat: ChatRepository {
             """
             SELECT channel_key, kind, base_url, sealed_api_key, upstream_model, priority, weight
             FROM channel_models JOIN channels ON channel_key = channel
-            WHERE model = $1 AND is_enabled = 1 ORDER BY priority, channel_key LIMIT $2
+            WHERE model = $1 AND is_enabled = 1 AND is_in_use = 1
+            ORDER BY priority, channel_key LIMIT $2
             """)
         static let channelKeys = SQL(
             """

@@ -269,6 +269,7 @@ extension V1.CatalogueModel: CBacked {
         self.openToAll = source.pointee.open_to_all != 0
         self.position = source.pointee.position
         self.withdrawn = source.pointee.withdrawn != 0
+        self.channels = try Reading.texts(source.pointee.channels, source.pointee.n_channels, "tollgate.v1.CatalogueModel.channels")
     }
 
     func write(
@@ -287,6 +288,10 @@ extension V1.CatalogueModel: CBacked {
         target.pointee.open_to_all = self.openToAll ? 1 : 0
         target.pointee.position = self.position
         target.pointee.withdrawn = self.withdrawn ? 1 : 0
+        if !self.channels.isEmpty {
+            target.pointee.n_channels = self.channels.count
+            target.pointee.channels = try arena.texts(self.channels, "tollgate.v1.CatalogueModel.channels")
+        }
     }
 }
 
@@ -471,6 +476,286 @@ extension V1.WithdrawModelResponse: CBacked {
     ) throws(WireError) {
         if let value = self.model {
             target.pointee.model = try arena.message(value)
+        }
+    }
+}
+
+extension V1.ChannelOffer: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ChannelOffer>) {
+        tollgate__v1__channel_offer__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ChannelOffer>) throws(WireError) {
+        self.model = try Reading.text(source.pointee.model, "tollgate.v1.ChannelOffer.model")
+        self.upstreamModel = try Reading.text(source.pointee.upstream_model, "tollgate.v1.ChannelOffer.upstream_model")
+        self.priority = source.pointee.priority
+        self.weight = source.pointee.weight
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ChannelOffer>, in arena: Arena
+    ) throws(WireError) {
+        if !self.model.isEmpty {
+            target.pointee.model = try arena.text(self.model, "tollgate.v1.ChannelOffer.model")
+        }
+        if !self.upstreamModel.isEmpty {
+            target.pointee.upstream_model = try arena.text(self.upstreamModel, "tollgate.v1.ChannelOffer.upstream_model")
+        }
+        target.pointee.priority = self.priority
+        target.pointee.weight = self.weight
+    }
+}
+
+extension V1.CatalogueChannel: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__CatalogueChannel>) {
+        tollgate__v1__catalogue_channel__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__CatalogueChannel>) throws(WireError) {
+        self.key = try Reading.text(source.pointee.key, "tollgate.v1.CatalogueChannel.key")
+        self.kind = try Reading.text(source.pointee.kind, "tollgate.v1.CatalogueChannel.kind")
+        self.baseUrl = try Reading.text(source.pointee.base_url, "tollgate.v1.CatalogueChannel.base_url")
+        self.keyHint = try Reading.text(source.pointee.key_hint, "tollgate.v1.CatalogueChannel.key_hint")
+        self.disabled = source.pointee.disabled != 0
+        self.offers = try Reading.messages(source.pointee.offers, source.pointee.n_offers)
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__CatalogueChannel>, in arena: Arena
+    ) throws(WireError) {
+        if !self.key.isEmpty {
+            target.pointee.key = try arena.text(self.key, "tollgate.v1.CatalogueChannel.key")
+        }
+        if !self.kind.isEmpty {
+            target.pointee.kind = try arena.text(self.kind, "tollgate.v1.CatalogueChannel.kind")
+        }
+        if !self.baseUrl.isEmpty {
+            target.pointee.base_url = try arena.text(self.baseUrl, "tollgate.v1.CatalogueChannel.base_url")
+        }
+        if !self.keyHint.isEmpty {
+            target.pointee.key_hint = try arena.text(self.keyHint, "tollgate.v1.CatalogueChannel.key_hint")
+        }
+        target.pointee.disabled = self.disabled ? 1 : 0
+        if !self.offers.isEmpty {
+            target.pointee.n_offers = self.offers.count
+            target.pointee.offers = try arena.messages(self.offers)
+        }
+    }
+}
+
+extension V1.ListChannelsRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ListChannelsRequest>) {
+        tollgate__v1__list_channels_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ListChannelsRequest>) throws(WireError) {
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ListChannelsRequest>, in arena: Arena
+    ) throws(WireError) {
+    }
+}
+
+extension V1.ListChannelsResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__ListChannelsResponse>) {
+        tollgate__v1__list_channels_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__ListChannelsResponse>) throws(WireError) {
+        self.channels = try Reading.messages(source.pointee.channels, source.pointee.n_channels)
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__ListChannelsResponse>, in arena: Arena
+    ) throws(WireError) {
+        if !self.channels.isEmpty {
+            target.pointee.n_channels = self.channels.count
+            target.pointee.channels = try arena.messages(self.channels)
+        }
+    }
+}
+
+extension V1.SetChannelRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__SetChannelRequest>) {
+        tollgate__v1__set_channel_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__SetChannelRequest>) throws(WireError) {
+        self.by = try Reading.message(source.pointee.by)
+        self.channel = try Reading.message(source.pointee.channel)
+        self.apiKey = try Reading.text(source.pointee.api_key, "tollgate.v1.SetChannelRequest.api_key")
+        self.allowsPlain = source.pointee.allows_plain != 0
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__SetChannelRequest>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.by {
+            target.pointee.by = try arena.message(value)
+        }
+        if let value = self.channel {
+            target.pointee.channel = try arena.message(value)
+        }
+        if !self.apiKey.isEmpty {
+            target.pointee.api_key = try arena.text(self.apiKey, "tollgate.v1.SetChannelRequest.api_key")
+        }
+        target.pointee.allows_plain = self.allowsPlain ? 1 : 0
+    }
+}
+
+extension V1.SetChannelResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__SetChannelResponse>) {
+        tollgate__v1__set_channel_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__SetChannelResponse>) throws(WireError) {
+        self.channel = try Reading.message(source.pointee.channel)
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__SetChannelResponse>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.channel {
+            target.pointee.channel = try arena.message(value)
+        }
+    }
+}
+
+extension V1.SetChannelStatusRequest: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__SetChannelStatusRequest>) {
+        tollgate__v1__set_channel_status_request__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__SetChannelStatusRequest>) throws(WireError) {
+        self.by = try Reading.message(source.pointee.by)
+        self.key = try Reading.text(source.pointee.key, "tollgate.v1.SetChannelStatusRequest.key")
+        self.disabled = source.pointee.disabled != 0
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__SetChannelStatusRequest>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.by {
+            target.pointee.by = try arena.message(value)
+        }
+        if !self.key.isEmpty {
+            target.pointee.key = try arena.text(self.key, "tollgate.v1.SetChannelStatusRequest.key")
+        }
+        target.pointee.disabled = self.disabled ? 1 : 0
+    }
+}
+
+extension V1.SetChannelStatusResponse: CBacked {
+    /// Reads one message; see `WireMessage`.
+    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(WireError) -> Self {
+        try Codec.decode(bytes)
+    }
+
+    /// Writes the message and lends its bytes; see `WireMessage`.
+    public func withEncoded<Result>(
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        try Codec.withEncoded(self, body)
+    }
+
+    static func initialize(_ target: UnsafeMutablePointer<Tollgate__V1__SetChannelStatusResponse>) {
+        tollgate__v1__set_channel_status_response__init(target)
+    }
+
+    init(reading source: UnsafePointer<Tollgate__V1__SetChannelStatusResponse>) throws(WireError) {
+        self.channel = try Reading.message(source.pointee.channel)
+    }
+
+    func write(
+        to target: UnsafeMutablePointer<Tollgate__V1__SetChannelStatusResponse>, in arena: Arena
+    ) throws(WireError) {
+        if let value = self.channel {
+            target.pointee.channel = try arena.message(value)
         }
     }
 }

@@ -90,6 +90,7 @@ extension V1.CatalogueModel {
             FieldDescriptor(name: "open_to_all", jsonName: "openToAll", number: 7, kind: .bool),
             FieldDescriptor(name: "position", jsonName: "position", number: 8, kind: .int64),
             FieldDescriptor(name: "withdrawn", jsonName: "withdrawn", number: 9, kind: .bool),
+            FieldDescriptor(name: "channels", jsonName: "channels", number: 10, kind: .string, cardinality: .repeated),
         ]
     )
 }
@@ -147,6 +148,94 @@ extension V1.WithdrawModelResponse {
         name: "tollgate.v1.WithdrawModelResponse",
         fields: [
             FieldDescriptor(name: "model", jsonName: "model", number: 1, kind: .message(V1.CatalogueModel.descriptor)),
+        ]
+    )
+}
+
+extension V1.ChannelOffer {
+    /// The shape of `tollgate.v1.ChannelOffer`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ChannelOffer",
+        fields: [
+            FieldDescriptor(name: "model", jsonName: "model", number: 1, kind: .string),
+            FieldDescriptor(name: "upstream_model", jsonName: "upstreamModel", number: 2, kind: .string),
+            FieldDescriptor(name: "priority", jsonName: "priority", number: 3, kind: .int64),
+            FieldDescriptor(name: "weight", jsonName: "weight", number: 4, kind: .int64),
+        ]
+    )
+}
+
+extension V1.CatalogueChannel {
+    /// The shape of `tollgate.v1.CatalogueChannel`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.CatalogueChannel",
+        fields: [
+            FieldDescriptor(name: "key", jsonName: "key", number: 1, kind: .string),
+            FieldDescriptor(name: "kind", jsonName: "kind", number: 2, kind: .string),
+            FieldDescriptor(name: "base_url", jsonName: "baseUrl", number: 3, kind: .string),
+            FieldDescriptor(name: "key_hint", jsonName: "keyHint", number: 4, kind: .string),
+            FieldDescriptor(name: "disabled", jsonName: "disabled", number: 5, kind: .bool),
+            FieldDescriptor(name: "offers", jsonName: "offers", number: 6, kind: .message(V1.ChannelOffer.descriptor), cardinality: .repeated),
+        ]
+    )
+}
+
+extension V1.ListChannelsRequest {
+    /// The shape of `tollgate.v1.ListChannelsRequest`.
+    public static let descriptor = MessageDescriptor(name: "tollgate.v1.ListChannelsRequest", fields: [])
+}
+
+extension V1.ListChannelsResponse {
+    /// The shape of `tollgate.v1.ListChannelsResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.ListChannelsResponse",
+        fields: [
+            FieldDescriptor(name: "channels", jsonName: "channels", number: 1, kind: .message(V1.CatalogueChannel.descriptor), cardinality: .repeated),
+        ]
+    )
+}
+
+extension V1.SetChannelRequest {
+    /// The shape of `tollgate.v1.SetChannelRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.SetChannelRequest",
+        fields: [
+            FieldDescriptor(name: "by", jsonName: "by", number: 1, kind: .message(V1.ActedBy.descriptor)),
+            FieldDescriptor(name: "channel", jsonName: "channel", number: 2, kind: .message(V1.CatalogueChannel.descriptor)),
+            FieldDescriptor(name: "api_key", jsonName: "apiKey", number: 3, kind: .string),
+            FieldDescriptor(name: "allows_plain", jsonName: "allowsPlain", number: 4, kind: .bool),
+        ]
+    )
+}
+
+extension V1.SetChannelResponse {
+    /// The shape of `tollgate.v1.SetChannelResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.SetChannelResponse",
+        fields: [
+            FieldDescriptor(name: "channel", jsonName: "channel", number: 1, kind: .message(V1.CatalogueChannel.descriptor)),
+        ]
+    )
+}
+
+extension V1.SetChannelStatusRequest {
+    /// The shape of `tollgate.v1.SetChannelStatusRequest`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.SetChannelStatusRequest",
+        fields: [
+            FieldDescriptor(name: "by", jsonName: "by", number: 1, kind: .message(V1.ActedBy.descriptor)),
+            FieldDescriptor(name: "key", jsonName: "key", number: 2, kind: .string),
+            FieldDescriptor(name: "disabled", jsonName: "disabled", number: 3, kind: .bool),
+        ]
+    )
+}
+
+extension V1.SetChannelStatusResponse {
+    /// The shape of `tollgate.v1.SetChannelStatusResponse`.
+    public static let descriptor = MessageDescriptor(
+        name: "tollgate.v1.SetChannelStatusResponse",
+        fields: [
+            FieldDescriptor(name: "channel", jsonName: "channel", number: 1, kind: .message(V1.CatalogueChannel.descriptor)),
         ]
     )
 }

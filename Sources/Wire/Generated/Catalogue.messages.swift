@@ -183,6 +183,9 @@ extension V1 {
         /// Whether it is not offered. Calls under way are answered and charged.
         public var withdrawn: Bool = false
 
+        /// The channels in use that answer it; told, never set here.
+        public var channels: [String] = []
+
         /// A message whose fields all have their defaults.
         public init() {}
 
@@ -196,7 +199,8 @@ extension V1 {
             maxTokens: Int64 = 0,
             openToAll: Bool = false,
             position: Int64 = 0,
-            withdrawn: Bool = false
+            withdrawn: Bool = false,
+            channels: [String] = []
         ) {
             self.name = name
             self.summary = summary
@@ -207,6 +211,7 @@ extension V1 {
             self.openToAll = openToAll
             self.position = position
             self.withdrawn = withdrawn
+            self.channels = channels
         }
     }
 
@@ -303,6 +308,190 @@ extension V1 {
             model: V1.CatalogueModel? = nil
         ) {
             self.model = model
+        }
+    }
+
+    /// A model that a channel answers.
+    public struct ChannelOffer: WireMessage {
+        /// What users call it.
+        public var model: String = ""
+
+        /// What the provider calls it: 1 to 128 visible ASCII characters.
+        public var upstreamModel: String = ""
+
+        /// Lower is asked first: 0 to 1,000.
+        public var priority: Int64 = 0
+
+        /// The share among channels of the same priority: 1 to 1,000,000.
+        public var weight: Int64 = 0
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            model: String = "",
+            upstreamModel: String = "",
+            priority: Int64 = 0,
+            weight: Int64 = 0
+        ) {
+            self.model = model
+            self.upstreamModel = upstreamModel
+            self.priority = priority
+            self.weight = weight
+        }
+    }
+
+    /// A provider's endpoint and what it answers, as operators see it.
+    public struct CatalogueChannel: WireMessage {
+        /// The stable key: 1 to 32 lower-case letters, digits and hyphens.
+        public var key: String = ""
+
+        /// The interface that the provider speaks: `openai`.
+        public var kind: String = ""
+
+        /// Such as `https://api.openai.com/v1`, without a slash at its end.
+        public var baseUrl: String = ""
+
+        /// The end of the provider's key, by which it is known; told, never set.
+        public var keyHint: String = ""
+
+        /// Whether nothing is asked of it.
+        public var disabled: Bool = false
+
+        /// What it answers, each model once: at most 50.
+        public var offers: [V1.ChannelOffer] = []
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            key: String = "",
+            kind: String = "",
+            baseUrl: String = "",
+            keyHint: String = "",
+            disabled: Bool = false,
+            offers: [V1.ChannelOffer] = []
+        ) {
+            self.key = key
+            self.kind = kind
+            self.baseUrl = baseUrl
+            self.keyHint = keyHint
+            self.disabled = disabled
+            self.offers = offers
+        }
+    }
+
+    /// Asks for every channel.
+    public struct ListChannelsRequest: WireMessage {
+        /// A message whose fields all have their defaults.
+        public init() {}
+    }
+
+    /// Every channel.
+    public struct ListChannelsResponse: WireMessage {
+        /// By key; at most 100.
+        public var channels: [V1.CatalogueChannel] = []
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            channels: [V1.CatalogueChannel] = []
+        ) {
+            self.channels = channels
+        }
+    }
+
+    /// Makes a channel, or changes one for calls from now on.
+    public struct SetChannelRequest: WireMessage {
+        /// Who, and why.
+        public var by: V1.ActedBy?
+
+        /// How it shall be; what is not among its offers it answers no longer.
+        public var channel: V1.CatalogueChannel?
+
+        /// The provider's key, 8 to 512 visible ASCII characters. Empty keeps the one that is there, which
+        /// goes to the address that it was given for and nowhere else.
+        public var apiKey: String = ""
+
+        /// Whether the key may go to another machine over plain HTTP.
+        public var allowsPlain: Bool = false
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            by: V1.ActedBy? = nil,
+            channel: V1.CatalogueChannel? = nil,
+            apiKey: String = "",
+            allowsPlain: Bool = false
+        ) {
+            self.by = by
+            self.channel = channel
+            self.apiKey = apiKey
+            self.allowsPlain = allowsPlain
+        }
+    }
+
+    /// The channel is set; every server goes by it within a second.
+    public struct SetChannelResponse: WireMessage {
+        /// How it is now.
+        public var channel: V1.CatalogueChannel?
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            channel: V1.CatalogueChannel? = nil
+        ) {
+            self.channel = channel
+        }
+    }
+
+    /// Asks nothing of a channel any more, or something again.
+    public struct SetChannelStatusRequest: WireMessage {
+        /// Who, and why.
+        public var by: V1.ActedBy?
+
+        /// The channel's key.
+        public var key: String = ""
+
+        /// Whether nothing is to be asked of it.
+        public var disabled: Bool = false
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            by: V1.ActedBy? = nil,
+            key: String = "",
+            disabled: Bool = false
+        ) {
+            self.by = by
+            self.key = key
+            self.disabled = disabled
+        }
+    }
+
+    /// The channel has the status; every server goes by it within a second.
+    public struct SetChannelStatusResponse: WireMessage {
+        /// How it is now.
+        public var channel: V1.CatalogueChannel?
+
+        /// A message whose fields all have their defaults.
+        public init() {}
+
+        /// A message with these fields, the others at their defaults.
+        public init(
+            channel: V1.CatalogueChannel? = nil
+        ) {
+            self.channel = channel
         }
     }
 }

@@ -65,7 +65,37 @@ extension Methods {
             response: V1.WithdrawModelResponse.descriptor
         )
 
+        /// Lists every channel, without its key.
+        public static let listChannels = MethodDescriptor(
+            service: "tollgate.v1.CatalogueService", name: "ListChannels",
+            access: .admin, roles: [], isIdempotent: true,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.ListChannelsRequest.descriptor,
+            response: V1.ListChannelsResponse.descriptor
+        )
+
+        /// Makes or changes a channel.
+        public static let setChannel = MethodDescriptor(
+            service: "tollgate.v1.CatalogueService", name: "SetChannel",
+            access: .admin, roles: [], isIdempotent: false,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.SetChannelRequest.descriptor,
+            response: V1.SetChannelResponse.descriptor
+        )
+
+        /// Takes a channel out of use, or puts it into use again.
+        public static let setChannelStatus = MethodDescriptor(
+            service: "tollgate.v1.CatalogueService", name: "SetChannelStatus",
+            access: .admin, roles: [], isIdempotent: false,
+            defaultDeadlineMilliseconds: 10_000,
+            streaming: .unary,
+            request: V1.SetChannelStatusRequest.descriptor,
+            response: V1.SetChannelStatusResponse.descriptor
+        )
+
         /// The methods in the contract's order.
-        public static let all: [MethodDescriptor] = [listAllProducts, setProduct, withdrawProduct, listAllModels, setModel, withdrawModel]
+        public static let all: [MethodDescriptor] = [listAllProducts, setProduct, withdrawProduct, listAllModels, setModel, withdrawModel, listChannels, setChannel, setChannelStatus]
     }
 }

@@ -132,16 +132,17 @@ struct OfferTests {
             name: "fast", pricePerCallMicroCredits: 1_000_000, maxTokens: 256, openToAll: true,
             position: 3)
         fast.withdrawn = true
+        fast.channels = ["a", "b"]
         let outcome = try await run(
             ["models", "list"], against: [models([Self.pro, fast])])
         #expect(
             outcome.lines == [
                 "MODEL  STATE      FOR        A CALL  1,000 PROMPT  1,000 ANSWER  MAX TOKENS  "
-                    + "PLACE  WHAT IT IS",
+                    + "PLACE  CHANNELS  WHAT IT IS",
                 "pro    offered    buyers          0           0.5           1.5       8,192  "
-                    + "    2  Thinks.",
+                    + "    2  -         Thinks.",
                 "fast   withdrawn  everybody       1             0             0         256  "
-                    + "    3",
+                    + "    3  a, b",
             ])
         let json = try await run(["models", "list", "--json"], against: [models([Self.pro])])
         #expect(
@@ -150,7 +151,7 @@ struct OfferTests {
                 + #""summary":"Thinks.","pricePerCallMicroCredits":0,"#
                 + #""pricePerThousandPromptTokensMicroCredits":500000,"#
                 + #""pricePerThousandCompletionTokensMicroCredits":1500000,"#
-                + #""maxTokens":8192,"position":2}]}"# + "\n")
+                + #""maxTokens":8192,"position":2,"channels":[]}]}"# + "\n")
     }
 
     @Test func aNewModelNeedsAPriceAndWhatIsNotNamedOfOneStays() async throws {
@@ -162,6 +163,10 @@ struct OfferTests {
                 "Spring",
             ], against: [models([Self.pro]), setsModel(free)])
         #expect(made.status == 0, "\(made.errors)")
+        #expect(
+            made.errors
+                == "No channel answers it. Let one: tollgate admin channels set CHANNEL --model "
+                + "free\n")
         let less = try await run(
             ["models", "set", "free", "--reason", "Spring"], against: [models([Self.pro])])
         #expect(less.status == 2)

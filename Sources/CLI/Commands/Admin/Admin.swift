@@ -18,7 +18,8 @@ package struct Admin: ParsableCommand {
             """,
         subcommands: [
             AdminAudit.self, AdminMetrics.self, AdminIncidents.self, AdminJobs.self,
-            AdminJobRuns.self, AdminProducts.self, AdminModels.self, AdminTiers.self,
+            AdminJobRuns.self, AdminProducts.self, AdminModels.self, AdminChannels.self,
+            AdminTiers.self,
             AdminAccounts.self, AdminLog.self,
         ])
 

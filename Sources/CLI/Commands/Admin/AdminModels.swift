@@ -157,6 +157,10 @@ package struct SetModel: ServiceCommand {
         invocation.show(model)
         if model.withdrawn {
             invocation.console.note("It stays withdrawn; --offer offers it again.")
+        } else if model.channels.isEmpty {
+            invocation.console.note(
+                "No channel answers it. Let one: tollgate admin channels set CHANNEL --model "
+                    + TerminalText.line(model.name))
         }
     }
 
@@ -257,7 +261,7 @@ extension Console {
         var table = TextTable([
             ("MODEL", .left), ("STATE", .left), ("FOR", .left), ("A CALL", .right),
             ("1,000 PROMPT", .right), ("1,000 ANSWER", .right), ("MAX TOKENS", .right),
-            ("PLACE", .right), ("WHAT IT IS", .flexible),
+            ("PLACE", .right), ("CHANNELS", .left), ("WHAT IT IS", .flexible),
         ])
         for model in models {
             table.add([
@@ -266,7 +270,9 @@ extension Console {
                 Amounts.credits(model.pricePerCallMicroCredits),
                 Amounts.credits(model.pricePerThousandPromptTokensMicroCredits),
                 Amounts.credits(model.pricePerThousandCompletionTokensMicroCredits),
-                Amounts.grouped(model.maxTokens.magnitude), "\(model.position)", model.summary,
+                Amounts.grouped(model.maxTokens.magnitude), "\(model.position)",
+                model.channels.isEmpty ? "-" : model.channels.joined(separator: ", "),
+                model.summary,
             ])
         }
         self.table(
@@ -292,6 +298,7 @@ extension V1.CatalogueModel {
             ),
             ("maxTokens", .number(maxTokens)),
             ("position", .number(position)),
+            ("channels", .array(channels.map { .text($0) })),
         ])
     }
 }

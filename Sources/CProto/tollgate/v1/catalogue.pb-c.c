@@ -638,6 +638,366 @@ void   tollgate__v1__withdraw_model_response__free_unpacked
   assert(message->base.descriptor == &tollgate__v1__withdraw_model_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tollgate__v1__channel_offer__init
+                     (Tollgate__V1__ChannelOffer         *message)
+{
+  static const Tollgate__V1__ChannelOffer init_value = TOLLGATE__V1__CHANNEL_OFFER__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__channel_offer__get_packed_size
+                     (const Tollgate__V1__ChannelOffer *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__channel_offer__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__channel_offer__pack
+                     (const Tollgate__V1__ChannelOffer *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__channel_offer__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__channel_offer__pack_to_buffer
+                     (const Tollgate__V1__ChannelOffer *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__channel_offer__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ChannelOffer *
+       tollgate__v1__channel_offer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ChannelOffer *)
+     protobuf_c_message_unpack (&tollgate__v1__channel_offer__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__channel_offer__free_unpacked
+                     (Tollgate__V1__ChannelOffer *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__channel_offer__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__catalogue_channel__init
+                     (Tollgate__V1__CatalogueChannel         *message)
+{
+  static const Tollgate__V1__CatalogueChannel init_value = TOLLGATE__V1__CATALOGUE_CHANNEL__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__catalogue_channel__get_packed_size
+                     (const Tollgate__V1__CatalogueChannel *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__catalogue_channel__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__catalogue_channel__pack
+                     (const Tollgate__V1__CatalogueChannel *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__catalogue_channel__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__catalogue_channel__pack_to_buffer
+                     (const Tollgate__V1__CatalogueChannel *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__catalogue_channel__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__CatalogueChannel *
+       tollgate__v1__catalogue_channel__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__CatalogueChannel *)
+     protobuf_c_message_unpack (&tollgate__v1__catalogue_channel__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__catalogue_channel__free_unpacked
+                     (Tollgate__V1__CatalogueChannel *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__catalogue_channel__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__list_channels_request__init
+                     (Tollgate__V1__ListChannelsRequest         *message)
+{
+  static const Tollgate__V1__ListChannelsRequest init_value = TOLLGATE__V1__LIST_CHANNELS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__list_channels_request__get_packed_size
+                     (const Tollgate__V1__ListChannelsRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_channels_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__list_channels_request__pack
+                     (const Tollgate__V1__ListChannelsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_channels_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__list_channels_request__pack_to_buffer
+                     (const Tollgate__V1__ListChannelsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_channels_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ListChannelsRequest *
+       tollgate__v1__list_channels_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ListChannelsRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__list_channels_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__list_channels_request__free_unpacked
+                     (Tollgate__V1__ListChannelsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__list_channels_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__list_channels_response__init
+                     (Tollgate__V1__ListChannelsResponse         *message)
+{
+  static const Tollgate__V1__ListChannelsResponse init_value = TOLLGATE__V1__LIST_CHANNELS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__list_channels_response__get_packed_size
+                     (const Tollgate__V1__ListChannelsResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_channels_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__list_channels_response__pack
+                     (const Tollgate__V1__ListChannelsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_channels_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__list_channels_response__pack_to_buffer
+                     (const Tollgate__V1__ListChannelsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__list_channels_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__ListChannelsResponse *
+       tollgate__v1__list_channels_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__ListChannelsResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__list_channels_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__list_channels_response__free_unpacked
+                     (Tollgate__V1__ListChannelsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__list_channels_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__set_channel_request__init
+                     (Tollgate__V1__SetChannelRequest         *message)
+{
+  static const Tollgate__V1__SetChannelRequest init_value = TOLLGATE__V1__SET_CHANNEL_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__set_channel_request__get_packed_size
+                     (const Tollgate__V1__SetChannelRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__set_channel_request__pack
+                     (const Tollgate__V1__SetChannelRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__set_channel_request__pack_to_buffer
+                     (const Tollgate__V1__SetChannelRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__SetChannelRequest *
+       tollgate__v1__set_channel_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__SetChannelRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__set_channel_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__set_channel_request__free_unpacked
+                     (Tollgate__V1__SetChannelRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__set_channel_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__set_channel_response__init
+                     (Tollgate__V1__SetChannelResponse         *message)
+{
+  static const Tollgate__V1__SetChannelResponse init_value = TOLLGATE__V1__SET_CHANNEL_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__set_channel_response__get_packed_size
+                     (const Tollgate__V1__SetChannelResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__set_channel_response__pack
+                     (const Tollgate__V1__SetChannelResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__set_channel_response__pack_to_buffer
+                     (const Tollgate__V1__SetChannelResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__SetChannelResponse *
+       tollgate__v1__set_channel_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__SetChannelResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__set_channel_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__set_channel_response__free_unpacked
+                     (Tollgate__V1__SetChannelResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__set_channel_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__set_channel_status_request__init
+                     (Tollgate__V1__SetChannelStatusRequest         *message)
+{
+  static const Tollgate__V1__SetChannelStatusRequest init_value = TOLLGATE__V1__SET_CHANNEL_STATUS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__set_channel_status_request__get_packed_size
+                     (const Tollgate__V1__SetChannelStatusRequest *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_status_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__set_channel_status_request__pack
+                     (const Tollgate__V1__SetChannelStatusRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_status_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__set_channel_status_request__pack_to_buffer
+                     (const Tollgate__V1__SetChannelStatusRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_status_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__SetChannelStatusRequest *
+       tollgate__v1__set_channel_status_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__SetChannelStatusRequest *)
+     protobuf_c_message_unpack (&tollgate__v1__set_channel_status_request__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__set_channel_status_request__free_unpacked
+                     (Tollgate__V1__SetChannelStatusRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__set_channel_status_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tollgate__v1__set_channel_status_response__init
+                     (Tollgate__V1__SetChannelStatusResponse         *message)
+{
+  static const Tollgate__V1__SetChannelStatusResponse init_value = TOLLGATE__V1__SET_CHANNEL_STATUS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t tollgate__v1__set_channel_status_response__get_packed_size
+                     (const Tollgate__V1__SetChannelStatusResponse *message)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_status_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tollgate__v1__set_channel_status_response__pack
+                     (const Tollgate__V1__SetChannelStatusResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_status_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tollgate__v1__set_channel_status_response__pack_to_buffer
+                     (const Tollgate__V1__SetChannelStatusResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tollgate__v1__set_channel_status_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tollgate__V1__SetChannelStatusResponse *
+       tollgate__v1__set_channel_status_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tollgate__V1__SetChannelStatusResponse *)
+     protobuf_c_message_unpack (&tollgate__v1__set_channel_status_response__descriptor,
+                                allocator, len, data);
+}
+void   tollgate__v1__set_channel_status_response__free_unpacked
+                     (Tollgate__V1__SetChannelStatusResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tollgate__v1__set_channel_status_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor tollgate__v1__catalogue_product__field_descriptors[9] =
 {
   {
@@ -1014,7 +1374,7 @@ const ProtobufCMessageDescriptor tollgate__v1__withdraw_product_response__descri
   (ProtobufCMessageInit) tollgate__v1__withdraw_product_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tollgate__v1__catalogue_model__field_descriptors[9] =
+static const ProtobufCFieldDescriptor tollgate__v1__catalogue_model__field_descriptors[10] =
 {
   {
     "name",
@@ -1124,8 +1484,21 @@ static const ProtobufCFieldDescriptor tollgate__v1__catalogue_model__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "channels",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Tollgate__V1__CatalogueModel, n_channels),
+    offsetof(Tollgate__V1__CatalogueModel, channels),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tollgate__v1__catalogue_model__field_indices_by_name[] = {
+  9,   /* field[9] = channels */
   5,   /* field[5] = max_tokens */
   0,   /* field[0] = name */
   6,   /* field[6] = open_to_all */
@@ -1139,7 +1512,7 @@ static const unsigned tollgate__v1__catalogue_model__field_indices_by_name[] = {
 static const ProtobufCIntRange tollgate__v1__catalogue_model__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor tollgate__v1__catalogue_model__descriptor =
 {
@@ -1149,7 +1522,7 @@ const ProtobufCMessageDescriptor tollgate__v1__catalogue_model__descriptor =
   "Tollgate__V1__CatalogueModel",
   "tollgate.v1",
   sizeof(Tollgate__V1__CatalogueModel),
-  9,
+  10,
   tollgate__v1__catalogue_model__field_descriptors,
   tollgate__v1__catalogue_model__field_indices_by_name,
   1,  tollgate__v1__catalogue_model__number_ranges,
@@ -1388,5 +1761,458 @@ const ProtobufCMessageDescriptor tollgate__v1__withdraw_model_response__descript
   tollgate__v1__withdraw_model_response__field_indices_by_name,
   1,  tollgate__v1__withdraw_model_response__number_ranges,
   (ProtobufCMessageInit) tollgate__v1__withdraw_model_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__channel_offer__field_descriptors[4] =
+{
+  {
+    "model",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ChannelOffer, model),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "upstream_model",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ChannelOffer, upstream_model),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "priority",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ChannelOffer, priority),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__ChannelOffer, weight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__channel_offer__field_indices_by_name[] = {
+  0,   /* field[0] = model */
+  2,   /* field[2] = priority */
+  1,   /* field[1] = upstream_model */
+  3,   /* field[3] = weight */
+};
+static const ProtobufCIntRange tollgate__v1__channel_offer__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__channel_offer__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ChannelOffer",
+  "ChannelOffer",
+  "Tollgate__V1__ChannelOffer",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ChannelOffer),
+  4,
+  tollgate__v1__channel_offer__field_descriptors,
+  tollgate__v1__channel_offer__field_indices_by_name,
+  1,  tollgate__v1__channel_offer__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__channel_offer__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__catalogue_channel__field_descriptors[6] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__CatalogueChannel, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__CatalogueChannel, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "base_url",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__CatalogueChannel, base_url),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key_hint",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__CatalogueChannel, key_hint),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "disabled",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__CatalogueChannel, disabled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offers",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__CatalogueChannel, n_offers),
+    offsetof(Tollgate__V1__CatalogueChannel, offers),
+    &tollgate__v1__channel_offer__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__catalogue_channel__field_indices_by_name[] = {
+  2,   /* field[2] = base_url */
+  4,   /* field[4] = disabled */
+  0,   /* field[0] = key */
+  3,   /* field[3] = key_hint */
+  1,   /* field[1] = kind */
+  5,   /* field[5] = offers */
+};
+static const ProtobufCIntRange tollgate__v1__catalogue_channel__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__catalogue_channel__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.CatalogueChannel",
+  "CatalogueChannel",
+  "Tollgate__V1__CatalogueChannel",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__CatalogueChannel),
+  6,
+  tollgate__v1__catalogue_channel__field_descriptors,
+  tollgate__v1__catalogue_channel__field_indices_by_name,
+  1,  tollgate__v1__catalogue_channel__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__catalogue_channel__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define tollgate__v1__list_channels_request__field_descriptors NULL
+#define tollgate__v1__list_channels_request__field_indices_by_name NULL
+#define tollgate__v1__list_channels_request__number_ranges NULL
+const ProtobufCMessageDescriptor tollgate__v1__list_channels_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ListChannelsRequest",
+  "ListChannelsRequest",
+  "Tollgate__V1__ListChannelsRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ListChannelsRequest),
+  0,
+  tollgate__v1__list_channels_request__field_descriptors,
+  tollgate__v1__list_channels_request__field_indices_by_name,
+  0,  tollgate__v1__list_channels_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__list_channels_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__list_channels_response__field_descriptors[1] =
+{
+  {
+    "channels",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Tollgate__V1__ListChannelsResponse, n_channels),
+    offsetof(Tollgate__V1__ListChannelsResponse, channels),
+    &tollgate__v1__catalogue_channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__list_channels_response__field_indices_by_name[] = {
+  0,   /* field[0] = channels */
+};
+static const ProtobufCIntRange tollgate__v1__list_channels_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__list_channels_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.ListChannelsResponse",
+  "ListChannelsResponse",
+  "Tollgate__V1__ListChannelsResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__ListChannelsResponse),
+  1,
+  tollgate__v1__list_channels_response__field_descriptors,
+  tollgate__v1__list_channels_response__field_indices_by_name,
+  1,  tollgate__v1__list_channels_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__list_channels_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__set_channel_request__field_descriptors[4] =
+{
+  {
+    "by",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SetChannelRequest, by),
+    &tollgate__v1__acted_by__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "channel",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SetChannelRequest, channel),
+    &tollgate__v1__catalogue_channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "api_key",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SetChannelRequest, api_key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "allows_plain",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SetChannelRequest, allows_plain),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__set_channel_request__field_indices_by_name[] = {
+  3,   /* field[3] = allows_plain */
+  2,   /* field[2] = api_key */
+  0,   /* field[0] = by */
+  1,   /* field[1] = channel */
+};
+static const ProtobufCIntRange tollgate__v1__set_channel_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__set_channel_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.SetChannelRequest",
+  "SetChannelRequest",
+  "Tollgate__V1__SetChannelRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__SetChannelRequest),
+  4,
+  tollgate__v1__set_channel_request__field_descriptors,
+  tollgate__v1__set_channel_request__field_indices_by_name,
+  1,  tollgate__v1__set_channel_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__set_channel_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__set_channel_response__field_descriptors[1] =
+{
+  {
+    "channel",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SetChannelResponse, channel),
+    &tollgate__v1__catalogue_channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__set_channel_response__field_indices_by_name[] = {
+  0,   /* field[0] = channel */
+};
+static const ProtobufCIntRange tollgate__v1__set_channel_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__set_channel_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.SetChannelResponse",
+  "SetChannelResponse",
+  "Tollgate__V1__SetChannelResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__SetChannelResponse),
+  1,
+  tollgate__v1__set_channel_response__field_descriptors,
+  tollgate__v1__set_channel_response__field_indices_by_name,
+  1,  tollgate__v1__set_channel_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__set_channel_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__set_channel_status_request__field_descriptors[3] =
+{
+  {
+    "by",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SetChannelStatusRequest, by),
+    &tollgate__v1__acted_by__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SetChannelStatusRequest, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "disabled",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SetChannelStatusRequest, disabled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__set_channel_status_request__field_indices_by_name[] = {
+  0,   /* field[0] = by */
+  2,   /* field[2] = disabled */
+  1,   /* field[1] = key */
+};
+static const ProtobufCIntRange tollgate__v1__set_channel_status_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__set_channel_status_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.SetChannelStatusRequest",
+  "SetChannelStatusRequest",
+  "Tollgate__V1__SetChannelStatusRequest",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__SetChannelStatusRequest),
+  3,
+  tollgate__v1__set_channel_status_request__field_descriptors,
+  tollgate__v1__set_channel_status_request__field_indices_by_name,
+  1,  tollgate__v1__set_channel_status_request__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__set_channel_status_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tollgate__v1__set_channel_status_response__field_descriptors[1] =
+{
+  {
+    "channel",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tollgate__V1__SetChannelStatusResponse, channel),
+    &tollgate__v1__catalogue_channel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tollgate__v1__set_channel_status_response__field_indices_by_name[] = {
+  0,   /* field[0] = channel */
+};
+static const ProtobufCIntRange tollgate__v1__set_channel_status_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tollgate__v1__set_channel_status_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tollgate.v1.SetChannelStatusResponse",
+  "SetChannelStatusResponse",
+  "Tollgate__V1__SetChannelStatusResponse",
+  "tollgate.v1",
+  sizeof(Tollgate__V1__SetChannelStatusResponse),
+  1,
+  tollgate__v1__set_channel_status_response__field_descriptors,
+  tollgate__v1__set_channel_status_response__field_indices_by_name,
+  1,  tollgate__v1__set_channel_status_response__number_ranges,
+  (ProtobufCMessageInit) tollgate__v1__set_channel_status_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

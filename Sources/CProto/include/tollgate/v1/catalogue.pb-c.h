@@ -31,6 +31,14 @@ typedef struct Tollgate__V1__SetModelRequest Tollgate__V1__SetModelRequest;
 typedef struct Tollgate__V1__SetModelResponse Tollgate__V1__SetModelResponse;
 typedef struct Tollgate__V1__WithdrawModelRequest Tollgate__V1__WithdrawModelRequest;
 typedef struct Tollgate__V1__WithdrawModelResponse Tollgate__V1__WithdrawModelResponse;
+typedef struct Tollgate__V1__ChannelOffer Tollgate__V1__ChannelOffer;
+typedef struct Tollgate__V1__CatalogueChannel Tollgate__V1__CatalogueChannel;
+typedef struct Tollgate__V1__ListChannelsRequest Tollgate__V1__ListChannelsRequest;
+typedef struct Tollgate__V1__ListChannelsResponse Tollgate__V1__ListChannelsResponse;
+typedef struct Tollgate__V1__SetChannelRequest Tollgate__V1__SetChannelRequest;
+typedef struct Tollgate__V1__SetChannelResponse Tollgate__V1__SetChannelResponse;
+typedef struct Tollgate__V1__SetChannelStatusRequest Tollgate__V1__SetChannelStatusRequest;
+typedef struct Tollgate__V1__SetChannelStatusResponse Tollgate__V1__SetChannelStatusResponse;
 
 
 /* --- enums --- */
@@ -230,10 +238,15 @@ struct  Tollgate__V1__CatalogueModel
    * Whether it is not offered. Calls under way are answered and charged.
    */
   protobuf_c_boolean withdrawn;
+  /*
+   * The channels in use that answer it; told, never set here.
+   */
+  size_t n_channels;
+  char **channels;
 };
 #define TOLLGATE__V1__CATALOGUE_MODEL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__catalogue_model__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0,NULL }
 
 
 /*
@@ -334,6 +347,185 @@ struct  Tollgate__V1__WithdrawModelResponse
 };
 #define TOLLGATE__V1__WITHDRAW_MODEL_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__withdraw_model_response__descriptor) \
+    , NULL }
+
+
+/*
+ * A model that a channel answers.
+ */
+struct  Tollgate__V1__ChannelOffer
+{
+  ProtobufCMessage base;
+  /*
+   * What users call it.
+   */
+  char *model;
+  /*
+   * What the provider calls it: 1 to 128 visible ASCII characters.
+   */
+  char *upstream_model;
+  /*
+   * Lower is asked first: 0 to 1,000.
+   */
+  int64_t priority;
+  /*
+   * The share among channels of the same priority: 1 to 1,000,000.
+   */
+  int64_t weight;
+};
+#define TOLLGATE__V1__CHANNEL_OFFER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__channel_offer__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+/*
+ * A provider's endpoint and what it answers, as operators see it.
+ */
+struct  Tollgate__V1__CatalogueChannel
+{
+  ProtobufCMessage base;
+  /*
+   * The stable key: 1 to 32 lower-case letters, digits and hyphens.
+   */
+  char *key;
+  /*
+   * The interface that the provider speaks: `openai`.
+   */
+  char *kind;
+  /*
+   * Such as `https://api.openai.com/v1`, without a slash at its end.
+   */
+  char *base_url;
+  /*
+   * The end of the provider's key, by which it is known; told, never set.
+   */
+  char *key_hint;
+  /*
+   * Whether nothing is asked of it.
+   */
+  protobuf_c_boolean disabled;
+  /*
+   * What it answers, each model once: at most 50.
+   */
+  size_t n_offers;
+  Tollgate__V1__ChannelOffer **offers;
+};
+#define TOLLGATE__V1__CATALOGUE_CHANNEL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__catalogue_channel__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL }
+
+
+/*
+ * Asks for every channel.
+ */
+struct  Tollgate__V1__ListChannelsRequest
+{
+  ProtobufCMessage base;
+};
+#define TOLLGATE__V1__LIST_CHANNELS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__list_channels_request__descriptor) \
+     }
+
+
+/*
+ * Every channel.
+ */
+struct  Tollgate__V1__ListChannelsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * By key; at most 100.
+   */
+  size_t n_channels;
+  Tollgate__V1__CatalogueChannel **channels;
+};
+#define TOLLGATE__V1__LIST_CHANNELS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__list_channels_response__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * Makes a channel, or changes one for calls from now on.
+ */
+struct  Tollgate__V1__SetChannelRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Who, and why.
+   */
+  Tollgate__V1__ActedBy *by;
+  /*
+   * How it shall be; what is not among its offers it answers no longer.
+   */
+  Tollgate__V1__CatalogueChannel *channel;
+  /*
+   * The provider's key, 8 to 512 visible ASCII characters. Empty keeps the one that is there, which
+   * goes to the address that it was given for and nowhere else.
+   */
+  char *api_key;
+  /*
+   * Whether the key may go to another machine over plain HTTP.
+   */
+  protobuf_c_boolean allows_plain;
+};
+#define TOLLGATE__V1__SET_CHANNEL_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__set_channel_request__descriptor) \
+    , NULL, NULL, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * The channel is set; every server goes by it within a second.
+ */
+struct  Tollgate__V1__SetChannelResponse
+{
+  ProtobufCMessage base;
+  /*
+   * How it is now.
+   */
+  Tollgate__V1__CatalogueChannel *channel;
+};
+#define TOLLGATE__V1__SET_CHANNEL_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__set_channel_response__descriptor) \
+    , NULL }
+
+
+/*
+ * Asks nothing of a channel any more, or something again.
+ */
+struct  Tollgate__V1__SetChannelStatusRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Who, and why.
+   */
+  Tollgate__V1__ActedBy *by;
+  /*
+   * The channel's key.
+   */
+  char *key;
+  /*
+   * Whether nothing is to be asked of it.
+   */
+  protobuf_c_boolean disabled;
+};
+#define TOLLGATE__V1__SET_CHANNEL_STATUS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__set_channel_status_request__descriptor) \
+    , NULL, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * The channel has the status; every server goes by it within a second.
+ */
+struct  Tollgate__V1__SetChannelStatusResponse
+{
+  ProtobufCMessage base;
+  /*
+   * How it is now.
+   */
+  Tollgate__V1__CatalogueChannel *channel;
+};
+#define TOLLGATE__V1__SET_CHANNEL_STATUS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tollgate__v1__set_channel_status_response__descriptor) \
     , NULL }
 
 
@@ -603,6 +795,158 @@ Tollgate__V1__WithdrawModelResponse *
 void   tollgate__v1__withdraw_model_response__free_unpacked
                      (Tollgate__V1__WithdrawModelResponse *message,
                       ProtobufCAllocator *allocator);
+/* Tollgate__V1__ChannelOffer methods */
+void   tollgate__v1__channel_offer__init
+                     (Tollgate__V1__ChannelOffer         *message);
+size_t tollgate__v1__channel_offer__get_packed_size
+                     (const Tollgate__V1__ChannelOffer   *message);
+size_t tollgate__v1__channel_offer__pack
+                     (const Tollgate__V1__ChannelOffer   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__channel_offer__pack_to_buffer
+                     (const Tollgate__V1__ChannelOffer   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ChannelOffer *
+       tollgate__v1__channel_offer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__channel_offer__free_unpacked
+                     (Tollgate__V1__ChannelOffer *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__CatalogueChannel methods */
+void   tollgate__v1__catalogue_channel__init
+                     (Tollgate__V1__CatalogueChannel         *message);
+size_t tollgate__v1__catalogue_channel__get_packed_size
+                     (const Tollgate__V1__CatalogueChannel   *message);
+size_t tollgate__v1__catalogue_channel__pack
+                     (const Tollgate__V1__CatalogueChannel   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__catalogue_channel__pack_to_buffer
+                     (const Tollgate__V1__CatalogueChannel   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__CatalogueChannel *
+       tollgate__v1__catalogue_channel__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__catalogue_channel__free_unpacked
+                     (Tollgate__V1__CatalogueChannel *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ListChannelsRequest methods */
+void   tollgate__v1__list_channels_request__init
+                     (Tollgate__V1__ListChannelsRequest         *message);
+size_t tollgate__v1__list_channels_request__get_packed_size
+                     (const Tollgate__V1__ListChannelsRequest   *message);
+size_t tollgate__v1__list_channels_request__pack
+                     (const Tollgate__V1__ListChannelsRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__list_channels_request__pack_to_buffer
+                     (const Tollgate__V1__ListChannelsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ListChannelsRequest *
+       tollgate__v1__list_channels_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__list_channels_request__free_unpacked
+                     (Tollgate__V1__ListChannelsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__ListChannelsResponse methods */
+void   tollgate__v1__list_channels_response__init
+                     (Tollgate__V1__ListChannelsResponse         *message);
+size_t tollgate__v1__list_channels_response__get_packed_size
+                     (const Tollgate__V1__ListChannelsResponse   *message);
+size_t tollgate__v1__list_channels_response__pack
+                     (const Tollgate__V1__ListChannelsResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__list_channels_response__pack_to_buffer
+                     (const Tollgate__V1__ListChannelsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__ListChannelsResponse *
+       tollgate__v1__list_channels_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__list_channels_response__free_unpacked
+                     (Tollgate__V1__ListChannelsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__SetChannelRequest methods */
+void   tollgate__v1__set_channel_request__init
+                     (Tollgate__V1__SetChannelRequest         *message);
+size_t tollgate__v1__set_channel_request__get_packed_size
+                     (const Tollgate__V1__SetChannelRequest   *message);
+size_t tollgate__v1__set_channel_request__pack
+                     (const Tollgate__V1__SetChannelRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__set_channel_request__pack_to_buffer
+                     (const Tollgate__V1__SetChannelRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__SetChannelRequest *
+       tollgate__v1__set_channel_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__set_channel_request__free_unpacked
+                     (Tollgate__V1__SetChannelRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__SetChannelResponse methods */
+void   tollgate__v1__set_channel_response__init
+                     (Tollgate__V1__SetChannelResponse         *message);
+size_t tollgate__v1__set_channel_response__get_packed_size
+                     (const Tollgate__V1__SetChannelResponse   *message);
+size_t tollgate__v1__set_channel_response__pack
+                     (const Tollgate__V1__SetChannelResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__set_channel_response__pack_to_buffer
+                     (const Tollgate__V1__SetChannelResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__SetChannelResponse *
+       tollgate__v1__set_channel_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__set_channel_response__free_unpacked
+                     (Tollgate__V1__SetChannelResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__SetChannelStatusRequest methods */
+void   tollgate__v1__set_channel_status_request__init
+                     (Tollgate__V1__SetChannelStatusRequest         *message);
+size_t tollgate__v1__set_channel_status_request__get_packed_size
+                     (const Tollgate__V1__SetChannelStatusRequest   *message);
+size_t tollgate__v1__set_channel_status_request__pack
+                     (const Tollgate__V1__SetChannelStatusRequest   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__set_channel_status_request__pack_to_buffer
+                     (const Tollgate__V1__SetChannelStatusRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__SetChannelStatusRequest *
+       tollgate__v1__set_channel_status_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__set_channel_status_request__free_unpacked
+                     (Tollgate__V1__SetChannelStatusRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Tollgate__V1__SetChannelStatusResponse methods */
+void   tollgate__v1__set_channel_status_response__init
+                     (Tollgate__V1__SetChannelStatusResponse         *message);
+size_t tollgate__v1__set_channel_status_response__get_packed_size
+                     (const Tollgate__V1__SetChannelStatusResponse   *message);
+size_t tollgate__v1__set_channel_status_response__pack
+                     (const Tollgate__V1__SetChannelStatusResponse   *message,
+                      uint8_t             *out);
+size_t tollgate__v1__set_channel_status_response__pack_to_buffer
+                     (const Tollgate__V1__SetChannelStatusResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Tollgate__V1__SetChannelStatusResponse *
+       tollgate__v1__set_channel_status_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tollgate__v1__set_channel_status_response__free_unpacked
+                     (Tollgate__V1__SetChannelStatusResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tollgate__V1__CatalogueProduct_Closure)
@@ -647,6 +991,30 @@ typedef void (*Tollgate__V1__WithdrawModelRequest_Closure)
 typedef void (*Tollgate__V1__WithdrawModelResponse_Closure)
                  (const Tollgate__V1__WithdrawModelResponse *message,
                   void *closure_data);
+typedef void (*Tollgate__V1__ChannelOffer_Closure)
+                 (const Tollgate__V1__ChannelOffer *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__CatalogueChannel_Closure)
+                 (const Tollgate__V1__CatalogueChannel *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ListChannelsRequest_Closure)
+                 (const Tollgate__V1__ListChannelsRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__ListChannelsResponse_Closure)
+                 (const Tollgate__V1__ListChannelsResponse *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__SetChannelRequest_Closure)
+                 (const Tollgate__V1__SetChannelRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__SetChannelResponse_Closure)
+                 (const Tollgate__V1__SetChannelResponse *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__SetChannelStatusRequest_Closure)
+                 (const Tollgate__V1__SetChannelStatusRequest *message,
+                  void *closure_data);
+typedef void (*Tollgate__V1__SetChannelStatusResponse_Closure)
+                 (const Tollgate__V1__SetChannelStatusResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -667,6 +1035,14 @@ extern const ProtobufCMessageDescriptor tollgate__v1__set_model_request__descrip
 extern const ProtobufCMessageDescriptor tollgate__v1__set_model_response__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__withdraw_model_request__descriptor;
 extern const ProtobufCMessageDescriptor tollgate__v1__withdraw_model_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__channel_offer__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__catalogue_channel__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__list_channels_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__list_channels_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__set_channel_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__set_channel_response__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__set_channel_status_request__descriptor;
+extern const ProtobufCMessageDescriptor tollgate__v1__set_channel_status_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 
