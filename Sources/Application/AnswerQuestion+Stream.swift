@@ -171,8 +171,15 @@ extension AnswerQuestion {
 /// Health is a value (``ChannelHealth``) that says when a failing channel may be asked again; this
 /// keeps one a channel. It is not stored: after a restart every channel gets its chance.
 package final class ChannelBoard: Sendable {
+    /// What a channel's health was seen of; of another address or key it says nothing.
+    private struct Asked: Hashable {
+        var baseURL: String
+        var sealedAPIKey: [UInt8]
+    }
+
     private let clock: any WallClock
     private let health = Mutex<[String: ChannelHealth]>([:])
+    private let asked = Mutex<[String: Asked]>([:])
     // As many as there are routes.
     private let unknownModels = Mutex<Set<[String]>>([])
 
@@ -182,7 +189,28 @@ package final class ChannelBoard: Sendable {
     /// The channels to ask, best first, without those that cool down.
     func plan(_ routes: [ChannelRoute], random: UInt64) -> RoutePlan {
         let now = clock.now()
+        for route in routes where isChanged(route) { forget(route.channel) }
         return health.withLock { RoutePlan(routes, health: $0, at: now, random: random) }
+    }
+
+    /// Whether a channel has another address or key than when it was planned last.
+    private func isChanged(_ route: ChannelRoute) -> Bool {
+        asked.withLock { asked in
+            guard let known = asked[route.channel], known.baseURL == route.baseURL,
+                known.sealedAPIKey == route.sealedAPIKey
+            else {
+                asked[route.channel] = Asked(
+                    baseURL: route.baseURL, sealedAPIKey: route.sealedAPIKey)
+                return true
+            }
+            return false
+        }
+    }
+
+    /// A channel that its operator has changed gets its chance at once.
+    private func forget(_ channel: String) {
+        health.withLock { $0[channel] = nil }
+        unknownModels.withLock { known in known = known.filter { $0.first != channel } }
     }
 
     /// Takes a call's turn; false if another took a recovering channel's only probe.

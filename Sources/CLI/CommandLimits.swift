@@ -17,6 +17,10 @@ package enum CommandLimits {
     /// was named by mistake.
     package static let secretFileBytes = 4 * 1024
 
+    /// Tokens that an answer of a new model may have where its operator says nothing: every model
+    /// in use gives that many, and who wants more says so.
+    package static let newModelMaxTokens: Int64 = 4_096
+
     /// Bytes of a user's entry in the system's list: glibc suggests 1 KiB (`_SC_GETPW_R_SIZE_MAX`),
     /// and directory services may have long comments.
     package static let userEntryBytes = 16 * 1024

@@ -88,6 +88,9 @@ package struct ProductKey: RawRepresentable, Hashable, Sendable, CustomStringCon
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
     package var description: String { rawValue }
+
+    /// Whether an operator may call a product so: 1 to 32 lower-case letters, digits and hyphens.
+    package var isWellFormed: Bool { rawValue.isStableName }
 }
 
 /// The name users call a model by, such as `demo-chat`: 1 to 64 characters.
@@ -95,6 +98,16 @@ package struct ModelName: RawRepresentable, Hashable, Sendable, CustomStringConv
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
     package var description: String { rawValue }
+
+    /// Whether an operator may call a model so: 1 to 64 letters, digits and `.`, `-`, `_`, `/`,
+    /// `:`, as providers call theirs.
+    package var isWellFormed: Bool {
+        (1...Limits.modelNameCharacters).contains(rawValue.utf8.count)
+            && rawValue.utf8.allSatisfy { symbol in
+                (0x41...0x5a).contains(symbol) || (0x61...0x7a).contains(symbol)
+                    || (0x30...0x39).contains(symbol) || ".-_/:".utf8.contains(symbol)
+            }
+    }
 }
 
 /// The stable name of a kind of account, such as `standard`.
@@ -107,12 +120,7 @@ package struct TierName: RawRepresentable, Hashable, Sendable, CustomStringConve
     package static let standard = TierName(rawValue: "standard")
 
     /// Whether it has 1 to 32 lower-case letters, digits and hyphens.
-    package var isWellFormed: Bool {
-        (1...32).contains(rawValue.utf8.count)
-            && rawValue.utf8.allSatisfy { symbol in
-                (0x61...0x7a).contains(symbol) || (0x30...0x39).contains(symbol) || symbol == 0x2d
-            }
-    }
+    package var isWellFormed: Bool { rawValue.isStableName }
 }
 
 /// What the caller chose so that a repeated request is recognised: 1 to 64 visible ASCII

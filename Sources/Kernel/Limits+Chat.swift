@@ -15,6 +15,29 @@ extension Limits {
     /// Tokens an answer may be asked to have: above any model's limit, so it refuses only mistakes.
     package static let chatMaxTokens: Int64 = 1_000_000
 
+    /// The highest price of a model's call, or of a thousand tokens, in micro-credits: a million
+    /// credits; above it somebody mistyped.
+    package static let modelPriceMicroCredits: Int64 = 1_000_000_000_000
+
+    /// Models there are, withdrawn ones included: they are told in one answer, and those that are
+    /// offered are read every second.
+    package static let models = 200
+
+    /// Channels there are, those out of use included: each is a label of metrics for ever.
+    package static let channels = 100
+
+    /// Models that one channel answers: an act in the operators' log names them all.
+    package static let offersOfChannel = 50
+
+    /// Bytes of a channel's address: providers' have some thirty.
+    package static let channelAddressBytes = 255
+
+    /// Bytes of a provider's own name of a model: the longest in use are paths of some sixty.
+    package static let upstreamModelBytes = 128
+
+    /// The last place in the order in which channels are asked.
+    package static let channelPriority: Int64 = 1_000
+
     /// Tokens an answer must be able to have before a call is worth its price.
     package static let chatLeastTokens: Int64 = 64
 

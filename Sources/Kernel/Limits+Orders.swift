@@ -34,6 +34,22 @@ extension Limits {
     /// and what WeChat does not know then it never will.
     package static let cancelledOrderPauseMilliseconds: Int64 = 60_000
 
+    /// Bytes of a product's name: WeChat Pay takes no longer description of what is paid for.
+    package static let productNameBytes = 127
+
+    /// The highest price of a product: a hundred thousand yuan; above it somebody mistyped.
+    package static let productPriceFen: Int64 = 10_000_000
+
+    /// The longest that bought credits live: ten years; who means longer means for ever.
+    package static let productLifetimeDays: Int64 = 3_650
+
+    /// Models that one product permits: an act in the operators' log names them all.
+    package static let modelsOfProduct = 16
+
+    /// Products there are, withdrawn ones included: more than anybody reads through, and they are
+    /// told in one answer.
+    package static let products = 200
+
     /// What told us of an order's move: an identifier or a notification's id.
     package static let orderEvidenceBytes = 64
 }

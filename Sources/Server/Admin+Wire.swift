@@ -37,7 +37,7 @@ struct AdminHandlers: AdminServiceHandlers {
                 requestsPerMinute: limit(wish.requestsPerMinute),
                 tokensPerMinute: limit(wish.tokensPerMinute),
                 concurrentChats: limit(wish.concurrentChats)))
-        let set = try await administration.set(tier, by: Self.actedBy(request.by, context))
+        let set = try await administration.set(tier, by: ActedBy(request.by, context))
         return V1.SetTierResponse(tier: V1.Tier(set))
     }
 
@@ -74,7 +74,7 @@ struct AdminHandlers: AdminServiceHandlers {
     {
         let standing = try await administration.setTier(
             of: Self.account(request.accountId), to: TierName(rawValue: request.tier),
-            by: Self.actedBy(request.by, context))
+            by: ActedBy(request.by, context))
         return V1.SetAccountTierResponse(account: V1.AccountStanding(standing))
     }
 
@@ -86,7 +86,7 @@ struct AdminHandlers: AdminServiceHandlers {
         }
         let standing = try await administration.setStatus(
             of: Self.account(request.accountId), to: status,
-            by: Self.actedBy(request.by, context))
+            by: ActedBy(request.by, context))
         return V1.SetAccountStatusResponse(account: V1.AccountStanding(standing))
     }
 
@@ -94,7 +94,7 @@ struct AdminHandlers: AdminServiceHandlers {
         async throws -> V1.SignOutAccountResponse
     {
         let ended = try await administration.signOut(
-            Self.account(request.accountId), by: Self.actedBy(request.by, context))
+            Self.account(request.accountId), by: ActedBy(request.by, context))
         return V1.SignOutAccountResponse(endedSessions: Int64(ended))
     }
 
@@ -114,7 +114,7 @@ struct AdminHandlers: AdminServiceHandlers {
             requestID: requestID,
             expiresAt: request.expiresAtMilliseconds == 0
                 ? nil : Timestamp(milliseconds: request.expiresAtMilliseconds),
-            Self.actedBy(request.by, context))
+            ActedBy(request.by, context))
         return V1.AdjustCreditsResponse(
             account: V1.AccountStanding(done.standing), doneNow: done.isDoneNow)
     }
@@ -123,7 +123,7 @@ struct AdminHandlers: AdminServiceHandlers {
         async throws -> V1.DeleteAccountResponse
     {
         let deleted = try await deletion.delete(
-            Self.account(request.accountId), by: Self.actedBy(request.by, context))
+            Self.account(request.accountId), by: ActedBy(request.by, context))
         let standing = try await administration.standing(of: deleted.account)
         return V1.DeleteAccountResponse(
             account: V1.AccountStanding(standing),
@@ -153,9 +153,12 @@ struct AdminHandlers: AdminServiceHandlers {
         }
         return id
     }
+}
 
-    private static func actedBy(_ by: V1.ActedBy?, _ context: ServerCallContext) -> ActedBy {
-        ActedBy(
+extension ActedBy {
+    /// Who acts: what the server knows of the connection, and what the caller says.
+    init(_ by: V1.ActedBy?, _ context: ServerCallContext) {
+        self.init(
             credential: context.identity?.name ?? "", person: by?.person ?? "",
             reason: by?.reason ?? "", correlationID: context.correlationID)
     }

@@ -96,6 +96,9 @@ package struct TollgateServices: Sendable {
                 administration: Administration(parts.ports),
                 deletion: DeleteAccount(parts.ports), queries: queries, statements: statements
             ).service,
+            CatalogueHandlers(
+                administration: CatalogueAdministration(parts.ports, vault: parts.vault)
+            ).service,
             DiagnosticsHandlers(
                 clock: parts.ports.clock, version: parts.version, realm: parts.realm
             ).service,

@@ -71,27 +71,36 @@ struct CatalogueSeed: Sendable {
 
     /// Puts the offer into a store that offers nothing yet.
     ///
-    /// Addresses of channels that are there already follow the settings.
+    /// Addresses and keys of channels that are there already follow the settings; what an operator
+    /// decided about them stays.
     func plant(in store: any Store, vault: Vault) async throws {
-        var sealed: [String: [UInt8]] = [:]
-        for (_, routes) in models {
+        var channels: [String: StockedChannel] = [:]
+        for (model, routes) in models {
             for route in routes {
-                sealed[route.channel] = try vault.seal(
+                let sealed = try vault.seal(
                     route.apiKey, label: Vault.label(ofChannel: route.channel))
+                let channel = Channel(
+                    key: route.channel, kind: .openAICompatible, baseURL: route.baseURL,
+                    sealedAPIKey: sealed, keyHint: OwnKey.hint(of: route.apiKey), isInUse: true)
+                channels[
+                    route.channel, default: StockedChannel(channel: channel, offers: [])
+                ].offers.append(
+                    ChannelOffer(
+                        model: model.name, upstreamModel: route.upstreamModel,
+                        priority: route.priority, weight: 1))
             }
         }
-        try await store.write { [self, sealed] tx in
-            let isNew = try tx.chat.enabledModels().isEmpty
-            for (model, routes) in models {
-                if isNew { try tx.chat.save(model) }
-                for route in routes {
-                    try tx.chat.save(
-                        ChannelRoute(
-                            channel: route.channel, kind: .openAICompatible,
-                            baseURL: route.baseURL, sealedAPIKey: sealed[route.channel] ?? [],
-                            upstreamModel: route.upstreamModel, priority: route.priority,
-                            weight: 1), for: model.name, isEnabled: true)
+        try await store.write { [self, channels] tx in
+            // Withdrawn ones count: what an operator took away does not come back with a start.
+            let isNew = try tx.chat.models(limit: 1).isEmpty
+            if isNew { for (model, _) in models { try tx.chat.save(model) } }
+            for stocked in channels.values.sorted(by: { $0.channel.key < $1.channel.key }) {
+                var stocked = stocked
+                if let old = try tx.chat.channel(stocked.channel.key) {
+                    stocked.channel.isInUse = old.channel.isInUse
+                    stocked.offers = old.offers
                 }
+                try tx.chat.save(stocked)
             }
             guard isNew else { return }
             for product in products { try tx.orders.save(product) }

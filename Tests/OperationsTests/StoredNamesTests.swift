@@ -23,6 +23,10 @@ struct StoredNamesTests {
             (.accountFrozen, "account_frozen"), (.accountUnfrozen, "account_unfrozen"),
             (.accountSignedOut, "account_signed_out"),
             (.creditsAdjusted, "credits_adjusted"), (.accountDeleted, "account_deleted"),
+            (.productSet, "product_set"), (.productWithdrawn, "product_withdrawn"),
+            (.modelSet, "model_set"), (.modelWithdrawn, "model_withdrawn"),
+            (.channelSet, "channel_set"), (.channelDisabled, "channel_disabled"),
+            (.channelEnabled, "channel_enabled"),
         ])
     func acts(kind: AdminAct.Kind, name: String) {
         #expect(kind.rawValue == name)

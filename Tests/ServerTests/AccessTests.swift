@@ -37,6 +37,11 @@ import TollgateRPC
         "AuthService/EndLoginSession": .person, "AuthService/EndLoginSessions": .person,
         "AuthService/ListLoginSessions": .person,
         "AuthService/WhoAmI": .person, "ChatService/Ask": .person,
+        "CatalogueService/ListChannels": .admin, "CatalogueService/SetChannel": .admin,
+        "CatalogueService/SetChannelStatus": .admin,
+        "CatalogueService/ListAllModels": .admin, "CatalogueService/ListAllProducts": .admin,
+        "CatalogueService/SetModel": .admin, "CatalogueService/SetProduct": .admin,
+        "CatalogueService/WithdrawModel": .admin, "CatalogueService/WithdrawProduct": .admin,
         "ChatService/ListModels": .person, "DiagnosticsService/Ping": .anyone,
         "JobsService/ListJobRuns": .admin, "JobsService/ListJobs": .admin,
         "OperationsService/Audit": .admin, "OperationsService/ListIncidents": .admin,
@@ -92,7 +97,10 @@ import TollgateRPC
                     case .web: #expect((code == "forbidden") == (credential != "web"), "\(name)")
                     case .admin:
                         // What names nobody and nothing is no act.
-                        let isAct = name.hasPrefix("AdminService/") && !name.contains("/List")
+                        let isOperators =
+                            name.hasPrefix("AdminService/")
+                            || name.hasPrefix("CatalogueService/")
+                        let isAct = isOperators && !name.contains("/List")
                         let reached = isAct ? "invalid_request" : nil
                         #expect(
                             code == (credential == "admin" ? reached : "forbidden"), "\(name)")

@@ -36,6 +36,9 @@ import TollgateKernel
             ]
             for model in models { try tx.chat.save(model) }
             #expect(try tx.chat.enabledModels() == [models[2], models[1], models[0]])
+            #expect(
+                try tx.chat.models(limit: 9) == [models[3], models[2], models[1], models[0]])
+            #expect(try tx.chat.models(limit: 2) == [models[3], models[2]])
             #expect(try tx.chat.model(ModelName(rawValue: "off")) == models[3])
             #expect(try tx.chat.model(ModelName(rawValue: "none")) == nil)
             var dearer = models[0]

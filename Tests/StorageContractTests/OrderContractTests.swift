@@ -27,6 +27,10 @@ import TollgateKernel
             ]
             for product in products { try tx.orders.save(product) }
             #expect(try tx.orders.enabledProducts() == [products[2], products[1], products[0]])
+            #expect(
+                try tx.orders.products(limit: 9)
+                    == [products[3], products[2], products[1], products[0]])
+            #expect(try tx.orders.products(limit: 2) == [products[3], products[2]])
             #expect(try tx.orders.product(products[3].key) == products[3])
             #expect(try tx.orders.product(ProductKey(rawValue: "none")) == nil)
             var changed = products[0]

@@ -18,16 +18,22 @@ package enum Amounts {
     }
 
     /// Reads credits, such as `5`, `0.25` or `1,000`, as micro-credits; nil for anything else.
-    package static func parseCredits(_ text: String) -> Int64? {
+    package static func parseCredits(_ text: String) -> Int64? { parse(text, decimals: 6) }
+
+    /// Reads yuan, such as `9.90`, `12` or `1,000`, as fen; nil for anything else.
+    package static func parseYuan(_ text: String) -> Int64? { parse(text, decimals: 2) }
+
+    /// Reads a number of at most so many decimals, as its smallest units.
+    private static func parse(_ text: String, decimals most: Int) -> Int64? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard (1...2).contains(parts.count), let first = parts.first else { return nil }
         let whole = first.filter { $0 != "," }
         let decimals = parts.count == 2 ? String(parts[1]) : "0"
         let digits = whole + decimals
-        guard !whole.isEmpty, (1...6).contains(decimals.utf8.count),
+        guard !whole.isEmpty, (1...most).contains(decimals.utf8.count),
             digits.utf8.allSatisfy({ (0x30...0x39).contains($0) })
         else { return nil }
-        let padded = decimals + String(repeating: "0", count: 6 - decimals.utf8.count)
+        let padded = decimals + String(repeating: "0", count: most - decimals.utf8.count)
         return Int64(whole + padded)
     }
 

@@ -6,6 +6,7 @@
 #include "tollgate/v1/admin.pb-c.h"
 #include "tollgate/v1/api_keys.pb-c.h"
 #include "tollgate/v1/auth.pb-c.h"
+#include "tollgate/v1/catalogue.pb-c.h"
 #include "tollgate/v1/chat.pb-c.h"
 #include "tollgate/v1/diagnostics.pb-c.h"
 #include "tollgate/v1/jobs.pb-c.h"

@@ -32,6 +32,42 @@ package struct ChatModel: Hashable, Sendable {
     }
 }
 
+extension ChatModel {
+    /// Checks what an operator wants to offer.
+    ///
+    /// - Throws: `invalid_request` with the bound that it does not keep.
+    package func checked() throws(Failure) -> ChatModel {
+        guard name.isWellFormed else {
+            throw Failure(
+                .invalidRequest,
+                "A model's name has 1 to \(Limits.modelNameCharacters) letters, digits and the "
+                    + "signs . - _ / :")
+        }
+        guard summary.isLine(ofBytes: 0...Limits.catalogueSummaryBytes) else {
+            throw Failure(
+                .invalidRequest,
+                "A model's summary has at most \(Limits.catalogueSummaryBytes) bytes on one line.")
+        }
+        let prices = [
+            price.perCall, price.perThousandPromptTokens, price.perThousandCompletionTokens,
+        ]
+        guard prices.allSatisfy({ (0...Limits.modelPriceMicroCredits).contains($0.micro) }) else {
+            throw Failure(
+                .invalidRequest,
+                "A model's price is 0 to \(Credits(micro: Limits.modelPriceMicroCredits)) credits.")
+        }
+        guard (1...Limits.chatMaxTokens).contains(maxTokens) else {
+            throw Failure(
+                .invalidRequest, "An answer may have 1 to \(Limits.chatMaxTokens) tokens.")
+        }
+        guard (0...Limits.cataloguePosition).contains(position) else {
+            throw Failure(
+                .invalidRequest, "A place in the list is 0 to \(Limits.cataloguePosition).")
+        }
+        return self
+    }
+}
+
 /// What a call costs.
 package struct ChatPrice: Hashable, Sendable {
     /// Of each call.
@@ -181,6 +217,9 @@ package protocol ChatRepository {
     /// Every enabled model in the operator's order.
     func enabledModels() throws(StoreError) -> [ChatModel]
 
+    /// Every model, offered or withdrawn, in the operator's order; at most `limit`.
+    func models(limit: Int) throws(StoreError) -> [ChatModel]
+
     /// The model with this name, enabled or not.
     func model(_ name: ModelName) throws(StoreError) -> ChatModel?
 
@@ -198,6 +237,15 @@ package protocol ChatRepository {
 
     /// Adds or replaces a channel and its offer of one model.
     func save(_ route: ChannelRoute, for model: ModelName, isEnabled: Bool) throws(StoreError)
+
+    /// Every channel with its enabled offers, in use or not, by key; at most `limit`.
+    func channels(limit: Int) throws(StoreError) -> [StockedChannel]
+
+    /// The channel with this key and its enabled offers.
+    func channel(_ key: String) throws(StoreError) -> StockedChannel?
+
+    /// Adds or replaces a channel; what it offered before and does not now is disabled.
+    func save(_ stocked: StockedChannel) throws(StoreError)
 
     /// Words that are refused or masked.
     func sensitiveWords() throws(StoreError) -> [SensitiveWord]

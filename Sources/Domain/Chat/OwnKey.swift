@@ -58,6 +58,9 @@ package protocol OwnKeyRepository {
     /// `limit`.
     func ownKeys(after key: OwnKey?, limit: Int) throws(StoreError) -> [OwnKey]
 
+    /// Whether anybody has a key for a channel.
+    func hasOwnKeys(channel: String) throws(StoreError) -> Bool
+
     /// Puts other sealed bytes in the place of a key's; false if those are not there any more.
     func replace(_ old: OwnKey, with sealed: [UInt8]) throws(StoreError) -> Bool
 

@@ -28,6 +28,20 @@ package struct AdminAct: Hashable, Sendable {
         case storeBackedUp = "store_backed_up"
         /// A backup was put in the place of the store: the first act of its second life.
         case storeRestored = "store_restored"
+        /// A product was made or changed.
+        case productSet = "product_set"
+        /// A product was taken off sale.
+        case productWithdrawn = "product_withdrawn"
+        /// A model was made or changed.
+        case modelSet = "model_set"
+        /// A model is offered no longer.
+        case modelWithdrawn = "model_withdrawn"
+        /// A channel was made or changed.
+        case channelSet = "channel_set"
+        /// Nothing is asked of a channel any more.
+        case channelDisabled = "channel_disabled"
+        /// It may be asked again.
+        case channelEnabled = "channel_enabled"
     }
 
     /// The act.
@@ -40,7 +54,7 @@ package struct AdminAct: Hashable, Sendable {
     package var kind: Kind
     /// Who, with which credential, and why.
     package var by: ActedBy
-    /// What it was done to, at most 64 bytes: an account, a tier.
+    /// What it was done to, at most 64 bytes: an account, a tier, a model.
     package var object: String
     /// How that stood before, in short.
     package var before: String
@@ -88,11 +102,8 @@ package struct ActedBy: Hashable, Sendable {
     ///
     /// - Throws: `invalid_request` without a person or a reason, or with too long ones.
     package func checked() throws(Failure) -> ActedBy {
-        guard (1...Limits.operatorBytes).contains(person.utf8.count),
-            (1...Limits.adminReasonBytes).contains(reason.utf8.count),
-            !(person + reason).unicodeScalars.contains(where: {
-                $0.properties.generalCategory == .control
-            })
+        guard person.isLine(ofBytes: 1...Limits.operatorBytes),
+            reason.isLine(ofBytes: 1...Limits.adminReasonBytes)
         else {
             throw Failure(
                 .invalidRequest,

@@ -38,6 +38,54 @@ package struct Product: Hashable, Sendable {
     }
 }
 
+extension Product {
+    /// Checks what an operator wants to sell.
+    ///
+    /// - Throws: `invalid_request` with the bound that it does not keep.
+    package func checked() throws(Failure) -> Product {
+        guard key.isWellFormed else {
+            throw Failure(
+                .invalidRequest,
+                "A product's key has 1 to \(Limits.productKeyBytes) lower-case letters, digits and "
+                    + "hyphens.")
+        }
+        guard name.isLine(ofBytes: 1...Limits.productNameBytes),
+            summary.isLine(ofBytes: 0...Limits.catalogueSummaryBytes)
+        else {
+            throw Failure(
+                .invalidRequest,
+                "A product's name has 1 to \(Limits.productNameBytes) bytes on one line, its "
+                    + "summary at most \(Limits.catalogueSummaryBytes).")
+        }
+        guard (1...Limits.productPriceFen).contains(price.fen) else {
+            throw Failure(
+                .invalidRequest,
+                "A product's price is ¥0.01 to \(Money(fen: Limits.productPriceFen)).")
+        }
+        guard (1...Limits.creditsInOneTransfer).contains(credits.micro) else {
+            throw Failure(
+                .invalidRequest,
+                "A product grants more than 0 and at most "
+                    + "\(Credits(micro: Limits.creditsInOneTransfer)) credits.")
+        }
+        guard lifetimeDays.map({ (1...Limits.productLifetimeDays).contains($0) }) ?? true else {
+            throw Failure(
+                .invalidRequest,
+                "Bought credits live 1 to \(Limits.productLifetimeDays) days, or for ever.")
+        }
+        guard models.count <= Limits.modelsOfProduct, Set(models).count == models.count else {
+            throw Failure(
+                .invalidRequest,
+                "A product permits at most \(Limits.modelsOfProduct) models, each named once.")
+        }
+        guard (0...Limits.cataloguePosition).contains(position) else {
+            throw Failure(
+                .invalidRequest, "A place in the list is 0 to \(Limits.cataloguePosition).")
+        }
+        return self
+    }
+}
+
 /// An order: a snapshot of its product, and how far it has come.
 package struct Order: Hashable, Sendable {
     /// The order.

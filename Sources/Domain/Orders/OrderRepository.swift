@@ -63,6 +63,9 @@ package protocol OrderRepository {
     /// Products on sale in the operator's order.
     func enabledProducts() throws(StoreError) -> [Product]
 
+    /// Every product, on sale or withdrawn, in the operator's order; at most `limit`.
+    func products(limit: Int) throws(StoreError) -> [Product]
+
     /// The product with this key, on sale or not.
     func product(_ key: ProductKey) throws(StoreError) -> Product?
 

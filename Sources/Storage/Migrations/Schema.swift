@@ -7,6 +7,6 @@ enum Schema {
         accounts, orders, ledger, identity, chat, operations, wordChecks, apiKeys, operators,
         loginAttempts, ownKeys, lastMoves, sessionUses, deletion, clockSteps,
         departedTiers, retention, loginCounts, spreadHolds, unpaidOrders,
-        refusedOrders, openAskings, departedOrders,
+        refusedOrders, openAskings, departedOrders, channelsInUse,
     ]
 }

@@ -39,8 +39,11 @@ extension PostgreSQLCatalogue {
         constraint channel_models channel_models_pkey eabef4cf239dc186
         constraint channel_models channel_models_weight_check fda2c6f03268d120
         table channel_models channel_models 5acaaeea651bb169
+        constraint channels channels_is_in_use_check bed0614abfd8f67a
         constraint channels channels_pkey 207a9f2118307f25
-        table channels channels 55371f56fa205e2e
+        default channels is_in_use 6b86b273ff34fce1
+        default channels key_hint 676219f025870b89
+        table channels channels 70954a4e89f76090
         constraint clock_steps clock_steps_customer_fkey 23406f67180d9333
         constraint clock_steps clock_steps_pkey 9d0798320b7cdcef
         table clock_steps clock_steps 5f08601fad7c4517
@@ -211,6 +214,7 @@ extension PostgreSQLCatalogue {
         constraint own_keys own_keys_account_fkey 0f1a220647529f58
         constraint own_keys own_keys_channel_fkey 7255d8e05b34fea4
         constraint own_keys own_keys_pkey d028f4c8d436fb31
+        index own_keys own_keys_by_channel 5ea0a523d717cf1e
         table own_keys own_keys 3354817f42f6a229
         constraint payment_notifications payment_notifications_pkey 8c8464f42472e42e
         index payment_notifications payment_notifications_by_age d2882ddac109df35

@@ -10,6 +10,10 @@ struct StoredChat: ChatRepository {
         try connection.all(Text.enabledModels, bounded(.max), decode: Self.model)
     }
 
+    func models(limit: Int) throws(StoreError) -> [ChatModel] {
+        try connection.all(Text.models, bounded(limit), decode: Self.model)
+    }
+
     func model(_ name: ModelName) throws(StoreError) -> ChatModel? {
         try connection.first(Text.model, name.rawValue, decode: Self.model)
     }
@@ -47,9 +51,18 @@ struct StoredChat: ChatRepository {
         try connection.run(
             Text.saveChannel, route.channel, route.kind.rawValue, route.baseURL,
             route.sealedAPIKey)
+        try saveOffer(
+            of: route.channel, for: model, upstreamModel: route.upstreamModel,
+            priority: route.priority, weight: route.weight, isEnabled: isEnabled)
+    }
+
+    /// Adds or replaces a channel's offer of a model.
+    func saveOffer(
+        of channel: String, for model: ModelName, upstreamModel: String, priority: Int64,
+        weight: Int64, isEnabled: Bool
+    ) throws(StoreError) {
         try connection.run(
-            Text.saveOffer, model.rawValue, route.channel, route.upstreamModel, route.priority,
-            route.weight, isEnabled)
+            Text.saveOffer, model.rawValue, channel, upstreamModel, priority, weight, isEnabled)
     }
 
     func sensitiveWords() throws(StoreError) -> [SensitiveWord] {
@@ -102,12 +115,15 @@ struct StoredChat: ChatRepository {
             SELECT \(modelColumns) FROM models WHERE is_enabled = 1
             ORDER BY position, name LIMIT $1
             """)
+        static let models = SQL(
+            "SELECT \(modelColumns) FROM models ORDER BY position, name LIMIT $1")
         static let model = SQL("SELECT \(modelColumns) FROM models WHERE name = $1")
         static let routes = SQL(
             """
             SELECT channel_key, kind, base_url, sealed_api_key, upstream_model, priority, weight
             FROM channel_models JOIN channels ON channel_key = channel
-            WHERE model = $1 AND is_enabled = 1 ORDER BY priority, channel_key LIMIT $2
+            WHERE model = $1 AND is_enabled = 1 AND is_in_use = 1
+            ORDER BY priority, channel_key LIMIT $2
             """)
         static let channelKeys = SQL(
             """

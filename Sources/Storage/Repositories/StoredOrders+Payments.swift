@@ -6,6 +6,10 @@ extension StoredOrders {
         try connection.all(Text.enabledProducts, bounded(.max), decode: Self.product)
     }
 
+    func products(limit: Int) throws(StoreError) -> [Product] {
+        try connection.all(Text.products, bounded(limit), decode: Self.product)
+    }
+
     func product(_ key: ProductKey) throws(StoreError) -> Product? {
         try connection.first(Text.product, key.rawValue, decode: Self.product)
     }
@@ -64,6 +68,8 @@ extension StoredOrders {
             SELECT \(columns) FROM products WHERE is_enabled = 1
             ORDER BY position, product_key LIMIT $1
             """)
+        static let products = SQL(
+            "SELECT \(columns) FROM products ORDER BY position, product_key LIMIT $1")
         static let product = SQL("SELECT \(columns) FROM products WHERE product_key = $1")
         static let saveProduct = SQL(
             """

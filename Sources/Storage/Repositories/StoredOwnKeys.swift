@@ -31,6 +31,10 @@ struct StoredOwnKeys: OwnKeyRepository {
         }
     }
 
+    func hasOwnKeys(channel: String) throws(StoreError) -> Bool {
+        try connection.first(Text.ofChannel, channel) { $0.integer(0) } != nil
+    }
+
     func replace(_ old: OwnKey, with sealed: [UInt8]) throws(StoreError) -> Bool {
         try connection.run(
             Text.replace, sealed, old.account.rawValue, old.channel, old.sealed) == 1
@@ -53,6 +57,7 @@ struct StoredOwnKeys: OwnKeyRepository {
             SELECT channel, sealed_api_key, hint, created_at, account FROM own_keys
             WHERE (account, channel) > ($1, $2) ORDER BY account, channel LIMIT $3
             """)
+        static let ofChannel = SQL("SELECT account FROM own_keys WHERE channel = $1 LIMIT 1")
         static let replace = SQL(
             """
             UPDATE own_keys SET sealed_api_key = $1

@@ -9,6 +9,7 @@ public enum Methods {
         AdminService.all,
         ApiKeysService.all,
         AuthService.all,
+        CatalogueService.all,
         ChatService.all,
         DiagnosticsService.all,
         JobsService.all,

@@ -29,6 +29,15 @@ struct AmountsTests {
         #expect(Amounts.yuan(fen) == text)
     }
 
+    @Test(arguments: [
+        ("9.90", 990), ("9.9", 990), ("12", 1_200), ("1,000.05", 100_005), ("0", 0), ("9.905", nil),
+        ("9.", nil), (".5", nil), ("-1", nil), ("¥1", nil), ("1e3", nil), ("", nil),
+        ("92233720368547758.08", nil),
+    ])
+    func yuanAreReadToTheFen(text: String, fen: Int64?) {
+        #expect(Amounts.parseYuan(text) == fen)
+    }
+
     @Test(arguments: [(1, "1 token"), (0, "0 tokens"), (2_048, "2,048 tokens")])
     func countsAgreeWithTheirNoun(number: Int64, text: String) {
         #expect(Amounts.count(number, "token") == text)

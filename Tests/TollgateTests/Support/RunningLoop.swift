@@ -12,6 +12,8 @@ final class RunningLoop: Sendable {
     private let environment: [String: String]
     private let roles = Mutex<[String: RoleProcess]>([:])
     let sandbox: SandboxControl
+    /// Where the sandbox is reached.
+    let sandboxURL: String
 
     /// - Parameter more: Settings of every role, before the usual ones.
     init(_ more: [String: String] = [:]) throws {
@@ -38,7 +40,8 @@ final class RunningLoop: Sendable {
             "TOLLGATE_SANDBOX_TOKENS_PER_SECOND": "2000",
         ]
         environment = usual.merging(more) { $1 }
-        sandbox = SandboxControl(baseURL: "http://\(sandboxAddress)")
+        sandboxURL = "http://\(sandboxAddress)"
+        sandbox = SandboxControl(baseURL: sandboxURL)
     }
 
     /// Starts a role under its name.

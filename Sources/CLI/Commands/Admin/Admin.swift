@@ -4,7 +4,8 @@ package import ArgumentParser
 package struct Admin: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "admin",
-        abstract: "What operators do: the books, figures, incidents, jobs, tiers, accounts.",
+        abstract:
+            "What operators do: the books, figures, incidents, jobs, offers, tiers, accounts.",
         discussion: """
             These commands need the admin credential, which a server on this machine keeps in its \
             data folder's credentials/admin.
@@ -17,7 +18,9 @@ package struct Admin: ParsableCommand {
             """,
         subcommands: [
             AdminAudit.self, AdminMetrics.self, AdminIncidents.self, AdminJobs.self,
-            AdminJobRuns.self, AdminTiers.self, AdminAccounts.self, AdminLog.self,
+            AdminJobRuns.self, AdminProducts.self, AdminModels.self, AdminChannels.self,
+            AdminTiers.self,
+            AdminAccounts.self, AdminLog.self,
         ])
 
     package init() {}

@@ -1,5 +1,4 @@
 package import ArgumentParser
-import Foundation
 import TollgateClient
 
 /// `tollgate provider-keys`.
@@ -99,7 +98,8 @@ package struct BindProviderKey: ServiceCommand {
     package init() {}
 
     package func perform(_ invocation: Invocation) async throws {
-        let request = V1.BindProviderKeyRequest(provider: provider, key: try await key(invocation))
+        let request = V1.BindProviderKeyRequest(
+            provider: provider, key: try await invocation.providerKey(from: from))
         let bound = try await invocation.withClient { client, options in
             try await AccountsServiceClient(client)
                 .bindProviderKey(request, options: options).key ?? V1.ProviderKey()
@@ -111,24 +111,6 @@ package struct BindProviderKey: ServiceCommand {
                 "Bound your key \(TerminalText.line(bound.hint)) at "
                     + "\(TerminalText.line(bound.provider)); its models cost no credits now.")
         }
-    }
-
-    private func key(_ invocation: Invocation) async throws -> String {
-        if let from {
-            do {
-                return try SecretFile.read(from)
-            } catch {
-                throw error.failure(about: "The key's file", path: from)
-            }
-        }
-        invocation.console.prompt("Key: ")
-        let line = await invocation.environment.input.secretLine() ?? ""
-        try Task.checkCancellation()
-        let key = line.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard !key.isEmpty else {
-            throw CommandFailure(.usage, "There is no key.", advice: "Name its file with --from.")
-        }
-        return key
     }
 }
 
