@@ -1,7 +1,9 @@
 // Makes each sync of a file take at least so long, as on a disk where it does: loaded before a
 // benchmark, and so before whatever it starts.
 //
-//     TOLLGATE_SYNC_MICROSECONDS=2000 LD_PRELOAD=slow-sync.so tollgate bench store
+//     TOLLGATE_SYNC_MICROSECONDS=2000 LD_PRELOAD=/…/slow-sync.so tollgate bench store
+//
+// The path is a whole one, which programs in other folders find, and one that PostgreSQL may read.
 //
 // The sync itself is done first, whole, so what was durable without this is so with it.
 #include <dlfcn.h>

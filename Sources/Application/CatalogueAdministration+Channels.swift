@@ -15,7 +15,7 @@ extension CatalogueAdministration {
         package var apiKey: String?
         /// Whether the key may go to another machine over plain HTTP.
         package var allowsPlain: Bool
-        /// Whether it may be asked.
+        /// Whether a new one may be asked; one that there is stays as it is.
         package var isInUse: Bool
         /// What it answers.
         package var offers: [ChannelOffer]
@@ -42,8 +42,10 @@ extension CatalogueAdministration {
 
     /// Makes a channel, or changes one for calls from now on.
     ///
-    /// A key goes to the address it was given for and nowhere else: who may change an address could
-    /// otherwise have it sent to themselves, the operator's and those that people bound here.
+    /// No operator's change takes a key to another address than it was given for: who may change an
+    /// address could otherwise have it sent to themselves, the operator's and those that people
+    /// bound here. Whoever writes the store itself still can, because a key is sealed for its
+    /// channel and not for its address.
     ///
     /// - Throws: `invalid_request` for what is beyond a bound, a new address without its key, or
     ///   one where the key could be read on its way; `not_found` for a model that there is not;
@@ -56,6 +58,14 @@ extension CatalogueAdministration {
             sealedAPIKey: try sealed(wish), keyHint: wish.apiKey.map(OwnKey.hint) ?? "",
             isInUse: wish.isInUse
         ).checked()
+        if wish.apiKey != nil, !wish.allowsPlain {
+            guard ProviderAddress(channel.baseURL)?.isExposed == false else {
+                throw Failure(
+                    .invalidRequest,
+                    "Over http:// to another machine a key can be read on its way; use https://, "
+                        + "or allow it (--insecure).")
+            }
+        }
         return try await change(.channelSet, channel.key, by: operatorOf) { tx in
             let old = try tx.chat.channel(channel.key)
             if old?.channel.baseURL != channel.baseURL || old?.channel.kind != channel.kind {
@@ -66,9 +76,14 @@ extension CatalogueAdministration {
                     .notFound, "There is no model \(offer.model) to answer; make it first.")
             }
             var new = StockedChannel(channel: channel, offers: offers)
-            if wish.apiKey == nil, let kept = old?.channel {
-                new.channel.sealedAPIKey = kept.sealedAPIKey
-                new.channel.keyHint = kept.keyHint
+            if let kept = old?.channel {
+                // Whoever reads a channel, changes it and sends it back may be late: one that was
+                // disabled meanwhile stays so.
+                new.channel.isInUse = kept.isInUse
+                if wish.apiKey == nil {
+                    new.channel.sealedAPIKey = kept.sealedAPIKey
+                    new.channel.keyHint = kept.keyHint
+                }
             }
             try tx.chat.save(new)
             let note = wish.apiKey == nil ? "" : ", given now"
@@ -97,12 +112,6 @@ extension CatalogueAdministration {
                 .invalidRequest,
                 "A provider's key goes to the address it was given for alone: give it with a new "
                     + "address.")
-        }
-        guard wish.allowsPlain || ProviderAddress(channel.baseURL)?.isExposed == false else {
-            throw Failure(
-                .invalidRequest,
-                "Over http:// to another machine a key can be read on its way; use https://, or "
-                    + "allow it (--insecure).")
         }
         guard old != nil else {
             guard try tx.chat.channels(limit: .max).count < Limits.channels else {

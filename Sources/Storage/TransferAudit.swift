@@ -81,8 +81,10 @@ struct TransferAudit {
     private struct Span {
         private(set) var range: ClosedRange<Int64>?
 
-        /// Takes the next one in; they come in the order of their numbers.
-        mutating func take(_ id: Int64) { range = (range?.lowerBound ?? id)...id }
+        /// Takes one in; they come in the order of their numbers, unless somebody tampered.
+        mutating func take(_ id: Int64) {
+            range = min(range?.lowerBound ?? id, id)...max(range?.upperBound ?? id, id)
+        }
     }
 
     /// Goes through all of them.
@@ -213,7 +215,8 @@ struct TransferAudit {
         } else if kind.reads("overrun") {
             walk.verdict.writtenOff += Int128(amount)
         } else if kind.reads("purchase") {
-            if isOfOrder(key) { walk.verdict.bought += Int128(amount) }
+            // Each is held against the orders, whatever key it names.
+            walk.verdict.bought += Int128(amount)
         } else if kind.reads("payment") {
             walk.moneyMoves.take(row.integer(0))
         } else if kind.reads("adjustment") {
@@ -222,13 +225,6 @@ struct TransferAudit {
         } else if kind.reads("forfeit") {
             walk.forfeits.take(row.integer(0))
         }
-    }
-
-    /// Whether a purchase says that it came with an order, in whichever letter case.
-    private static func isOfOrder(_ key: LentText) -> Bool {
-        let word = "order:".utf8
-        return key.bytes.count > word.count
-            && zip(key.bytes, word).allSatisfy { $0 | 0x20 == $1 | 0x20 }
     }
 
     /// Whether the ledger moves anything so between our own accounts; which row explains it is held

@@ -111,6 +111,37 @@ import TollgateKernel
         }
     }
 
+    @Test func `Who sends back what they read before leaves a disabled channel disabled`()
+        async throws
+    {
+        try await with { _, catalogue in
+            _ = try await catalogue.set(Self.wish(), by: Self.by)
+            _ = try await catalogue.setInUse(false, channel: "openai", by: Self.by)
+            let late = try await catalogue.set(Self.wish(), by: Self.by)
+            #expect(!late.channel.isInUse)
+            #expect(try await catalogue.channels().map(\.channel.isInUse) == [false])
+        }
+    }
+
+    @Test func `A new key for an address where it can be read needs to be allowed as well`()
+        async throws
+    {
+        try await with { _, catalogue in
+            let plain = "http://10.0.0.1/v1"
+            _ = try await catalogue.set(
+                Self.wish { ($0.baseURL, $0.allowsPlain) = (plain, true) }, by: Self.by)
+            let refused = await code {
+                _ = try await catalogue.set(
+                    Self.wish { ($0.baseURL, $0.apiKey) = (plain, "sk-another-0123456789") },
+                    by: Self.by)
+            }
+            #expect(refused == .invalidRequest)
+            let kept = try await catalogue.set(
+                Self.wish { ($0.baseURL, $0.apiKey) = (plain, nil) }, by: Self.by)
+            #expect(kept.channel.keyHint == "…wxyz")
+        }
+    }
+
     @Test func `A channel that was put aside is asked at once when its operator has mended it`()
         async throws
     {

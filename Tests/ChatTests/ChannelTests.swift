@@ -13,7 +13,8 @@ import TollgateKernel
             // What begins like this machine may lead anywhere.
             ("http://127.example.com/v1", true), ("http://127.0.0.1.example/v1", true),
             ("http://localhost.example/v1", true), ("http://[::2]/v1", true),
-            ("http://127.0.0.256/v1", true),
+            ("http://127.0.0.256/v1", true), ("http://127.0.0.+1/v1", true),
+            ("http://127.0.0.-0/v1", true),
             ("http://128.0.0.1/v1", true), ("http://LOCALHOST/v1", true),
         ])
     func anAddressSaysWhetherAKeyCanBeReadOnItsWay(text: String, isExposed: Bool) {
@@ -27,7 +28,8 @@ import TollgateKernel
         "https://api.openai.com/v1?key=secret",
         "https://api.openai.com/v1#a", "https://api openai.com", "https://api.openai.com\n/v1",
         "https://api.openai.com:/v1", "https://api.openai.com:0/v1",
-        "https://api.openai.com:65536/v1", "https://[::1/v1", "https://[::1]x/v1",
+        "https://api.openai.com:65536/v1", "https://api.openai.com:+80/v1", "https://[::1/v1",
+        "https://[::1]x/v1",
         "https://例.com", "https://api.openai.com\\v1",
         "https://" + String(repeating: "a", count: 248),
     ])

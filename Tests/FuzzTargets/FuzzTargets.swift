@@ -39,12 +39,17 @@ package enum FuzzTargets {
     /// What was read is what protobuf-c alone reads, is written as protobuf-c writes it, and read
     /// back the same.
     private static func meta(_ bytes: UnsafeRawBufferPointer) {
-        let meta = try? RpcMeta.decode(bytes)
-        var unpacked: RpcMeta?
+        var (meta, unpacked): (RpcMeta?, RpcMeta?)
+        var (rest, unpackedRest): ([Int32], [Int32]) = ([], [])
+        try? RpcMetaView.with(bytes) { (view) throws(WireError) in
+            meta = try RpcMeta(view)
+            rest = [view.contentType, view.isChunk ? 1 : 0]
+        }
         try? RpcMetaView.withUnpacked(bytes) { (view) throws(WireError) in
             unpacked = try RpcMeta(view)
+            unpackedRest = [view.contentType, view.isChunk ? 1 : 0]
         }
-        precondition(meta == unpacked, "a meta was read in two ways")
+        precondition(meta == unpacked && rest == unpackedRest, "a meta was read in two ways")
         guard let meta else { return }
         var (written, packed): ([UInt8], [UInt8]) = ([], [])
         try? meta.encode { written = Array($0) }

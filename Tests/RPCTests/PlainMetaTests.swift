@@ -170,6 +170,15 @@ import TollgateKernel
         }
     }
 
+    /// protobuf-c keeps a note of each field, and finds many too large: so must we.
+    @Test func manySmallFieldsAreReadAsProtobufDoes() {
+        for count in [500, 512, 513, 1_000, 2_032, 2_033, 5_000, 32_000] {
+            for field in ["2001", "6200", "2801"] {
+                isReadAlike(Array(repeatElement(hex(field), count: count).joined()), 0)
+            }
+        }
+    }
+
     @Test func plainCallsAreLeftToNobodyElse() throws {
         var request = RpcMeta()
         request.request = RpcRequestMeta(

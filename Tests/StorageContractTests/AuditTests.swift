@@ -73,6 +73,8 @@ struct Tampering: CustomTestStringConvertible, Sendable {
         Tampering("UPDATE transfers SET kind = 'overrun' WHERE kind = 'promotion'", "C6"),
         made("purchase", "issued", "revenue", key: "'order:0000000000001'", "C6", "C7"),
         made("purchase", "issued", "revenue", key: "'ORDER:0000000000001'", "C6", "C7"),
+        made("purchase", "issued", "revenue", key: "'order:'", "C6", "C7"),
+        made("purchase", "issued", "revenue", key: "'of no order'", "C6", "C7"),
         made("adjustment", "issued", "revenue", key: "'x'", "C2", "C6"),
         made("payment", "wechat_clearing", "sales", key: "'x'", unit: "fen", "C7"),
         made("payment", "wechat_clearing", "sales", key: "'payment:x'", unit: "fen", "C7"),

@@ -147,7 +147,8 @@ package struct ProviderAddress: Hashable, Sendable {
             rest = authority[colon...]
         }
         guard rest.isEmpty else {
-            let port = rest.first == ":" ? Int(rest.dropFirst()) : nil
+            let digits = rest.dropFirst()
+            let port = rest.first == ":" && areDigits(digits) ? Int(digits) : nil
             return port.map { (1...65_535).contains($0) } == true ? host : nil
         }
         return host
@@ -158,6 +159,14 @@ package struct ProviderAddress: Hashable, Sendable {
     private static func isThisMachine(_ host: Substring) -> Bool {
         if host == "localhost" || host == "[::1]" { return true }
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+        return parts.count == 4 && parts[0] == "127"
+            && parts.allSatisfy { areDigits($0) && UInt8($0) != nil }
+    }
+
+    /// Whether a text is a number and nothing else: a sign before it would make it a name, which a
+    /// resolver may look up.
+    private static func areDigits(_ text: Substring) -> Bool {
+        !text.isEmpty
+            && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 }

@@ -24,7 +24,8 @@ package protocol CredentialVerifier: Sendable {
 /// sees how it ended.
 ///
 /// Interceptors run in the call's task, in the order of the configuration before the handler and in
-/// reverse after it; who refused a call, and those behind, do not see its end.
+/// reverse after it; who refused a call, and those behind, do not see its end. What they call
+/// inherits the call's deadline, as what its handler calls does.
 package protocol CallInterceptor: Sendable {
     /// Throws if the call may not go on; a `Failure` crosses the wire as it is.
     func intercept(_ context: ServerCallContext) async throws

@@ -132,7 +132,10 @@ extension ServerConnection {
     /// Answers a unary call whose payload came plain.
     func runPlain(_ call: RunningCall) async {
         await run(call) {
-            guard case .unary(let answer) = call.route.answer else { return }
+            // Its caller asked before.
+            guard case .unary(let answer) = call.route.answer else {
+                throw Failure(.internalError, "The method is not what was called.")
+            }
             let payload = call.payload
             call.payload = ByteBuffer()
             try await answer(payload, call.context, UnaryReply(connection: self, call: call))

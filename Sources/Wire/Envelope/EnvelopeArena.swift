@@ -94,11 +94,13 @@ extension EnvelopeArena {
         var capacity = stackBytes
         while true {
             var failure: WireError?
+            var overflowed = false
             with(bytes: capacity) { arena in
                 var allocator = allocator(over: arena)
                 guard let message = unpack(&allocator, bytes.count, start) else {
+                    overflowed = arena.pointee.overflowed
                     failure =
-                        arena.pointee.overflowed
+                        overflowed
                         ? .tooLarge(limitBytes: limit)
                         : .malformed("the envelope does not parse")
                     return
@@ -110,7 +112,8 @@ extension EnvelopeArena {
                 }
             }
             guard let failure else { return }
-            guard case .tooLarge = failure, capacity < limit else { throw failure }
+            // What `body` did is done: only the reading is tried again.
+            guard overflowed, capacity < limit else { throw failure }
             capacity = limit
         }
     }

@@ -25,6 +25,11 @@ struct PlainMetaReader {
 
     /// User fields that are read here; packets with more are rare.
     private static let userFieldsMaximum = 4
+    /// The longest meta that is read here; ours have 807 bytes at most.
+    ///
+    /// What has many more fields than fit in there protobuf-c may find too large for its arena, and
+    /// then it is an error.
+    private static let bytesMaximum = 1_024
 
     /// Lends the meta, unless protobuf-c has to read it; whether it was lent.
     ///
@@ -33,9 +38,9 @@ struct PlainMetaReader {
         _ bytes: UnsafeRawBufferPointer,
         _ body: (UnsafePointer<Tollgate__Rpc__RpcMeta>) throws(WireError) -> Void
     ) throws(WireError) -> Bool {
-        guard let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else {
-            return false
-        }
+        guard bytes.count <= bytesMaximum,
+            let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        else { return false }
         var failure: WireError?
         let isLent = withParts { parts in
             var reader = PlainMetaReader(next: start, end: start + bytes.count, parts: parts)

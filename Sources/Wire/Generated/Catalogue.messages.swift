@@ -356,7 +356,7 @@ extension V1 {
         /// The end of the provider's key, by which it is known; told, never set.
         public var keyHint: String = ""
 
-        /// Whether nothing is asked of it.
+        /// Whether nothing is asked of it; of one that is there SetChannelStatus alone changes it.
         public var disabled: Bool = false
 
         /// What it answers, each model once: at most 50.

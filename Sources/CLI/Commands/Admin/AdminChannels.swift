@@ -161,6 +161,12 @@ package struct SetChannel: ServiceCommand {
 
     package func perform(_ invocation: Invocation) async throws {
         let by = try act.actedBy(invocation)
+        // Read before the channel is: who types one must not send back what is old by then.
+        var given: String?
+        if let keyFrom {
+            given = try await invocation.providerKey(
+                from: keyFrom == "-" ? nil : keyFrom, flag: "--key-from")
+        }
         let channel = try await invocation.withClient { client, options in
             let catalogue = CatalogueServiceClient(client)
             let channels = try await catalogue.listChannels(
@@ -169,9 +175,10 @@ package struct SetChannel: ServiceCommand {
             let old = channels.first { $0.key == key }
             let new = try changed(old)
             var request = V1.SetChannelRequest(by: by, channel: new, allowsPlain: insecure)
-            if keyFrom != nil || old?.baseUrl != new.baseUrl || old?.kind != new.kind {
-                request.apiKey = try await invocation.providerKey(
-                    from: keyFrom == "-" ? nil : keyFrom, flag: "--key-from")
+            if let given {
+                request.apiKey = given
+            } else if old?.baseUrl != new.baseUrl || old?.kind != new.kind {
+                request.apiKey = try await invocation.providerKey(from: nil, flag: "--key-from")
             }
             return try await catalogue.setChannel(request, options: options).channel
         }

@@ -401,7 +401,7 @@ struct  Tollgate__V1__CatalogueChannel
    */
   char *key_hint;
   /*
-   * Whether nothing is asked of it.
+   * Whether nothing is asked of it; of one that is there SetChannelStatus alone changes it.
    */
   protobuf_c_boolean disabled;
   /*
