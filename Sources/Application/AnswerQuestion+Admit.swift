@@ -94,6 +94,9 @@ extension AnswerQuestion {
             if let refusal = asker.apiKey?.refusal(at: now) { return refuse(refusal) }
             let ledger = Ledger(tx.ledger, accounts: tx.accounts, identifiers: ports.identifiers)
             let ownKeys = try Self.ownKeys(for: admitted, standing.account, tx)
+            if ownKeys.isEmpty, try Self.hasDisabledOwnKey(for: admitted, standing.account, tx) {
+                return refuse(Self.ownKeyDisabled)
+            }
             let planned = try Self.plan(
                 admitted, standing, asker.apiKey, ownKeys, ledger, ports.policy, now)
             guard case .reserve(let wanted) = planned else { return refuse(planned.refusal) }
@@ -141,6 +144,25 @@ extension AnswerQuestion {
             if channels.contains(key.channel) { keys[key.channel] = key.sealed }
         }
     }
+
+    /// Whether the asker pays a provider of the model that an operator took out of use.
+    ///
+    /// Who was told that its models cost no credits must not find them charged.
+    private static func hasDisabledOwnKey(
+        for admitted: AdmittedQuestion, _ account: Account, _ tx: any Transaction
+    ) throws -> Bool {
+        guard account.hasOwnKeys else { return false }
+        return try tx.ownKeys.ownKeys(of: account.id).contains { key in
+            guard let stocked = try tx.chat.channel(key.channel) else { return false }
+            return !stocked.channel.isInUse
+                && stocked.offers.contains { $0.model == admitted.model.name }
+        }
+    }
+
+    private static let ownKeyDisabled = Failure(
+        .conflict,
+        "The provider that you have a key of your own for is out of use here; remove the key to "
+            + "use credits.")
 
     private static func plan(
         _ admitted: AdmittedQuestion, _ standing: Standing, _ key: APIKey?,

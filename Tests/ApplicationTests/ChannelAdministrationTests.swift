@@ -142,6 +142,23 @@ import TollgateKernel
         }
     }
 
+    @Test func `Who has a key for a channel that is disabled is not charged for another's answer`()
+        async throws
+    {
+        try await with(channels: ["a", "b"]) { asking, catalogue in
+            let own = OwnKeys(
+                asking.bench.ports, catalogue: asking.bench.catalogue, vault: asking.bench.vault)
+            _ = try await own.bind("own-key-of-ann", to: "a", for: asking.account)
+            _ = try await catalogue.setInUse(false, channel: "a", by: Self.by)
+            age(asking)
+            #expect(await code { _ = try await asking.ask("1") } == .conflict)
+            #expect(asking.models.asked.isEmpty)
+            try await own.remove(from: "a", for: asking.account)
+            _ = try await asking.ask("2")
+            #expect(asking.models.asked == ["b"])
+        }
+    }
+
     @Test func `A channel that was put aside is asked at once when its operator has mended it`()
         async throws
     {
