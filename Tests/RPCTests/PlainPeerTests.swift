@@ -29,6 +29,32 @@ import TollgateWire
         }
     }
 
+    /// Whatever its method is (rpc-wire, 1.8).
+    @Test func aRequestThatBringsAStreamIsAnsweredInside() async throws {
+        try await withPlainServer { server in
+            try await RawPeer.connect(to: server) { peer in
+                try await peer.send(
+                    try plainRequest(
+                        "example.EchoService", "Echo", id: 4, payload: "hello",
+                        change: { meta in
+                            meta.streamSettings = StreamSettings(
+                                streamID: 9, needFeedback: false, writable: true)
+                        }))
+                let frame = try #require(try await peer.frame())
+                #expect(frame.kind == .stream)
+                let outer = try frame.withMeta { (bytes) throws(WireError) in
+                    try StreamFrameMeta.decode(bytes)
+                }
+                #expect(outer.streamID == 9)
+                var packet = frame.body
+                var decoder = FrameDecoder()
+                let answer = try #require(try decoder.decode(buffer: &packet))
+                #expect(try answer.callMeta().correlationID == 4)
+                #expect(String(buffer: answer.body) == "hello")
+            }
+        }
+    }
+
     @Test func fivePipelinedCallsAreAnswered() async throws {
         try await withPlainServer { server in
             try await RawPeer.connect(to: server) { peer in
