@@ -87,5 +87,7 @@ import TollgateWire
         #expect(goAway?.control == .goAway)
         #expect(goAway?.graceMilliseconds == Int32(Limits.rpcCloseMilliseconds))
         try server.close()
+        // What the connection had planned would keep the loop, and the loop it.
+        server.loop.advanceTime(by: .milliseconds(Limits.rpcCloseMilliseconds))
     }
 }
