@@ -46,9 +46,8 @@ extension AuditText {
     /// Fen between our own accounts that no payment explains, of transfers from one number to
     /// another.
     ///
-    /// A sale is the price of the order that
-    /// its transaction paid, what was accepted was owed back before, and what is owed back has its
-    /// payment or the incident of an order that is not here.
+    /// A sale is the price of the order that its transaction paid, what was accepted was owed back
+    /// before, and what is owed back has its payment or the incident of an order that is not here.
     ///
     /// All that is looked up has a key. Other movements in fen are none that anything makes
     /// (``TransferAudit``), and amounts are held against payments above.

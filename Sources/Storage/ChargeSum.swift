@@ -1,13 +1,8 @@
 internal import TollgateKernel
 
-/// Charges of calls, as transfers have them or as holds ask for them: how many, and the sum of
-/// their hashes, as indexes are added up (``EntrySum``).
-///
-/// Whichever order they come in, two sums of as many charges that are not the same ones agree once
-/// in some 2^63 times.
+/// Charges of calls, as transfers have them or as holds ask for them.
 struct ChargeSum: Equatable {
-    private var charges: Int64 = 0
-    private var sum: UInt64 = 0
+    private var sum = HashSum()
 
     /// Who pays for a call.
     enum Payer: Hashable {
@@ -25,8 +20,7 @@ struct ChargeSum: Equatable {
         hasher.combine(hold)
         hasher.combine(amount)
         hasher.combine(payer)
-        charges += 1
-        sum &+= UInt64(bitPattern: Int64(hasher.finalize()))
+        sum.add(hasher)
     }
 }
 

@@ -78,11 +78,20 @@ import TollgateKernel
     ) async throws {
         try await inTransaction(engine) { tx throws in
             try tx.chat.save(model("a"))
-            try tx.chat.save(
-                ChannelRoute(
-                    channel: "old", kind: .openAICompatible, baseURL: "https://old",
-                    sealedAPIKey: [1], upstreamModel: "gpt", priority: 1, weight: 1),
-                for: ModelName(rawValue: "a"), isEnabled: true)
+            let connection = try connection(tx)
+            try connection.run(
+                SQL(
+                    """
+                    INSERT INTO channels (channel_key, kind, base_url, sealed_api_key)
+                    VALUES ('old', 'openai', 'https://old', $1)
+                    """), [UInt8]([1]))
+            try connection.run(
+                SQL(
+                    """
+                    INSERT INTO channel_models
+                        (model, channel, upstream_model, priority, weight, is_enabled)
+                    VALUES ('a', 'old', 'gpt', 1, 1, 1)
+                    """))
             let old = try #require(try tx.chat.channel("old"))
             #expect(old.channel.isInUse)
             #expect(old.channel.keyHint == "…")

@@ -1,6 +1,7 @@
 import Accounts
 import Application
 import Chat
+import TestSupport
 import Testing
 import TollgateKernel
 

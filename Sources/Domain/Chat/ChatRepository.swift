@@ -235,9 +235,6 @@ package protocol ChatRepository {
     /// Adds or replaces a model.
     func save(_ model: ChatModel) throws(StoreError)
 
-    /// Adds or replaces a channel and its offer of one model.
-    func save(_ route: ChannelRoute, for model: ModelName, isEnabled: Bool) throws(StoreError)
-
     /// Every channel with its enabled offers, in use or not, by key; at most `limit`.
     func channels(limit: Int) throws(StoreError) -> [StockedChannel]
 

@@ -32,18 +32,7 @@ extension ClientConnection {
             {
                 return
             }
-            var meta = RpcMeta()
-            meta.request = request
-            meta.correlationID = ticket.id
-            meta.userFields = outgoing.userFields
-            if ticket.isFirst { meta.authenticationData = credential }
-            meta.envelopeExtension = hints
-            if call.stream != nil {
-                meta.streamSettings = StreamSettings(
-                    streamID: ticket.id, needFeedback: call.sink != nil, writable: true,
-                    initialWindowBytes: outgoing.windowBytes)
-            }
-            try write(call, meta)
+            try write(call, ticket, request, hints)
         } catch {
             throw RPCError(thrown: error)
         }
@@ -51,9 +40,22 @@ extension ClientConnection {
 
     /// Writes a request of which there is more to say than most have.
     @inline(never)
-    private func write(_ call: ClientCall, _ meta: RpcMeta) throws {
+    private func write(
+        _ call: ClientCall, _ ticket: ClientConnectionStateMachine<ClientCall>.Ticket,
+        _ request: RpcRequestMeta, _ hints: EnvelopeExtension?
+    ) throws {
         let outgoing = call.outgoing
-        var meta = meta
+        var meta = RpcMeta()
+        meta.request = request
+        meta.correlationID = ticket.id
+        meta.userFields = outgoing.userFields
+        if ticket.isFirst { meta.authenticationData = credential }
+        meta.envelopeExtension = hints
+        if call.stream != nil {
+            meta.streamSettings = StreamSettings(
+                streamID: ticket.id, needFeedback: call.sink != nil, writable: true,
+                initialWindowBytes: outgoing.windowBytes)
+        }
         call.packed?.describe(in: &meta)
         let isWritten =
             if let packed = call.packed {

@@ -92,13 +92,7 @@ package final class SocketTransport: ClientTransport {
     }
 
     package func unary(_ call: OutgoingCall) async throws(RPCError) -> [UInt8] {
-        let connection: ClientConnection
-        if let ready = try readyConnection() {
-            connection = ready
-        } else {
-            connection = try await wait(until: call.deadline).get()
-        }
-        return try await connection.unary(call).get().payload
+        try await connection(for: call).unary(call).get().payload
     }
 
     package func exchange(_ call: OutgoingCall) async throws(RPCError) -> IncomingResponse {
@@ -195,22 +189,18 @@ package final class SocketTransport: ClientTransport {
 
     // MARK: Getting a connection
 
+    /// Inlined: each asynchronous function that a call goes through takes memory of its task.
+    @inline(__always)
     private func connection(for call: OutgoingCall) async throws(RPCError) -> ClientConnection {
-        if let ready = try readyConnection() { return ready }
-        return try await wait(until: call.deadline).get()
-    }
-
-    /// The connection if there is one; asked first, so that a call on it waits for nothing here.
-    private func readyConnection() throws(RPCError) -> ClientConnection? {
-        let (ready, isClosed): (ClientConnection?, Bool) = state.withLock { state in
+        let ready: Result<ClientConnection, RPCError>? = state.withLock { state in
             switch state.phase {
-            case .ready(let connection): (connection, false)
-            case .closed: (nil, true)
-            case .idle, .connecting: (nil, false)
+            case .ready(let connection): .success(connection)
+            case .closed: .failure(Self.closed)
+            case .idle, .connecting: nil
             }
         }
-        if isClosed { throw Self.closed }
-        return ready
+        if let ready { return try ready.get() }
+        return try await wait(until: call.deadline).get()
     }
 
     private func wait(until deadline: CallDeadline) async -> Result<ClientConnection, RPCError> {

@@ -42,7 +42,7 @@ package struct FrameDecoder: NIOSingleStepByteToMessageDecoder {
     /// The header's numbers, as far as they are there.
     ///
     /// Taken at once, for the buffer looks at itself whenever something is asked of it.
-    private static func header(
+    static func header(
         _ buffer: ByteBuffer
     ) -> (magic: UInt32, sizes: (body: Int, meta: Int)?)? {
         buffer.withUnsafeReadableBytes { bytes in

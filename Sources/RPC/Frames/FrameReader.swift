@@ -57,9 +57,8 @@ struct FrameReader {
     mutating func giveUp() -> Frame? {
         let here = buffer.readableBytes
         let start = buffer.readerIndex
-        guard let kind = buffer.getInteger(at: start, as: UInt32.self).flatMap(Frame.Kind.init),
-            let bodySize = buffer.getInteger(at: start + 4, as: UInt32.self).map(Int.init),
-            let metaSize = buffer.getInteger(at: start + 8, as: UInt32.self).map(Int.init),
+        guard let (magic, sizes) = FrameDecoder.header(buffer),
+            let kind = Frame.Kind(rawValue: magic), let (bodySize, metaSize) = sizes,
             let packet = buffer.getSlice(
                 at: start + Frame.headerSize, length: here - Frame.headerSize),
             packet.readableBytes >= metaSize

@@ -261,13 +261,6 @@ extension ServerConnection {
 
     // MARK: Answers
 
-    /// Answers a call with its response.
-    func answer(
-        _ call: RunningCall, _ bytes: UnsafeRawBufferPointer, _ extras: ServerCallContext.Extras
-    ) throws {
-        try answer(call, bytes, extras, nil)
-    }
-
     /// Answers a call with its response, coded as the caller likes.
     func answer(
         _ call: RunningCall, _ payload: OutgoingPayload, _ extras: ServerCallContext.Extras
@@ -277,9 +270,10 @@ extension ServerConnection {
         }
     }
 
-    private func answer(
+    /// Answers a call with its response, whose bytes may be those of a packed payload.
+    func answer(
         _ call: RunningCall, _ bytes: UnsafeRawBufferPointer, _ extras: ServerCallContext.Extras,
-        _ packed: OutgoingPayload?
+        _ packed: OutgoingPayload? = nil
     ) throws {
         let mostBytes = min(core.maximumBodyBytes, Limits.rpcBodyBytes - Limits.rpcMetaBytes)
         guard bytes.count + (extras.attachment?.readableBytes ?? 0) <= mostBytes else {

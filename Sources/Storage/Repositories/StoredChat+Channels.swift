@@ -25,9 +25,9 @@ extension StoredChat {
             channel.keyHint, channel.isInUse)
         try connection.run(Text.disableOffers, channel.key)
         for offer in stocked.offers {
-            try saveOffer(
-                of: channel.key, for: offer.model, upstreamModel: offer.upstreamModel,
-                priority: offer.priority, weight: offer.weight, isEnabled: true)
+            try connection.run(
+                Text.saveOffer, offer.model.rawValue, channel.key, offer.upstreamModel,
+                offer.priority, offer.weight)
         }
     }
 
@@ -65,5 +65,14 @@ extension StoredChat {
             """)
         static let disableOffers = SQL(
             "UPDATE channel_models SET is_enabled = 0 WHERE channel = $1 AND is_enabled = 1")
+        static let saveOffer = SQL(
+            """
+            INSERT INTO channel_models
+                (model, channel, upstream_model, priority, weight, is_enabled)
+            VALUES ($1, $2, $3, $4, $5, 1)
+            ON CONFLICT (model, channel) DO UPDATE SET upstream_model = excluded.upstream_model,
+                priority = excluded.priority, weight = excluded.weight,
+                is_enabled = excluded.is_enabled
+            """)
     }
 }

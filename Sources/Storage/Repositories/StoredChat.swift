@@ -45,26 +45,6 @@ struct StoredChat: ChatRepository {
             model.maxTokens, model.isOpenToAll, model.isEnabled, model.position)
     }
 
-    func save(
-        _ route: ChannelRoute, for model: ModelName, isEnabled: Bool
-    ) throws(StoreError) {
-        try connection.run(
-            Text.saveChannel, route.channel, route.kind.rawValue, route.baseURL,
-            route.sealedAPIKey)
-        try saveOffer(
-            of: route.channel, for: model, upstreamModel: route.upstreamModel,
-            priority: route.priority, weight: route.weight, isEnabled: isEnabled)
-    }
-
-    /// Adds or replaces a channel's offer of a model.
-    func saveOffer(
-        of channel: String, for model: ModelName, upstreamModel: String, priority: Int64,
-        weight: Int64, isEnabled: Bool
-    ) throws(StoreError) {
-        try connection.run(
-            Text.saveOffer, model.rawValue, channel, upstreamModel, priority, weight, isEnabled)
-    }
-
     func sensitiveWords() throws(StoreError) -> [SensitiveWord] {
         try connection.all(Text.words, bounded(.max)) { row throws(StoreError) in
             SensitiveWord(word: row.text(0), action: try row.word(1))
@@ -143,22 +123,6 @@ struct StoredChat: ChatRepository {
                 per_thousand_completion_tokens = excluded.per_thousand_completion_tokens,
                 max_tokens = excluded.max_tokens, is_open_to_all = excluded.is_open_to_all,
                 is_enabled = excluded.is_enabled, position = excluded.position
-            """)
-        static let saveChannel = SQL(
-            """
-            INSERT INTO channels (channel_key, kind, base_url, sealed_api_key)
-            VALUES ($1, $2, $3, $4)
-            ON CONFLICT (channel_key) DO UPDATE SET kind = excluded.kind,
-                base_url = excluded.base_url, sealed_api_key = excluded.sealed_api_key
-            """)
-        static let saveOffer = SQL(
-            """
-            INSERT INTO channel_models
-                (model, channel, upstream_model, priority, weight, is_enabled)
-            VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (model, channel) DO UPDATE SET upstream_model = excluded.upstream_model,
-                priority = excluded.priority, weight = excluded.weight,
-                is_enabled = excluded.is_enabled
             """)
         static let words = SQL("SELECT word, action FROM sensitive_words ORDER BY word LIMIT $1")
         static let saveWord = SQL(

@@ -1,13 +1,11 @@
 internal import Glibc
 
-/// The entries of one index, as its table's rows ask for them or as it holds them: how many, and
-/// the sum of their hashes.
-///
-/// Hashes are keyed anew in every process. Two sums of as many entries that are not the same ones
-/// agree once in some 2^63 times, whatever was done to the file.
+/// The entries of one index, as its table's rows ask for them or as it holds them.
 struct EntrySum: Equatable {
-    private(set) var entries: Int64 = 0
-    private(set) var sum: UInt64 = 0
+    private var sum = HashSum()
+
+    /// How many there are.
+    var entries: Int64 { sum.count }
 
     /// Adds an entry: the values of these columns, in this order.
     mutating func add(_ row: Row, _ columns: [Int32]) {
@@ -29,8 +27,7 @@ struct EntrySum: Equatable {
                 hasher.combine(bytes: bytes)
             }
         }
-        entries += 1
-        sum &+= UInt64(bitPattern: Int64(hasher.finalize()))
+        sum.add(hasher)
     }
 }
 

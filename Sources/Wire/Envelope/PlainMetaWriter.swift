@@ -27,26 +27,20 @@ struct PlainMetaWriter {
             meta.envelopeExtension == nil, meta.userFields.count <= userFieldsMaximum,
             meta.response?.errorText.isEmpty != false
         else { return false }
-        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: bytesMaximum) { place in
-            guard let start = place.baseAddress else { return false }
-            var writer = PlainMetaWriter(next: start)
-            guard writer.write(meta, attachmentSize) else { return false }
-            body(UnsafeRawBufferPointer(start: start, count: writer.next - start))
-            return true
-        }
+        return lend(bytesMaximum, { writer in writer.write(meta, attachmentSize) }, body)
     }
 
     /// Lends the bytes of the meta that says that a call succeeded, and nothing else.
     static func lendSuccess(
         correlationID: Int64, attachmentSize: Int32, _ body: (UnsafeRawBufferPointer) -> Void
     ) {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: successBytesMaximum) { place in
-            guard let start = place.baseAddress else { return }
-            var writer = PlainMetaWriter(next: start)
-            writer.write(0)
-            writer.write(correlationID: correlationID, attachmentSize: attachmentSize)
-            body(UnsafeRawBufferPointer(start: start, count: writer.next - start))
-        }
+        _ = lend(
+            successBytesMaximum,
+            { writer in
+                writer.write(0)
+                writer.write(correlationID: correlationID, attachmentSize: attachmentSize)
+                return true
+            }, body)
     }
 
     /// Lends the bytes of a plain request's meta; false if protobuf-c has to write it.
@@ -55,12 +49,25 @@ struct PlainMetaWriter {
         userFields: [String: String], _ body: (UnsafeRawBufferPointer) -> Void
     ) -> Bool {
         guard userFields.count <= userFieldsMaximum else { return false }
-        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: bytesMaximum) { place in
+        return lend(
+            bytesMaximum,
+            { writer in
+                guard writer.write(request) else { return false }
+                writer.write(correlationID: correlationID, attachmentSize: attachmentSize)
+                return writer.write(userFields)
+            }, body)
+    }
+
+    /// Lends what was written into so many bytes, unless `write` says that it is not plain.
+    @inline(__always)
+    private static func lend(
+        _ capacity: Int, _ write: (inout PlainMetaWriter) -> Bool,
+        _ body: (UnsafeRawBufferPointer) -> Void
+    ) -> Bool {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { place in
             guard let start = place.baseAddress else { return false }
             var writer = PlainMetaWriter(next: start)
-            guard writer.write(request) else { return false }
-            writer.write(correlationID: correlationID, attachmentSize: attachmentSize)
-            guard writer.write(userFields) else { return false }
+            guard write(&writer) else { return false }
             body(UnsafeRawBufferPointer(start: start, count: writer.next - start))
             return true
         }

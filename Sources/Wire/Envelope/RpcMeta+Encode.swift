@@ -35,7 +35,7 @@ extension RpcMeta {
             userFields: userFields, body)
     }
 
-    /// Does the same by protobuf-c alone.
+    /// Writes the meta by protobuf-c, be it plain or not, and lends its bytes.
     /// - Throws: as ``encode(attachmentSize:_:)``.
     package func pack(
         attachmentSize: Int32, _ body: (UnsafeRawBufferPointer) -> Void

@@ -135,7 +135,7 @@ package struct SetProduct: ServiceCommand {
         if let credits, (Amounts.parseCredits(credits) ?? 0) <= 0 {
             throw ValidationError("--credits takes credits, such as 10 or 0.25.")
         }
-        if let days, NumberOrNone.parse(days) == nil {
+        if let days, OrNone.number(days) == nil {
             throw ValidationError("--days takes a number from 1, or none.")
         }
     }
@@ -170,8 +170,8 @@ package struct SetProduct: ServiceCommand {
         product.summary = summary ?? product.summary
         product.priceFen = price.flatMap(Amounts.parseYuan) ?? product.priceFen
         product.microCredits = credits.flatMap(Amounts.parseCredits) ?? product.microCredits
-        product.lifetimeDays = days.flatMap(NumberOrNone.parse) ?? product.lifetimeDays
-        product.models = models.map(NumberOrNone.names) ?? product.models
+        product.lifetimeDays = days.flatMap(OrNone.number) ?? product.lifetimeDays
+        product.models = models.map(OrNone.names) ?? product.models
         product.position = place ?? product.position
         if offer { product.withdrawn = false }
         return product
@@ -215,26 +215,6 @@ package struct WithdrawProduct: ServiceCommand {
                 .product
         }
         if let product { invocation.show(product) }
-    }
-}
-
-/// Options that take a value or the word `none`.
-enum NumberOrNone {
-    /// A number from 1 as it is sent, 0 for none; nil for anything else.
-    static func parse(_ text: String) -> Int64? {
-        text == "none" ? 0 : Int64(text).flatMap { $0 > 0 ? $0 : nil }
-    }
-
-    /// Names with commas between them; none for `none`.
-    static func names(_ text: String) -> [String] {
-        text == "none" ? [] : text.split(separator: ",").map { String($0).trimmed }
-    }
-}
-
-extension String {
-    /// Without spaces around it.
-    fileprivate var trimmed: String {
-        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
 }
 

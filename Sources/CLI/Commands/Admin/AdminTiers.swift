@@ -109,7 +109,7 @@ package struct SetTier: ServiceCommand {
             throw ValidationError("--price takes a fraction, such as 1, 4/5 or 3/2.")
         }
         for (flag, text) in [("requests", requests), ("tokens", tokens), ("at-once", atOnce)] {
-            if let text, Self.limit(text) == nil {
+            if let text, OrNone.number(text) == nil {
                 throw ValidationError("--\(flag) takes a number from 1, or none.")
             }
         }
@@ -138,9 +138,9 @@ package struct SetTier: ServiceCommand {
             tier.priceNumerator = fraction.above
             tier.priceDenominator = fraction.below
         }
-        tier.requestsPerMinute = requests.flatMap(Self.limit) ?? tier.requestsPerMinute
-        tier.tokensPerMinute = tokens.flatMap(Self.limit) ?? tier.tokensPerMinute
-        tier.concurrentChats = atOnce.flatMap(Self.limit) ?? tier.concurrentChats
+        tier.requestsPerMinute = requests.flatMap(OrNone.number) ?? tier.requestsPerMinute
+        tier.tokensPerMinute = tokens.flatMap(OrNone.number) ?? tier.tokensPerMinute
+        tier.concurrentChats = atOnce.flatMap(OrNone.number) ?? tier.concurrentChats
         return tier
     }
 
@@ -150,12 +150,6 @@ package struct SetTier: ServiceCommand {
         guard parts.count == 2 else { return (above, 1) }
         guard let below = parts[1], below > 0 else { return nil }
         return (above, below)
-    }
-
-    /// A limit as it is sent: 0 for none.
-    private static func limit(_ text: String) -> Int64? {
-        if text == "none" { return 0 }
-        return Int64(text).flatMap { $0 > 0 ? $0 : nil }
     }
 }
 

@@ -200,7 +200,7 @@ package final class ClusterTransport: ClientTransport {
         _ call: OutgoingCall, _ body: (any ClientTransport) async throws(RPCError) -> Value,
         then finish: (Value, Lease) -> Result
     ) async throws(RPCError) -> Result {
-        if directory.mustWait() { try await directory.wait(until: call.deadline).get() }
+        try await directory.prepare(until: call.deadline)
         // Shared with the call's other attempts: a hedge goes where none of them is.
         let trail = call.trail ?? CallTrail()
         var moves = 0

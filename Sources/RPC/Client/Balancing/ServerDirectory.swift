@@ -40,12 +40,10 @@ final class ServerDirectory: Sendable {
     }
 
     /// Returns at once if the addresses are known, and has them looked up again if that is due.
+    ///
+    /// Inlined, as ``ClusterTransport``'s calls are.
+    @inline(__always)
     func prepare(until deadline: CallDeadline) async throws(RPCError) {
-        if mustWait() { try await wait(until: deadline).get() }
-    }
-
-    /// Whether no address is known yet; has them looked up again if that is due.
-    func mustWait() -> Bool {
         let (isKnown, isDue) = state.withLock { state in
             let isDue =
                 !state.isResolving && !state.isClosed && NIODeadline.now() >= state.notBefore
@@ -53,7 +51,7 @@ final class ServerDirectory: Sendable {
             return (state.areTold, isDue)
         }
         if isDue { resolve() }
-        return !isKnown
+        if !isKnown { try await wait(until: deadline).get() }
     }
 
     /// Nobody could be reached: the names may stand for others by now.
@@ -77,7 +75,7 @@ final class ServerDirectory: Sendable {
         code: RPCError.Code.overcrowded, text: "Too many calls wait for an address",
         isNotProcessed: true)
 
-    func wait(until deadline: CallDeadline) async -> Result<Void, RPCError> {
+    private func wait(until deadline: CallDeadline) async -> Result<Void, RPCError> {
         let number = state.withLock { state in
             state.nextWaiter += 1
             return state.nextWaiter
